@@ -1,0 +1,17 @@
+"""The staff app: `create_app` is the only place that knows all its parts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from idp.web.pages import WebApp, init_pages
+
+if TYPE_CHECKING:
+    from idp.web.context import Context
+
+
+def create_app(context: Context) -> WebApp:
+    """The app that staff reach at their own address."""
+    app = WebApp("denizen-staff", cookie_prefix="denizen-staff", context=context)
+    init_pages(app)
+    return app

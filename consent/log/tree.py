@@ -1,0 +1,172 @@
+"""Recompute the tree from its entries and hold it against every signed checkpoint, in batches."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Select, bindparam, func, select
+
+from consent.executor import Executor
+from consent.log.entries import HOUR, leaf_bytes
+from consent.log.findings import Finding, What
+from consent.log.merkle import Frontier, leaf_hash
+from consent.log.notes import Checkpoint, NoteError, open_checkpoint
+from consent.models import LogCheckpoint, LogEntry, LogLeaf, table
+
+BATCH: Final = 2000
+_ENTRY, _LEAF, _CHECKPOINT = table(LogEntry), table(LogLeaf), table(LogCheckpoint)
+_LEAVES = (
+    select(_LEAF, _ENTRY.c.kind, _ENTRY.c.hour, _ENTRY.c.commitment)
+    .join_from(_LEAF, _ENTRY, _ENTRY.c.id == _LEAF.c.entry_id, isouter=True)
+    .where(_LEAF.c.leaf_index > bindparam("after"))
+    .order_by(_LEAF.c.leaf_index)
+    .limit(bindparam("limit"))
+)
+_CHECKPOINTS = (
+    select(_CHECKPOINT)
+    .where(_CHECKPOINT.c.tree_size > bindparam("after"))
+    .order_by(_CHECKPOINT.c.tree_size)
+    .limit(bindparam("limit"))
+)
+_PENDING = (
+    select(_ENTRY.c.id, _ENTRY.c.hour)
+    .join_from(_ENTRY, _LEAF, _LEAF.c.entry_id == _ENTRY.c.id, isouter=True)
+    .where(_LEAF.c.entry_id.is_(None), _ENTRY.c.id > bindparam("after"))
+    .order_by(_ENTRY.c.id)
+    .limit(bindparam("limit"))
+)
+_SUFFIX_ROWS = (
+    select(
+        _LEAF.c.leaf_index,
+        _LEAF.c.entry_id,
+        func.min(_LEAF.c.entry_id).over(order_by=_LEAF.c.leaf_index.desc()).label("smallest_since"),
+    )
+    .where(_LEAF.c.leaf_index >= bindparam("start"))
+    .subquery()
+)
+_MISPLACED = select(func.min(_SUFFIX_ROWS.c.leaf_index)).where(
+    _SUFFIX_ROWS.c.entry_id > _SUFFIX_ROWS.c.smallest_since, _SUFFIX_ROWS.c.leaf_index < bindparam("end")
+)
+
+
+class TreeCheck:
+    """Walks leaves and checkpoints together; ``findings`` fill as it goes, ``leaves``, ``pending`` count."""
+
+    def __init__(self, connection: Executor, vkeys: Sequence[str], kept: Checkpoint | None) -> None:
+        self._connection, self._vkeys, self._kept = connection, vkeys, kept
+        self._frontier = Frontier()
+        self._sound = True  # until the leaves stop being a tree whose roots can be compared
+        self._last_hour = self._settled_id = self._start = 0
+        self._covered = 0
+        self._last_id: int | None = None
+        self._gap: int | None = None
+        self.findings: list[Finding] = []
+        self.leaves = self.pending = 0
+
+    def run(self) -> None:
+        """Check leaves and heads, then what should have become a leaf."""
+        heads = self._pages(_CHECKPOINTS, "tree_size", 0)
+        head = next(heads, None)
+        for leaf in self._pages(_LEAVES, "leaf_index", -1):
+            self._check_leaf(leaf)
+            if head is not None and head.tree_size <= self.leaves:
+                self._check_head(head)
+                head = next(heads, None)
+            if self._kept is not None and self._kept.size == self.leaves:
+                self._compare(self._kept.root, self.leaves)
+        self._check_end(head, heads)
+        for entry in self._pages(_PENDING, "id", 0):
+            self._check_pending(entry)
+
+    def _pages(self, statement: Select[Any], key: str, after: int) -> Iterator[Any]:
+        while True:
+            page = self._connection.execute(statement, {"after": after, "limit": BATCH}).all()
+            yield from page
+            if len(page) < BATCH:
+                return
+            after = getattr(page[-1], key)
+
+    def _found(self, what: What, core: Any, row: int, detail: str, entry_id: int | None = None) -> None:
+        self.findings.append(Finding(what, core.name, str(row), detail, entry_id))
+
+    def _check_leaf(self, leaf: Any) -> None:
+        if leaf.leaf_index != self.leaves:
+            self._found("deleted", _LEAF, self.leaves, f"the next leaf is {leaf.leaf_index}")
+            self._sound = False
+        self.leaves = leaf.leaf_index + 1
+        self._follow(leaf)
+        if leaf.kind is None:
+            self._found("deleted", _ENTRY, leaf.entry_id, "its leaf is still there", leaf.entry_id)
+        elif leaf_hash(leaf_bytes(leaf.kind, leaf.hour, leaf.commitment)) != leaf.leaf_hash:
+            self._found("edited", _ENTRY, leaf.entry_id, "it differs from its leaf", leaf.entry_id)
+        else:
+            self._check_hour(leaf.entry_id, leaf.hour)
+        if self._sound:
+            self._frontier.push(leaf.leaf_hash)
+
+    def _follow(self, leaf: Any) -> None:
+        """Remember the first id that is missing, to name the culprit should the root be wrong."""
+        if self._last_id is not None and leaf.entry_id > self._last_id + 1 and self._gap is None:
+            self._gap = self._last_id + 1
+        self._last_id = leaf.entry_id
+
+    def _check_hour(self, entry_id: int, hour: int) -> None:
+        # Entries come in order of time but for clocks that differ a little: one hour back is borderline, two
+        # is none that the sequencer could have met.
+        if hour < self._last_hour - HOUR:
+            self._found(
+                "back-dated", _ENTRY, entry_id, f"it claims the hour {hour} after later ones", entry_id
+            )
+        self._last_hour = max(self._last_hour, hour)
+
+    def _check_head(self, row: Any) -> None:
+        self._settled_id = max(self._settled_id, row.settled_id)
+        self._covered = row.tree_size
+        try:
+            signed = open_checkpoint(row.note, *self._vkeys)
+        except NoteError as error:
+            self._found("signature", _CHECKPOINT, row.tree_size, str(error))
+            return
+        if (signed.size, signed.root) != (row.tree_size, row.root):
+            self._found("edited", _CHECKPOINT, row.tree_size, "it differs from what was signed")
+        elif self._compare(signed.root, signed.size) and row.frontier != self._frontier.to_bytes():
+            self._found("edited", _CHECKPOINT, row.tree_size, "its frontier is not that of the tree")
+
+    def _compare(self, root: bytes, size: int) -> bool:
+        """Whether the leaves so far make ``root``; if not, say why and stop comparing."""
+        if self._sound and self._frontier.size == size:
+            if self._frontier.root() == root:
+                self._start, self._gap = size, None
+                return True
+            self._explain(size)
+            self._sound = False
+        return False
+
+    def _explain(self, size: int) -> None:
+        """Name what made the root of leaves ``_start`` to ``size`` wrong."""
+        between = f"the root over leaves {self._start} to {size - 1} is not the signed one"
+        span = {"start": self._start, "end": size}
+        misplaced = self._connection.execute(_MISPLACED, span).scalar()
+        if misplaced is not None:
+            self._found("reordered", _LEAF, misplaced, between)
+        elif self._gap is not None:
+            self._found("deleted", _ENTRY, self._gap, between, self._gap)
+        else:
+            self._found("edited", _LEAF, self._start, between)
+
+    def _check_end(self, head: Any, heads: Iterator[Any]) -> None:
+        """Heads that speak of more leaves than there are, and leaves that no head speaks of."""
+        if self._kept is not None and self._kept.size > self.leaves:
+            detail = f"the kept checkpoint has {self._kept.size} leaves"
+            self._found("truncated", _LEAF, self.leaves, detail)
+        elif head is not None:
+            self._found("truncated", _LEAF, self.leaves, f"a checkpoint has {head.tree_size} leaves")
+        elif self._covered < self.leaves:
+            self._found("truncated", _CHECKPOINT, self.leaves, "no checkpoint covers the last leaves")
+        for later in () if head is None else (head, *heads):
+            self._check_head(later)
+
+    def _check_pending(self, entry: Any) -> None:
+        self.pending += 1
+        if entry.id <= self._settled_id:
+            self._found("unlogged", _ENTRY, entry.id, "it never got a leaf", entry.id)
+        self._check_hour(entry.id, entry.hour)

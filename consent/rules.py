@@ -1,0 +1,225 @@
+"""What may be given without asking, what must be asked, and what an answer means. Pure.
+
+A purpose on the basis of *consent* gives a real choice, its optional items off by default. Any other basis
+informs once, with nothing to refuse (GDPR Art. 6(1), recital 43). Claims outside every purpose are never given.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+Reason = Literal["new", "changed", "more", "ended", "refused", "again"]
+
+CONSENT: Final = "consent"
+_IN_FORCE = frozenset({"given", "narrowed", "renewed", "informed"})
+_ENDED = frozenset({"expired", "revoked", "invalidated", "superseded"})
+_SAID_NO = frozenset({"refused", "withdrawn"})
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a purpose asks for now: its claims, and the last notice version that residents must have seen."""
+
+    purpose_id: str
+    basis: str
+    required_claims: tuple[str, ...]
+    optional_claims: tuple[str, ...]
+    material_version: int
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """Required claims, then optional ones."""
+        return self.required_claims + self.optional_claims
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of a resident's history with one purpose, oldest first when folded."""
+
+    purpose_id: str
+    event: str
+    claims_offered: tuple[str, ...]
+    claims_chosen: tuple[str, ...]
+    notice_version: int
+    notice_hash: bytes
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Where a resident stands with one purpose: the last event that decided, and what it decided."""
+
+    purpose_id: str
+    state: str
+    claims_offered: tuple[str, ...]
+    claims_chosen: tuple[str, ...]
+    notice_version: int
+    notice_hash: bytes
+    at: int
+
+    @property
+    def in_force(self) -> bool:
+        """Whether the purpose may be relied on (DPV: given or renewed only)."""
+        return self.state in _IN_FORCE
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """What may be handed over without a question."""
+
+    claims: tuple[str, ...] = ()
+    purpose_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One purpose on the page. ``ticked`` optional claims are those this resident chose before."""
+
+    purpose_id: str
+    gives_choice: bool
+    required_claims: tuple[str, ...]
+    optional_claims: tuple[str, ...]
+    ticked: tuple[str, ...]
+    reason: Reason
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """Every claim on the page under this purpose."""
+        return self.required_claims + self.optional_claims
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What the resident has to be asked or told first, and what is covered already."""
+
+    sections: tuple[Section, ...]
+    covered: Covered
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one section's answer is to be recorded as."""
+
+    purpose_id: str
+    event: str
+    claims_offered: tuple[str, ...]
+    claims_chosen: tuple[str, ...]
+
+
+def current_state(events: Iterable[Event]) -> dict[str, Choice]:
+    """Fold history, oldest first, to where the resident stands, by purpose."""
+    state: dict[str, Choice] = {}
+    for event in events:
+        if event.event == "requested":
+            continue
+        before = state.get(event.purpose_id)
+        if before is not None and event.event in _ENDED:
+            state[event.purpose_id] = replace(before, state=event.event, at=event.at)
+        else:
+            state[event.purpose_id] = Choice(
+                event.purpose_id,
+                event.event,
+                event.claims_offered,
+                event.claims_chosen,
+                event.notice_version,
+                event.notice_hash,
+                event.at,
+            )
+    return state
+
+
+def decide(
+    terms: Sequence[Terms], requested: Collection[str], choices: Mapping[str, Choice], *, again: bool = False
+) -> Covered | Ask:
+    """Whether ``requested`` claims may go out on what is on file, or what must be asked (OIDC Core §3.1.2.4).
+
+    A purpose counts if it shares a claim with the request, or has no claims at all (signing in is its whole
+    point). A no, whether refusal or withdrawal, is not asked about again while something else is in force;
+    when nothing is, the resident has come back to a service that can't serve them, and is asked. ``again``
+    asks about everything (``prompt=consent``).
+    """
+    wanted = frozenset(requested)
+    relevant = [one for one in terms if not one.claims or wanted.intersection(one.claims)]
+    sections = [_question(one, wanted, choices.get(one.purpose_id), again=again) for one in relevant]
+    questions = tuple(one for one in sections if one is not None and one.reason != "refused")
+    covered = _covered(relevant, wanted, choices, {one.purpose_id for one in questions})
+    if not questions and not covered.purpose_ids:
+        questions = tuple(one for one in sections if one is not None)
+    return Ask(questions, covered) if questions else covered
+
+
+def answer(
+    section: Section, before: Choice | None, *, agreed: bool = True, ticked: Collection[str] = ()
+) -> Answer:
+    """What the resident's answer is recorded as. Ticks outside the offer are ignored, not obeyed."""
+    offered = section.offered
+    if not section.gives_choice:
+        return Answer(section.purpose_id, "informed", offered, section.required_claims)
+    if not agreed:
+        return Answer(section.purpose_id, "refused", offered, ())
+    chosen = section.required_claims + tuple(one for one in section.optional_claims if one in ticked)
+    return Answer(section.purpose_id, _agreement(before, chosen), offered, chosen)
+
+
+def withdrawable(basis: str, choice: Choice) -> bool:
+    """Whether this can be withdrawn (GDPR Art. 7(3)): consent in force; other bases know objection at most."""
+    return basis == CONSENT and choice.in_force
+
+
+def _agreement(before: Choice | None, chosen: tuple[str, ...]) -> str:
+    if before is None or before.state in _SAID_NO:
+        return "given"
+    return "narrowed" if before.in_force and not set(before.claims_chosen) <= set(chosen) else "renewed"
+
+
+def _question(terms: Terms, wanted: frozenset[str], choice: Choice | None, *, again: bool) -> Section | None:
+    """The section to show for a purpose, None if it is settled."""
+    reason = _reason(terms, wanted, choice, again=again)
+    if reason is None:
+        return None
+    # Once asked for, always shown: an answer replaces the earlier one and must not silently drop from it.
+    shown = wanted.union(choice.claims_offered if choice else ())
+    # A changed notice is a new question: boxes ticked under the old words are not carried over.
+    keep = choice is not None and choice.in_force and choice.notice_version >= terms.material_version
+    optional = _among(terms.optional_claims, shown)
+    return Section(
+        terms.purpose_id,
+        terms.basis == CONSENT,
+        _among(terms.required_claims, shown),
+        optional,
+        _among(optional, choice.claims_chosen if keep and choice else ()),
+        reason,
+    )
+
+
+def _reason(terms: Terms, wanted: frozenset[str], choice: Choice | None, *, again: bool) -> Reason | None:
+    if choice is None:
+        return "new"
+    if choice.notice_version < terms.material_version or choice.state == "superseded":
+        return "changed"
+    if choice.state in _ENDED:
+        return "ended"
+    if again:
+        return "again"
+    if choice.state in _SAID_NO:
+        return "refused"
+    return None if wanted.intersection(terms.claims) <= set(choice.claims_offered) else "more"
+
+
+def _covered(
+    relevant: Sequence[Terms], wanted: frozenset[str], choices: Mapping[str, Choice], asked: set[str]
+) -> Covered:
+    claims: dict[str, None] = {}
+    purpose_ids = []
+    for one in relevant:
+        choice = choices.get(one.purpose_id)
+        if choice is None or not choice.in_force or one.purpose_id in asked:
+            continue
+        purpose_ids.append(one.purpose_id)
+        # Both what was chosen then and what the purpose still covers now.
+        claims |= dict.fromkeys(_among(one.claims, wanted.intersection(choice.claims_chosen)))
+    return Covered(tuple(claims), tuple(purpose_ids))
+
+
+def _among(claims: Iterable[str], allowed: Collection[str]) -> tuple[str, ...]:
+    return tuple(claim for claim in claims if claim in allowed)

@@ -1,0 +1,47 @@
+"""What a name, an address and a user name may be; pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}")
+_USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{2,39}")
+EMAIL_LIMIT = 254
+NAME_LIMIT = 100
+
+
+def normal_email(text: str) -> str | None:
+    """The form under which an address is looked up, or None when it is not one (K24).
+
+    Only plain ASCII addresses pass: look-alike letters, spaces, line breaks and lists of addresses do not.
+    The whole address is lower-cased, so that one mailbox has one account.
+    """
+    text = text.strip()
+    if len(text) > EMAIL_LIMIT or not text.isascii() or not _EMAIL.fullmatch(text):
+        return None
+    local = text.partition("@")[0]
+    if local.startswith(".") or local.endswith(".") or ".." in local:
+        return None
+    return text.lower()
+
+
+def normal_username(text: str) -> str | None:
+    """The form of a user name: lower-case ASCII letters, digits, dot, dash, underscore; 3 to 40 characters."""
+    text = text.strip().lower()
+    return text if text.isascii() and _USERNAME.fullmatch(text) else None
+
+
+def tidy_name(text: str) -> str | None:
+    """A name as it is kept: NFC, single spaces, in any script; None when it is empty, too long or has control characters."""
+    text = " ".join(unicodedata.normalize("NFC", text).split())
+    if not text or len(text) > NAME_LIMIT:
+        return None
+    if any(unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Co", "Cn"} and letter not in "\u200c\u200d" for letter in text):
+        return None
+    return text
+
+
+def display_name(given: str, family: str | None) -> str:
+    """How a person is greeted; people with one name have one."""
+    return f"{given} {family}" if family else given

@@ -1,0 +1,143 @@
+"""Residents: making them, finding them, reading what is known of them."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from sqlalchemy import select
+
+from idp.accounts.models import Attribute, ContactPoint, Resident
+from idp.accounts.rules import normal_email, normal_username
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.orm import Session
+
+    from keys.envelope import DataKey, Vault
+
+
+@dataclass(frozen=True, slots=True)
+class NewResident:
+    """What a new account begins with. `attributes` maps claim names to JSON values."""
+
+    language: str
+    attributes: Mapping[str, Any]
+    email: str | None = None
+    username: str | None = None
+    source: str = "self"
+
+
+def seal_context(resident_id: str, name: str) -> str:
+    """What a sealed attribute is bound to, so that it opens nowhere else."""
+    return f"attribute|{resident_id}|{name}"
+
+
+def create_resident(session: Session, vault: Vault, new: NewResident, *, now: int) -> Resident:
+    """Add a resident under a data key of their own. A given `email` counts as confirmed.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: when the address or user name is taken.
+    """
+    data_key, wrapped = vault.new_data_key()
+    resident = Resident(
+        id=secrets.token_urlsafe(16),
+        state="active",
+        data_key=wrapped,
+        username_index=username_index(vault, new.username) if new.username else None,
+        language=new.language,
+        created_at=now,
+        changed_at=now,
+    )
+    session.add(resident)
+    session.flush()
+    for name, value in new.attributes.items():
+        set_attribute(session, data_key, resident, name, value, source=new.source, verified_at=None, now=now)
+    if new.email:
+        _add_email(session, vault, data_key, resident, new.email, now=now)
+    session.flush()
+    return resident
+
+
+def _add_email(session: Session, vault: Vault, data_key: DataKey, resident: Resident, email: str, *, now: int) -> None:
+    contact_id = secrets.token_urlsafe(16)
+    session.add(
+        ContactPoint(
+            id=contact_id,
+            resident_id=resident.id,
+            kind="email",
+            value=data_key.seal(email, f"contact|{contact_id}"),
+            value_index=email_index(vault, email),
+            signs_in=True,
+            verified_at=now,
+            created_at=now,
+        )
+    )
+    set_attribute(session, data_key, resident, "email", email, source="mail", verified_at=now, now=now)
+
+
+def set_attribute(
+    session: Session,
+    data_key: DataKey,
+    resident: Resident,
+    name: str,
+    value: Any,
+    *,
+    source: str,
+    verified_at: int | None,
+    now: int,
+) -> None:
+    """Keep one fact, sealed; the former value is replaced."""
+    sealed = data_key.seal(orjson.dumps(value).decode(), seal_context(resident.id, name))
+    session.merge(
+        Attribute(
+            resident_id=resident.id, name=name, value=sealed, source=source, verified_at=verified_at, changed_at=now
+        )
+    )
+    resident.changed_at = now
+
+
+def read_attributes(session: Session, vault: Vault, resident: Resident) -> dict[str, Any]:
+    """Every fact about a resident, opened; empty once the data key is destroyed."""
+    if resident.data_key is None:
+        return {}
+    data_key = vault.open_data_key(resident.data_key)
+    rows = session.execute(select(Attribute).where(Attribute.resident_id == resident.id)).scalars()
+    return {row.name: orjson.loads(data_key.open(row.value, seal_context(resident.id, row.name))) for row in rows}
+
+
+def email_index(vault: Vault, email: str) -> bytes:
+    """Blind index of an address in its normal form."""
+    return vault.blind_index("email", normal_email(email) or email)
+
+
+def username_index(vault: Vault, username: str) -> bytes:
+    """Blind index of a user name in its normal form."""
+    return vault.blind_index("username", normal_username(username) or username)
+
+
+def find_resident(session: Session, vault: Vault, unverified_name: str) -> Resident | None:
+    """The resident who signs in with this address or user name. Always two look-ups, found or not."""
+    email = normal_email(unverified_name) or ""
+    username = normal_username(unverified_name) or ""
+    by_email = session.execute(
+        select(Resident)
+        .join(ContactPoint, ContactPoint.resident_id == Resident.id)
+        .where(
+            ContactPoint.kind == "email",
+            ContactPoint.value_index == email_index(vault, email),
+            ContactPoint.signs_in,
+        )
+    ).scalar_one_or_none()
+    by_username = session.execute(
+        select(Resident).where(Resident.username_index == username_index(vault, username))
+    ).scalar_one_or_none()
+    return by_email or by_username
+
+
+def log_key(vault: Vault, resident: Resident) -> bytes | None:
+    """The key that opens this resident's log entries; None once destroyed."""
+    return vault.open_data_key(resident.data_key).log_key() if resident.data_key is not None else None

@@ -1,0 +1,138 @@
+"""Clients as the protocol sees them: frozen values, kept in memory, read again within a second of a change."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from authlib.oauth2.rfc6749 import ClientMixin
+from sqlalchemy import select
+
+from idp.clients.models import ClientRow, Partner
+from idp.clients.rules import is_registered_redirect
+from idp.jobs.stamps import Cached
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from idp.db import Database
+
+STAMP = "clients"
+
+
+@dataclass(frozen=True, slots=True)
+class Client(ClientMixin):  # type: ignore[misc]
+    """One client; the methods are Authlib's `ClientMixin`."""
+
+    client_id: str
+    name: str
+    partner_name: str
+    application_type: str
+    auth_method: str
+    secret_hash: bytes | None
+    redirect_uris: tuple[str, ...]
+    post_logout_redirect_uris: tuple[str, ...]
+    grant_types: frozenset[str]
+    scopes: frozenset[str]
+    protects_scopes: frozenset[str]
+    id_token_alg: str
+    home_url: str
+    is_pairwise: bool
+    sector: str
+    disabled: bool
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it has no secret (RFC 6749 §2.1)."""
+        return self.auth_method == "none"
+
+    @property
+    def form_targets(self) -> str:
+        """Origins to which a form of ours may lead on, for the page policy."""
+        targets = set()
+        for uri in self.redirect_uris:
+            parts = urlsplit(uri)
+            targets.add(f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else f"{parts.scheme}:")
+        return "".join(f" {target}" for target in sorted(targets))
+
+    def get_client_id(self) -> str:
+        """Its client_id."""
+        return self.client_id
+
+    def get_default_redirect_uri(self) -> None:
+        """There is none: redirect_uri is always sent (OIDC Core §3.1.2.1)."""
+
+    def get_allowed_scope(self, scope: str | None) -> str:
+        """The part of a requested scope that it may have."""
+        return " ".join(name for name in (scope or "").split() if name in self.scopes)
+
+    def check_redirect_uri(self, redirect_uri: str) -> bool:
+        """Exact bytes, but for the port of a native client's loopback address (RFC 8252 §7.3)."""
+        return is_registered_redirect(redirect_uri, self.redirect_uris, native=self.application_type == "native")
+
+    def check_client_secret(self, client_secret: str) -> bool:
+        """Constant time; secrets are 256 random bits, so a plain digest is right."""
+        expected_hash = self.secret_hash or b""
+        return hmac.compare_digest(hashlib.sha256(client_secret.encode()).digest(), expected_hash)
+
+    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:  # noqa: ARG002
+        """It has exactly one method, at every endpoint."""
+        return method == self.auth_method
+
+    def check_response_type(self, response_type: str) -> bool:
+        """Only codes are given out in front of the browser (RFC 9700 §2.1.2)."""
+        return response_type == "code" and "authorization_code" in self.grant_types
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        """Whether it was registered for this grant."""
+        return grant_type in self.grant_types
+
+
+class ClientRegistry:
+    """Every live client by its client_id."""
+
+    def __init__(self, database: Database) -> None:
+        self._cache = Cached(database, STAMP, _load)
+
+    def find(self, client_id: str) -> Client | None:
+        """A client that exists and is switched on."""
+        found = self._cache.get().get(client_id)
+        return None if found is None or found.disabled else found
+
+    def name_of(self, client_id: str) -> tuple[str, str]:
+        """Service and partner name of any client that ever was, for the privacy pages."""
+        found = self._cache.get().get(client_id)
+        return (found.name, found.partner_name) if found else (client_id, "")
+
+    def forget(self) -> None:
+        """Read again at the next use."""
+        self._cache.forget()
+
+
+def _load(session: Any) -> Mapping[str, Client]:
+    rows = session.execute(select(ClientRow, Partner.name).join(Partner, Partner.id == ClientRow.partner_id))
+    return {row.client_id: _value(row, partner_name) for row, partner_name in rows}
+
+
+def _value(row: ClientRow, partner_name: str) -> Client:
+    return Client(
+        client_id=row.client_id,
+        name=row.name,
+        partner_name=partner_name,
+        application_type=row.application_type,
+        auth_method=row.token_endpoint_auth_method,
+        secret_hash=row.secret_hash,
+        redirect_uris=tuple(row.redirect_uris),
+        post_logout_redirect_uris=tuple(row.post_logout_redirect_uris),
+        grant_types=frozenset(row.grant_types),
+        scopes=frozenset(row.scopes),
+        protects_scopes=frozenset(row.protects_scopes),
+        id_token_alg=row.id_token_signed_response_alg,
+        home_url=row.home_url,
+        is_pairwise=row.is_pairwise,
+        sector=row.sector,
+        disabled=row.disabled_at is not None,
+    )

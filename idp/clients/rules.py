@@ -1,0 +1,55 @@
+"""Which redirect URIs may be registered, and which one a request may use; pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::[0-9]{1,5})?(/[!-~]*)?")
+_PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")
+_LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+
+
+def is_registered_redirect(unverified_uri: str, registered: Sequence[str], *, native: bool) -> bool:
+    """Whether a requested redirect URI is a registered one: the same bytes (RFC 9700 §2.1).
+
+    A native client's loopback IP address may come with any port (RFC 8252 §7.3), nothing else may vary.
+    """
+    if unverified_uri in registered:
+        return True
+    if not native:
+        return False
+    asked = _LOOPBACK.fullmatch(unverified_uri)
+    if asked is None:
+        return False
+    for uri in registered:
+        known = _LOOPBACK.fullmatch(uri)
+        if known is not None and known.groups() == asked.groups():
+            return True
+    return False
+
+
+def redirect_problem(uri: str, *, native: bool) -> str | None:
+    """Why a redirect URI cannot be registered, in the partner's words; None when it can."""
+    if not uri.isascii() or any(letter <= " " or letter in '\\"<>`*\x7f' for letter in uri):
+        return "has spaces, control characters, wildcards or letters outside ASCII"
+    try:
+        parts = urlsplit(uri)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is not an address"
+    if "#" in uri:
+        return "has a fragment (#…)"
+    if parts.username is not None or "@" in parts.netloc:
+        return "has a user name"
+    if parts.scheme == "https" and host:
+        return None
+    if parts.scheme == "http" and host in _LOCAL_HOSTS:
+        return None
+    if native and _PRIVATE_SCHEME.fullmatch(parts.scheme):
+        return None
+    return "must begin with https://"

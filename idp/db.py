@@ -1,0 +1,273 @@
+"""The database: one engine, `transaction()` for views, and a fast path for the hot endpoints.
+
+SQLite runs in WAL with synchronous=FULL: an acknowledged write is on disk. All writes of the process pass
+one lock and begin with BEGIN IMMEDIATE, because a deferred transaction that reads and then writes fails at
+once under load. PostgreSQL needs neither.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections import namedtuple
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from sqlalchemy import MetaData, create_engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from sqlalchemy import Engine
+    from sqlalchemy.sql import Executable
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+#: What the drivers raise when the database is locked, full, gone or read-only; nothing was committed.
+UNAVAILABLE = (OperationalError, sqlite3.OperationalError, psycopg.OperationalError)
+
+
+class Base(DeclarativeBase):
+    """Base of every table of `idp`."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+class Database:
+    """One database, safe to share between threads; connect only after a fork.
+
+    `checkpoints` is False in a second process on the same SQLite file: WAL allows one checkpointer.
+    """
+
+    def __init__(self, url: str, *, threads: int = 2, checkpoints: bool = True) -> None:
+        self.engine = _make_engine(url, threads=threads, checkpoints=checkpoints)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._write_engine = self.engine.execution_options(denizen_write=True)
+        self._writer: AbstractContextManager[Any] = threading.RLock() if self.is_sqlite else nullcontext()
+        self._local = threading.local()
+        self._statements: dict[int, _Statement] = {}
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A session that writes: committed at the end of the block, rolled back on an exception."""
+        with self._writer, Session(self._write_engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that only reads; whatever it would write is rolled back."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @property
+    def fast(self) -> FastConnection:
+        """This thread's own connection in autocommit: one statement, one durable write."""
+        connection: FastConnection | None = getattr(self._local, "fast", None)
+        if connection is None or connection.closed:
+            connection = FastConnection(self)
+            self._local.fast = connection
+        return connection
+
+    def close(self) -> None:
+        """Close this thread's fast connection and every pooled one."""
+        connection: FastConnection | None = getattr(self._local, "fast", None)
+        if connection is not None:
+            connection.close()
+            del self._local.fast
+        self.engine.dispose()
+
+    def statement(self, statement: Executable) -> _Statement:
+        """The compiled form of a statement built once at module level."""
+        compiled = self._statements.get(id(statement))
+        if compiled is None:
+            compiled = _Statement(statement, self.engine)
+            self._statements[id(statement)] = compiled
+        return compiled
+
+
+class _Statement:
+    """A Core statement compiled once: its text, how to order its values, how to read its rows."""
+
+    def __init__(self, statement: Executable, engine: Engine) -> None:
+        self.source = statement  # keeps id() valid
+        dialect = engine.dialect
+        compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
+        self.sql = str(compiled)
+        self.names: tuple[str, ...] = tuple(compiled.positiontup or compiled.params)
+        self.positional = bool(compiled.positional)
+        self.writes = not getattr(statement, "is_select", False)
+        self.defaults = {name: value for name, value in compiled.params.items() if value is not None}
+        types = {name: bind.type for bind, name in compiled.bind_names.items()}
+        found = ((name, types[name].dialect_impl(dialect).bind_processor(dialect)) for name in self.names)
+        self.bind = {name: processor for name, processor in found if processor is not None}
+        columns = [column for column in getattr(statement, "exported_columns", ()) if column is not None]
+        self.row: Any = namedtuple("Row", [str(c.key) for c in columns]) if columns else None  # noqa: PYI024
+        self.result = [
+            (index, processor)
+            for index, column in enumerate(columns)
+            if (processor := column.type.dialect_impl(dialect).result_processor(dialect, None)) is not None
+        ]
+
+    def values(self, parameters: Mapping[str, Any]) -> Any:
+        if self.bind:
+            parameters = {**parameters, **{n: p(parameters[n]) for n, p in self.bind.items() if n in parameters}}
+        if self.defaults:
+            parameters = {**self.defaults, **parameters}
+        if self.positional:
+            return [parameters[name] for name in self.names]
+        return parameters
+
+    def rows(self, found: Sequence[Sequence[Any]]) -> list[Any]:
+        if not self.result:
+            return [self.row._make(row) for row in found]
+        rows = []
+        for values in found:
+            row = list(values)
+            for index, processor in self.result:
+                row[index] = processor(row[index])
+            rows.append(self.row._make(row))
+        return rows
+
+
+class FastResult:
+    """What a fast statement did: its rows, read at once, and how many it changed."""
+
+    __slots__ = ("_rows", "rowcount")
+
+    def __init__(self, rows: list[Any], rowcount: int) -> None:
+        self._rows = rows
+        self.rowcount = rowcount
+
+    def first(self) -> Any:
+        """The first row, or None."""
+        return self._rows[0] if self._rows else None
+
+    def all(self) -> list[Any]:
+        """Every row."""
+        return self._rows
+
+
+class FastConnection:
+    """A driver connection of the engine in autocommit, for statements built once.
+
+    It has the `execute(statement, parameters)` of a SQLAlchemy connection, so that the same service
+    functions run on either.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._pooled = database.engine.raw_connection()
+        self._driver: Any = self._pooled.driver_connection
+        self._lock: AbstractContextManager[Any] = database._writer  # noqa: SLF001
+        self._open_transaction = False
+        if not database.is_sqlite:
+            self._driver.autocommit = True
+            # Plans made while tables are empty are sequential scans, and prepared plans are kept.
+            self._driver.execute("SET enable_seqscan = off")
+        self._cursor: Any = self._driver.cursor()
+        self._run: Callable[..., Any] = self._cursor.execute
+
+    @property
+    def closed(self) -> bool:
+        """Whether the server or a failure ended this connection."""
+        return self._driver is None or bool(getattr(self._driver, "closed", False))
+
+    def execute(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> FastResult:
+        """Run one statement. Outside `transaction()` a write is committed when this returns."""
+        known = self._database.statement(statement)
+        values = known.values(parameters or {})
+        if known.writes and not self._open_transaction:
+            with self._lock:
+                return self._execute(known, values)
+        return self._execute(known, values)
+
+    def _execute(self, known: _Statement, values: Any) -> FastResult:
+        try:
+            self._run(known.sql, values)
+        except psycopg.OperationalError:
+            self._retry(known, values)
+        if known.row is None:
+            return FastResult([], self._cursor.rowcount)
+        rows = known.rows(self._cursor.fetchall())
+        return FastResult(rows, len(rows))
+
+    def _retry(self, known: _Statement, values: Any) -> None:
+        """A read outside a transaction survives a restarted server; anything else is refused."""
+        if known.writes or self._open_transaction or not self.closed:
+            if self.closed:
+                self.close()
+            raise  # noqa: PLE0704
+        self.close()
+        self.__init__(self._database)  # type: ignore[misc]
+        self._run(known.sql, values)
+
+    @contextmanager
+    def transaction(self) -> Iterator[FastConnection]:
+        """Several writes that belong together: all are durable at the end of the block, or none is."""
+        with self._lock:
+            self._run("BEGIN IMMEDIATE" if self._database.is_sqlite else "BEGIN")
+            self._open_transaction = True
+            try:
+                yield self
+                self._run("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+            finally:
+                self._open_transaction = False
+
+    def _roll_back(self) -> None:
+        try:
+            self._run("ROLLBACK")
+        except (sqlite3.Error, psycopg.Error):
+            self.close()
+
+    def close(self) -> None:
+        """Give the connection up; the next use of `Database.fast` makes another."""
+        if self._driver is not None:
+            self._driver = None
+            self._pooled.invalidate()
+
+
+def _make_engine(url: str, *, threads: int, checkpoints: bool) -> Engine:
+    # Each thread may hold its fast connection and one session; background jobs come on top.
+    size = 2 * threads + 4
+    if not url.startswith("sqlite:"):
+        return create_engine(url, pool_size=size, max_overflow=4, pool_timeout=5, pool_pre_ping=True)
+    engine = create_engine(
+        url, pool_size=size, max_overflow=4, pool_timeout=5, connect_args={"check_same_thread": False}
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            "busy_timeout = 5000",
+            f"wal_autocheckpoint = {1000 if checkpoints else 0}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        write = connection.get_execution_options().get("denizen_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether an exception means "the database cannot be used now", to be answered with 503."""
+    return isinstance(error, UNAVAILABLE) or (isinstance(error, DBAPIError) and error.connection_invalidated)

@@ -1,0 +1,67 @@
+"""What rarely changes is kept in memory; a stamp in the database tells every process to read it again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from sqlalchemy import bindparam, insert, select, update
+
+from idp.jobs.models import Stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from idp.db import Database
+
+T = TypeVar("T")
+
+_READ = select(Stamp.version).where(Stamp.name == bindparam("name"))
+#: How long a process may work with what it has, in seconds (design: within a second across nodes).
+FRESH_FOR = 1.0
+
+
+def bump(connection: Any, name: str) -> None:
+    """Tell every process that `name` changed; part of the transaction that changes it."""
+    changed = connection.execute(
+        update(Stamp).where(Stamp.name == name).values(version=Stamp.version + 1).returning(Stamp.version)
+    ).first()
+    if changed is None:
+        connection.execute(insert(Stamp).values(name=name, version=1))
+
+
+class Cached(Generic[T]):
+    """A value read from the database, at most a second old."""
+
+    def __init__(self, database: Database, name: str, load: Callable[[Any], T]) -> None:
+        self._database = database
+        self._name = name
+        self._load = load
+        self._lock = threading.Lock()
+        self._version = -1
+        self._fresh_until = 0.0
+        self._value: T | None = None
+
+    def get(self) -> T:
+        """The value; the database is asked at most once a second."""
+        if time.monotonic() >= self._fresh_until:
+            self._refresh()
+        assert self._value is not None
+        return self._value
+
+    def _refresh(self) -> None:
+        with self._lock:
+            if time.monotonic() < self._fresh_until:
+                return
+            row = self._database.fast.execute(_READ, {"name": self._name}).first()
+            version = row.version if row else 0
+            if version != self._version:
+                with self._database.reading() as session:
+                    self._value = self._load(session)
+                self._version = version
+            self._fresh_until = time.monotonic() + FRESH_FOR
+
+    def forget(self) -> None:
+        """Read again at the next use, for the process that made the change."""
+        self._fresh_until = 0.0

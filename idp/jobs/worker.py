@@ -1,0 +1,101 @@
+"""The worker: a thread that does each job when it is due, in one process of all.
+
+A lease row says who does a job. It is taken and prolonged by one conditional write, so two processes never
+hold it together; a process that dies loses it when it runs out.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, update
+from sqlalchemy.exc import IntegrityError
+
+from idp.jobs.models import Lease
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from idp.db import Database
+
+log = logging.getLogger("denizen.jobs")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to be done every `every` seconds by one process; `run(now)` must be safe to repeat."""
+
+    name: str
+    every: int
+    run: Callable[[int], object]
+
+
+class Worker:
+    """Runs jobs in a thread until `stop`."""
+
+    def __init__(self, database: Database, jobs: Sequence[Job], clock: Callable[[], float]) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._clock = clock
+        self._holder = secrets.token_urlsafe(16)
+        self._halt = threading.Event()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._due: dict[str, int] = {}
+
+    def start(self) -> None:
+        """Begin, in this process (call it after a fork)."""
+        self._thread = threading.Thread(target=self._loop, name="denizen-worker", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the job at hand."""
+        self._halt.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+
+    def hurry(self) -> None:
+        """Look for work now instead of within a second, for instance a mail just written."""
+        self._wake.set()
+
+    def _loop(self) -> None:
+        while not self._halt.is_set():
+            self.run_due(int(self._clock()))
+            self._wake.wait(timeout=1.0)
+            self._wake.clear()
+
+    def run_due(self, now: int) -> None:
+        """Do every job whose time has come and whose lease this process gets."""
+        for job in self._jobs:
+            if self._due.get(job.name, 0) > now:
+                continue
+            self._due[job.name] = now + job.every
+            try:
+                if take_lease(self._database, job.name, self._holder, now=now, until=now + 60 + job.every):
+                    job.run(now)
+            except Exception:
+                log.exception("job failed name=%s", job.name)
+
+
+def take_lease(database: Database, name: str, holder: str, *, now: int, until: int) -> bool:
+    """Take or prolong the right to do a job; False while another process holds it."""
+    taken = (
+        update(Lease)
+        .where(Lease.name == name, (Lease.holder == holder) | (Lease.until_at <= now))
+        .values(holder=holder, until_at=until)
+        .returning(Lease.name)
+    )
+    with database.transaction() as session:
+        if session.execute(taken).first() is not None:
+            return True
+    try:
+        with database.transaction() as session:
+            session.execute(insert(Lease).values(name=name, holder=holder, until_at=until))
+    except IntegrityError:
+        return False
+    return True

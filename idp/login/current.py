@@ -1,0 +1,48 @@
+"""Who is signed in in this browser, for pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from flask import g, redirect, request
+
+from idp.login import sessions
+from idp.web.context import context
+from idp.web.cookies import Cookie
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response
+
+BASE_NAME = "denizen-session"
+
+
+def session_cookie(*, secure: bool) -> Cookie:
+    """The cookie of a resident's session."""
+    return Cookie(BASE_NAME, secure)
+
+
+def signed_in() -> sessions.SignedIn | None:
+    """The resident signed in in this browser, looked up once per request."""
+    if not hasattr(g, "signed_in"):
+        ctx = context()
+        cookie = session_cookie(secure=ctx.settings.is_secure).read(request.cookies)
+        g.signed_in = cookie and sessions.find(
+            ctx.database.fast, cookie, settings=ctx.settings.sessions, now=ctx.now()
+        )
+    return g.signed_in or None
+
+
+def to_sign_in() -> Response:
+    """Send a visitor to the sign-in page, and back here afterwards."""
+    return redirect(f"/login?next={quote(request.path)}", 303)
+
+
+def put_session(response: Response, cookie_value: str) -> None:
+    """Give the browser its session; it ends with the browser's own session or by our limits."""
+    session_cookie(secure=context().settings.is_secure).put(response, cookie_value)
+
+
+def drop_session(response: Response) -> None:
+    """Take the session from the browser."""
+    session_cookie(secure=context().settings.is_secure).drop(response)

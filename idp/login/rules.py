@@ -1,0 +1,72 @@
+"""What a password may be, when a session still counts, how a device is called; pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PASSWORD_LIMIT = 256
+#: Fewer different letters than this make a long password as easy as a short one.
+_DISTINCT = 5
+_WORD = 4
+
+
+def normal_password(text: str) -> str:
+    """The form that is hashed: Unicode NFC and nothing else (NIST SP 800-63B-4 §3.1.1.2)."""
+    return unicodedata.normalize("NFC", text)
+
+
+def password_problem(password: str, *, minimum: int, context_words: Iterable[str]) -> str | None:
+    """Why a new password is refused: too_short, too_long, too_simple or context; None when it is fine."""
+    password = normal_password(password)
+    if len(password) < minimum:
+        return "too_short"
+    if len(password) > PASSWORD_LIMIT:
+        return "too_long"
+    folded = password.casefold()
+    if len(set(folded)) < _DISTINCT or _is_run(folded):
+        return "too_simple"
+    rest = folded
+    for word in sorted((w.casefold() for w in context_words if len(w) >= _WORD), key=len, reverse=True):
+        rest = rest.replace(word, "")
+    return "context" if len(rest) < minimum // 2 else None
+
+
+def _is_run(text: str) -> bool:
+    """Whether each character follows from the one before, as in 123456… or a repeated short piece."""
+    steps = {ord(b) - ord(a) for a, b in zip(text, text[1:], strict=False)}
+    if len(steps) == 1:
+        return True
+    return any(text == (text[:size] * (len(text) // size + 1))[: len(text)] for size in range(1, len(text) // 3 + 1))
+
+
+_BROWSERS = (("Firefox/", "Firefox"), ("Edg/", "Edge"), ("OPR/", "Opera"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "Mac"),
+    ("Linux", "Linux"),
+)
+
+
+def device_name(user_agent: str) -> str:
+    """Browser and system in few words, such as `Firefox, Windows`; nothing else of the header is kept."""
+    browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
+    system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
+    return ", ".join(part for part in (browser, system) if part) or "?"
+
+
+def is_alive(*, seen_at: int, expires_at: int, idle_for: int, now: int) -> bool:
+    """Whether a session is within its idle and absolute limits (NIST SP 800-63B-4 §2.2.3)."""
+    return now < expires_at and now - seen_at < idle_for
+
+
+def is_own_path(path: str) -> bool:
+    """Whether a sign-in may lead on to this path: a page of ours, never another site."""
+    return re.fullmatch(r"/(privacy|account)(/[A-Za-z0-9._~/-]*)?", path) is not None and "//" not in path

@@ -1,0 +1,117 @@
+"""The sign-in page, `/login`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, g, redirect, render_template, request
+from flask_babel import gettext
+
+from idp.login import sessions
+from idp.login.current import put_session, session_cookie
+from idp.login.ports import ports
+from idp.login.rules import is_own_path
+from idp.login.service import Attempt, Failure, sign_in
+from idp.web.context import context
+from idp.web.pages import error_page, incoming
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response
+
+    from idp.login.ports import Flow
+
+bp = Blueprint("login", __name__)
+
+
+@bp.get("/login")
+def show() -> str | Response:
+    """Ask for user name and password."""
+    unverified_flow = request.args.get("flow", "")
+    flow = ports().describe(unverified_flow) if unverified_flow else None
+    if unverified_flow and flow is None:
+        return flow_is_over()
+    return _page(unverified_flow, flow, username=flow.login_hint if flow else "", errors=[])
+
+
+@bp.post("/login")
+def submit() -> str | Response | tuple[str, int]:
+    """Check what was typed; on success begin a session and go on."""
+    unverified_flow = request.form.get("flow", "")
+    flow = ports().describe(unverified_flow) if unverified_flow else None
+    if unverified_flow and flow is None:
+        return flow_is_over()
+    if "cancel" in request.form:
+        return ports().cancel(unverified_flow) if flow else redirect("/", 303)
+    username, password = request.form.get("username", ""), request.form.get("password", "")
+    errors = _missing(username, password)
+    if errors:
+        return _page(unverified_flow, flow, username=username, errors=errors), 422
+    ctx = context()
+    now = ctx.now()
+    attempt = Attempt(username, password, incoming().remote_address, request.user_agent.string)
+    outcome = sign_in(ctx, ports().passwords, attempt, now=now)
+    if isinstance(outcome, Failure):
+        return _failed(outcome, unverified_flow, flow, username)
+    _end_former_session(now)
+    if flow:
+        ports().signed_in(unverified_flow)
+    response = redirect(flow.next_url if flow else _next(), 303)
+    put_session(response, outcome.cookie_value)
+    return response
+
+
+def _next() -> str:
+    unverified_next = request.form.get("next", "")
+    return unverified_next if is_own_path(unverified_next) else "/account"
+
+
+def _end_former_session(now: int) -> None:
+    """A sign-in on top of another one ends the former: its cookie must not live on (K18)."""
+    ctx = context()
+    former = session_cookie(secure=ctx.settings.is_secure).read(request.cookies)
+    if former:
+        found = sessions.find(ctx.database.fast, former, settings=ctx.settings.sessions, now=now)
+        if found:
+            with ctx.database.transaction() as session:
+                sessions.end(session, found.id_hash, now=now)
+
+
+def _missing(username: str, password: str) -> list[tuple[str, str]]:
+    errors = []
+    if not username.strip():
+        errors.append(("username", gettext("Enter your e-mail address or user name")))
+    if not password:
+        errors.append(("password", gettext("Enter your password")))
+    return errors
+
+
+def _failed(failure: Failure, unverified_flow: str, flow: Flow | None, username: str) -> tuple[str, int]:
+    if failure is Failure.THROTTLED:
+        text = gettext("There were too many attempts. Wait 15 minutes, then try again.")
+        return _page(unverified_flow, flow, username=username, errors=[("username", text)]), 429
+    text = gettext("The user name or the password is not right")
+    return _page(unverified_flow, flow, username=username, errors=[("username", text)]), 422
+
+
+def _page(unverified_flow: str, flow: Flow | None, *, username: str, errors: list[tuple[str, str]]) -> str:
+    g.form_targets = flow.form_targets if flow else ""
+    return render_template(
+        "ui/login.html",
+        client_name=flow.client_name if flow else None,
+        username=username,
+        errors=errors,
+        flow=unverified_flow if flow else "",
+        next=request.values.get("next", ""),
+        action="/login",
+    )
+
+
+def flow_is_over() -> Response:
+    """A sign-in that has ended, or that another browser began (K09)."""
+    return error_page(
+        400,
+        gettext("This sign-in has ended"),
+        gettext("It was finished already, it waited too long, or it began in another browser."),
+        gettext("Go back to the service you came from and sign in again."),
+        oauth_error="invalid_request flow",
+    )

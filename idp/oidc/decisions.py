@@ -1,0 +1,165 @@
+"""Whether a resident must be asked before a client gets an answer, and what a decision becomes."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, select, update
+
+from consent import records, rules
+from idp.oidc.models import Grant
+from idp.oidc.rules import claims_of
+from idp.oidc.service import subject_for
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from consent.purposes import Notice
+    from idp.clients.registry import Client
+    from idp.login.sessions import SignedIn
+    from idp.oidc.provider import ClientPurposes, Provider
+    from idp.oidc.request import AuthorizationRequest
+
+
+def is_covered(
+    grant: Any, scope: Collection[str], claims: Collection[str], notices_hash: bytes
+) -> bool:
+    """Whether a live grant answers this request without a question; `grant` is a row of it or None."""
+    return (
+        grant is not None
+        and grant.notices_hash == notices_hash
+        and set(scope).issubset(grant.scope.split())
+        and set(claims).issubset(grant.decided_claims.split())
+    )
+
+
+def requested_claims(scope: Collection[str], purposes: ClientPurposes) -> frozenset[str]:
+    """What a request asks for: the claims of its scopes that the client has a purpose for."""
+    return claims_of(scope) & purposes.claims
+
+
+def live_grant(connection: Any, resident_id: str, client_id: str) -> Any:
+    """The row of what a resident has authorised for a client now, or None."""
+    return connection.execute(
+        select(Grant.id, Grant.scope, Grant.claims, Grant.decided_claims, Grant.notices_hash, Grant.subject).where(
+            Grant.resident_id == resident_id, Grant.client_id == client_id, Grant.revoked_at.is_(None)
+        )
+    ).first()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What stands on file for a resident and a client, and what is still to be asked."""
+
+    choices: Mapping[str, rules.Choice]
+    outcome: rules.Covered | rules.Ask
+
+    @property
+    def sections(self) -> tuple[rules.Section, ...]:
+        """The questions of the release page; none when everything is on file."""
+        return self.outcome.sections if isinstance(self.outcome, rules.Ask) else ()
+
+
+def decide(
+    connection: Any, purposes: ClientPurposes, request: AuthorizationRequest, resident_id: str, *, again: bool
+) -> Decision:
+    """Judge a request by the resident's records."""
+    choices = records.current_choices(connection, resident_id, request.client_id)
+    terms = [one.terms for one in purposes.purposes]
+    wanted = requested_claims(request.scope, purposes)
+    return Decision(choices, rules.decide(terms, wanted, choices, again=again))
+
+
+@dataclass(frozen=True, slots=True)
+class Expressed:
+    """How a resident answered the release page."""
+
+    agreed: bool
+    ticked: frozenset[str]
+    language: str
+
+
+def record_answers(  # noqa: PLR0917
+    connection: Any,
+    log_key: bytes,
+    request: AuthorizationRequest,
+    signed_in: SignedIn,
+    decision: Decision,
+    notices: Mapping[str, Notice],
+    expressed: Expressed,
+    *,
+    now: int,
+) -> None:
+    """Append one consent event per section of the page."""
+    for section in decision.sections:
+        said = rules.answer(
+            section,
+            decision.choices.get(section.purpose_id),
+            agreed=expressed.agreed,
+            ticked=expressed.ticked,
+        )
+        if not expressed.agreed and not section.gives_choice:
+            continue  # turning back from an information page is no event of consent
+        records.append_event(
+            connection,
+            log_key=log_key,
+            resident_id=signed_in.resident_id,
+            client_id=request.client_id,
+            purpose_id=section.purpose_id,
+            event=said.event,
+            claims_offered=said.claims_offered,
+            claims_chosen=said.claims_chosen,
+            notice_hash=notices[section.purpose_id].body_hash,
+            language=expressed.language,
+            control="allow-button" if expressed.agreed else "deny-button",
+            authentication={
+                "acr": signed_in.acr,
+                "amr": signed_in.amr.split(),
+                "auth_time": signed_in.authenticated_at,
+            },
+            now=now,
+        )
+
+
+def settle_grant(
+    provider: Provider,
+    connection: Any,
+    client: Client,
+    request: AuthorizationRequest,
+    resident_id: str,
+    *,
+    now: int,
+) -> str:
+    """Write what the records allow now into the grant, and return its id.
+
+    A grant that was revoked stays dead with its tokens: a new decision makes a new one.
+    """
+    purposes = provider.purposes_of(client.client_id)
+    old = live_grant(connection, resident_id, client.client_id)
+    scope = set(request.scope) | set(old.scope.split() if old else ())
+    decided = requested_claims(scope, purposes)
+    choices = records.current_choices(connection, resident_id, client.client_id)
+    outcome = rules.decide([one.terms for one in purposes.purposes], decided, choices)
+    covered = outcome.covered if isinstance(outcome, rules.Ask) else outcome
+    values = {
+        "scope": " ".join(sorted(scope)),
+        "claims": " ".join(sorted(covered.claims)),
+        "decided_claims": " ".join(sorted(decided)),
+        "purposes": " ".join(covered.purpose_ids),
+        "notices_hash": purposes.notices_hash,
+        "granted_at": now,
+    }
+    if old is not None:
+        connection.execute(update(Grant).where(Grant.id == old.id).values(**values))
+        grant_id: str = old.id
+        return grant_id
+    grant_id = secrets.token_urlsafe(16)
+    subject = subject_for(provider.context.vault, client, resident_id)
+    connection.execute(
+        insert(Grant).values(
+            id=grant_id, resident_id=resident_id, client_id=client.client_id, subject=subject, revoked_at=None, **values
+        )
+    )
+    return grant_id

@@ -1,0 +1,18 @@
+"""Errors of the protocol: a code and a text for the partner, a private detail for the log alone."""
+
+from __future__ import annotations
+
+
+class Refusal(Exception):  # noqa: N818 - it is one
+    """A request that is refused and that has written nothing.
+
+    `error` is the code of RFC 6749 §4.1.2.1 / §5.2 or OIDC Core §3.1.2.6; `public` goes into
+    error_description, so it holds no quotes, backslashes or line breaks; `private` goes to the log.
+    """
+
+    def __init__(self, error: str, public: str, *, private: str = "", status: int = 400) -> None:
+        super().__init__(f"{error}: {public}")
+        self.error = error
+        self.public = public
+        self.private = private
+        self.status = status

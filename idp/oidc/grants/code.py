@@ -1,0 +1,53 @@
+"""Redeem an authorization code once (RFC 6749 §4.1.3, RFC 7636 §4.6, OIDC Core §3.1.3)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from typing import Any
+
+from authlib.oauth2.rfc6749.errors import InvalidGrantError
+
+from idp.oidc import service
+from idp.oidc.errors import Refusal
+from idp.oidc.grants.server import TokenGrant
+from idp.oidc.issue import issue
+
+_VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
+
+
+class CodeGrant(TokenGrant):
+    """grant_type=authorization_code."""
+
+    GRANT_TYPE = "authorization_code"
+
+    def create_token_response(self) -> Any:
+        """Spend, then mint, in one transaction; sign after it."""
+        provider, client = self.server.provider, self.request.client
+        code, redirect_uri = self.required("code"), self.required("redirect_uri")
+        challenge = _challenge(self.required("code_verifier"))
+        now = provider.context.now()
+        with provider.context.database.fast.transaction() as connection:
+            family = service.spend_code(
+                connection,
+                code,
+                client_id=client.client_id,
+                redirect_uri=redirect_uri,
+                code_challenge=challenge,
+                now=now,
+            )
+            issued = None
+            if not isinstance(family, service.CodeRefused):
+                issued = issue(provider, connection, client, family, scope=family.scope, now=now)
+        if issued is None:
+            raise InvalidGrantError("The code is not valid, was used before, or belongs to another request")
+        return 200, issued.signed(provider, client, now=now), []
+
+
+def _challenge(unverified_verifier: str) -> str:
+    """The S256 challenge of a verifier (RFC 7636 §4.2)."""
+    if not _VERIFIER.fullmatch(unverified_verifier):
+        raise Refusal("invalid_grant", "code_verifier must be 43 to 128 unreserved characters")
+    digest = hashlib.sha256(unverified_verifier.encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

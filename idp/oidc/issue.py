@@ -1,0 +1,107 @@
+"""The token service: what a redeemed code or refresh token gives, and the record of it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from consent import releases
+from idp.oidc import service
+
+if TYPE_CHECKING:
+    from idp.clients.registry import Client
+    from idp.oidc.provider import Provider
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """Tokens of a family, just written; `signed` makes the answer once the write is durable."""
+
+    minted: service.Minted
+    family: Any
+    subject: str
+    scope: str
+
+    def signed(self, provider: Provider, client: Client, *, now: int) -> dict[str, Any]:
+        """The token answer (RFC 6749 §5.1, OIDC Core §3.1.3.3)."""
+        body: dict[str, Any] = {
+            "access_token": self.minted.access_token,
+            "token_type": "Bearer",
+            "expires_in": self.minted.expires_for,
+            "scope": self.scope,
+        }
+        if self.minted.refresh_token is not None:
+            body["refresh_token"] = self.minted.refresh_token
+        if "openid" in self.scope.split():
+            body["id_token"] = self._id_token(provider, client, now=now)
+        return body
+
+    def _id_token(self, provider: Provider, client: Client, *, now: int) -> str:
+        """Who signed in, when and how, and nothing else about them (OIDC Core §2)."""
+        family = self.family
+        claims = {
+            "iss": provider.issuer,
+            "sub": self.subject,
+            "aud": client.client_id,
+            "iat": now,
+            "exp": now + provider.context.settings.tokens.id_token_for,
+            "auth_time": family.auth_time,
+            "acr": family.acr,
+            "amr": family.amr.split(),
+            "sid": family.sid,
+            "at_hash": half_hash(self.minted.access_token),
+        }
+        if family.nonce is not None:
+            claims["nonce"] = family.nonce
+        return provider.keys.get().current(client.id_token_alg).sign(claims)
+
+
+def issue(
+    provider: Provider,
+    connection: Any,
+    client: Client,
+    family: Any,
+    *,
+    scope: str,
+    now: int,
+    refresh_until: int | None = None,
+) -> Issued | None:
+    """Mint for a family and record the release of the ID token; None when grant or account has ended.
+
+    A code gives a refresh token when `offline_access` was granted; a refresh token gives its successor,
+    with the same end.
+    """
+    grant = service.read_grant(connection, family.grant_id)
+    if grant is None or grant.data_key is None:
+        return None
+    if refresh_until is None and "offline_access" in scope.split():
+        refresh_until = family.expires_at
+    minted = service.mint(
+        connection,
+        client_id=client.client_id,
+        scope=scope,
+        authorization_id=family.id,
+        refresh_until=refresh_until,
+        settings=provider.context.settings.tokens,
+        now=now,
+    )
+    if "openid" in scope.split():
+        releases.record(
+            connection,
+            log_key=provider.context.vault.open_data_key(grant.data_key).log_key(),
+            resident_id=grant.resident_id,
+            client_id=client.client_id,
+            kind="id_token",
+            claims=("sub",),
+            purpose_ids=grant.purposes.split(),
+            authorization_id=str(family.id),
+            now=now,
+        )
+    return Issued(minted, family, grant.subject, scope)
+
+
+def half_hash(value: str) -> str:
+    """at_hash for SHA-256 algorithms (OIDC Core §3.1.3.6)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(value.encode()).digest()[:16]).rstrip(b"=").decode()

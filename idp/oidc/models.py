@@ -1,0 +1,123 @@
+"""Tables of the protocol. Codes and tokens are 256 random bits, kept only as SHA-256 hashes.
+
+A *grant* is what a resident authorised for a client now. An *authorization* is one run through the
+authorization endpoint: its code, and the family of tokens that descend from it. Revoking either row kills
+everything under it in one write.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp.db import Base
+
+Serial = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Interaction(Base):
+    """An authorization request that waits for its resident: bound to one browser, kept on our side only."""
+
+    __tablename__ = "oidc_interaction"
+
+    id_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True, comment="SHA-256 of the handle. pii=no")
+    browser_hash: Mapped[bytes] = mapped_column(LargeBinary, comment="SHA-256 of the browser's cookie. pii=no")
+    client_id: Mapped[str] = mapped_column(String(64), comment="Who asks. pii=no")
+    request: Mapped[str] = mapped_column(Text, comment="The validated request as JSON; login_hint left out. pii=no")
+    login_hint: Mapped[bytes | None] = mapped_column(LargeBinary, comment="The sealed login_hint. pii=yes")
+    signed_in_at: Mapped[int | None] = mapped_column(
+        BigInteger, comment="When the resident signed in for this very request. pii=no"
+    )
+    created_at: Mapped[int] = mapped_column(BigInteger, comment="When it began. pii=no")
+    expires_at: Mapped[int] = mapped_column(BigInteger, index=True, comment="When it ends. pii=no")
+    finished_at: Mapped[int | None] = mapped_column(BigInteger, comment="When it was answered. pii=no")
+
+
+class Grant(Base):
+    """What a resident has authorised for a client now. At most one is live per pair."""
+
+    __tablename__ = "oidc_grant"
+    __table_args__ = (
+        Index(
+            "uq_oidc_grant_live",
+            "resident_id",
+            "client_id",
+            unique=True,
+            sqlite_where=text("revoked_at IS NULL"),
+            postgresql_where=text("revoked_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(String(22), primary_key=True, comment="Random id. pii=no")
+    resident_id: Mapped[str] = mapped_column(String(22), index=True, comment="Who authorised. pii=no")
+    client_id: Mapped[str] = mapped_column(String(64), index=True, comment="Whom. pii=no")
+    subject: Mapped[str] = mapped_column(String(255), comment="The sub this client knows. pii=yes")
+    scope: Mapped[str] = mapped_column(Text, comment="Scopes authorised, space-separated. pii=no")
+    claims: Mapped[str] = mapped_column(Text, comment="Claims that may be released, space-separated. pii=no")
+    decided_claims: Mapped[str] = mapped_column(
+        Text, comment="Claims that were asked about, given or refused, space-separated. pii=no"
+    )
+    purposes: Mapped[str] = mapped_column(Text, comment="Purposes that cover them, space-separated. pii=no")
+    notices_hash: Mapped[bytes] = mapped_column(LargeBinary, comment="Which notices were decided upon. pii=no")
+    granted_at: Mapped[int] = mapped_column(BigInteger, comment="When it was decided last. pii=no")
+    revoked_at: Mapped[int | None] = mapped_column(BigInteger, comment="When it ended. pii=no")
+
+
+class Authorization(Base):
+    """One run through the authorization endpoint: a code, then the family of tokens from it."""
+
+    __tablename__ = "oidc_authorization"
+
+    id: Mapped[int] = mapped_column(Serial, primary_key=True, comment="Serial number. pii=no")
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True, comment="SHA-256 of the code. pii=no")
+    grant_id: Mapped[str] = mapped_column(ForeignKey("oidc_grant.id"), index=True, comment="Under which grant. pii=no")
+    client_id: Mapped[str] = mapped_column(String(64), comment="To whom the code was given. pii=no")
+    session_hash: Mapped[bytes] = mapped_column(LargeBinary, index=True, comment="In which session. pii=no")
+    sid: Mapped[str] = mapped_column(String(22), comment="The session's public name. pii=no")
+    redirect_uri: Mapped[str] = mapped_column(Text, comment="Where the code was sent. pii=no")
+    scope: Mapped[str] = mapped_column(Text, comment="Scopes of this family, space-separated. pii=no")
+    nonce: Mapped[str | None] = mapped_column(Text, comment="The nonce, echoed in ID tokens. pii=no")
+    code_challenge: Mapped[str] = mapped_column(String(43), comment="PKCE S256 challenge. pii=no")
+    auth_time: Mapped[int] = mapped_column(BigInteger, comment="When the resident proved who they are. pii=no")
+    acr: Mapped[str] = mapped_column(String(40), comment="Level proved. pii=no")
+    amr: Mapped[str] = mapped_column(String(80), comment="Methods used. pii=no")
+    created_at: Mapped[int] = mapped_column(BigInteger, comment="When the code was made. pii=no")
+    code_expires_at: Mapped[int] = mapped_column(BigInteger, comment="When the code ends. pii=no")
+    spent_at: Mapped[int | None] = mapped_column(BigInteger, comment="When the code was redeemed. pii=no")
+    revoked_at: Mapped[int | None] = mapped_column(BigInteger, comment="When the family was killed. pii=no")
+    expires_at: Mapped[int] = mapped_column(BigInteger, index=True, comment="When nothing of it lives any more. pii=no")
+
+
+class AccessToken(Base):
+    """A bearer token. `authorization_id` is NULL for a client acting for itself."""
+
+    __tablename__ = "oidc_access_token"
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True, comment="SHA-256 of the token. pii=no")
+    authorization_id: Mapped[int | None] = mapped_column(
+        ForeignKey("oidc_authorization.id"), index=True, comment="Its family. pii=no"
+    )
+    client_id: Mapped[str] = mapped_column(String(64), comment="Who holds it. pii=no")
+    scope: Mapped[str] = mapped_column(Text, comment="Scopes, space-separated. pii=no")
+    issued_at: Mapped[int] = mapped_column(BigInteger, comment="When it was made. pii=no")
+    expires_at: Mapped[int] = mapped_column(BigInteger, index=True, comment="When it ends. pii=no")
+    released_at: Mapped[int | None] = mapped_column(
+        BigInteger, comment="When it was first used to read userinfo. pii=no"
+    )
+    revoked_at: Mapped[int | None] = mapped_column(BigInteger, comment="When it was revoked by itself. pii=no")
+
+
+class RefreshToken(Base):
+    """A refresh token, spent by its first use; using it again kills the family (RFC 9700 §4.14.2)."""
+
+    __tablename__ = "oidc_refresh_token"
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True, comment="SHA-256 of the token. pii=no")
+    authorization_id: Mapped[int] = mapped_column(
+        ForeignKey("oidc_authorization.id"), index=True, comment="Its family. pii=no"
+    )
+    client_id: Mapped[str] = mapped_column(String(64), comment="Who holds it. pii=no")
+    scope: Mapped[str] = mapped_column(Text, comment="Scopes, space-separated. pii=no")
+    issued_at: Mapped[int] = mapped_column(BigInteger, comment="When it was made. pii=no")
+    expires_at: Mapped[int] = mapped_column(BigInteger, index=True, comment="When it ends. pii=no")
+    spent_at: Mapped[int | None] = mapped_column(BigInteger, comment="When it was used. pii=no")

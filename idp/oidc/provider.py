@@ -1,0 +1,76 @@
+"""What the protocol works with: clients, keys, purposes and settings, wired once."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from consent.purposes import Purpose, purposes_for_client
+from idp.jobs.stamps import Cached
+from keys.signing import KeyRing, load_ring
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from idp.clients.registry import ClientRegistry
+    from idp.web.context import Context
+
+KEYS_STAMP = "keys"
+PURPOSES_STAMP = "purposes"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientPurposes:
+    """Why a client may ask. `notices_hash` changes when its residents must be asked again."""
+
+    purposes: tuple[Purpose, ...]
+    claims: frozenset[str]
+    notices_hash: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Provider:
+    """The OpenID Provider of a town."""
+
+    context: Context
+    clients: ClientRegistry
+    keys: Cached[KeyRing] = field(init=False)
+    _purposes: Cached[dict[str, ClientPurposes]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        ctx = self.context
+        keys = Cached(ctx.database, KEYS_STAMP, lambda session: load_ring(session, ctx.vault))
+        object.__setattr__(self, "keys", keys)
+        # Begins empty at every change and fills as clients come by.
+        object.__setattr__(self, "_purposes", Cached(ctx.database, PURPOSES_STAMP, lambda _: {}))
+
+    @property
+    def issuer(self) -> str:
+        """The issuer, exactly as in discovery and tokens."""
+        return self.context.settings.server.issuer
+
+    def purposes_of(self, client_id: str) -> ClientPurposes:
+        """The purposes of a client as they stand."""
+        known = self._purposes.get()
+        found = known.get(client_id)
+        if found is None:
+            with self.context.database.reading() as session:
+                found = known[client_id] = summed_up(purposes_for_client(session, client_id))
+        return found
+
+    def forget(self) -> None:
+        """Read keys, clients and purposes again at their next use."""
+        self.keys.forget()
+        self._purposes.forget()
+        self.clients.forget()
+
+
+def summed_up(purposes: Sequence[Purpose]) -> ClientPurposes:
+    """The purposes of one client with the claims they cover and the notices they stand under."""
+    notices = "".join(f"{one.id} {one.material_version}\n" for one in sorted(purposes, key=lambda one: one.id))
+    return ClientPurposes(
+        purposes=tuple(purposes),
+        claims=frozenset(claim for one in purposes for claim in one.terms.claims),
+        notices_hash=hashlib.sha256(notices.encode()).digest(),
+    )

@@ -1,0 +1,378 @@
+"""Codes, tokens and grants: what is written and read, in statements built once.
+
+Every function takes a connection (a session, or the fast connection of the hot endpoints) and `now`, and
+never commits. What can be used once is spent by one conditional write, before anything is minted.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, insert, select, update
+
+from idp.accounts.models import Attribute, Resident
+from idp.oidc.models import AccessToken, Authorization, Grant, RefreshToken
+from idp.web.cookies import digest, new_secret
+
+if TYPE_CHECKING:
+    from idp.clients.registry import Client
+    from idp.login.sessions import SignedIn
+    from idp.oidc.request import AuthorizationRequest
+    from idp.settings import TokenSettings
+    from keys.envelope import Vault
+
+_INSERT_AUTHORIZATION = insert(Authorization).values(
+    {
+        column: bindparam(f"new_{column}")
+        for column in (
+            "code_hash",
+            "grant_id",
+            "client_id",
+            "session_hash",
+            "sid",
+            "redirect_uri",
+            "scope",
+            "nonce",
+            "code_challenge",
+            "auth_time",
+            "acr",
+            "amr",
+            "created_at",
+            "code_expires_at",
+            "expires_at",
+        )
+    }
+)
+# All that a code is bound to stands in the condition, so a thief without the verifier can neither burn a
+# code nor be told apart from one who guessed (RFC 6749 §4.1.3, RFC 7636 §4.6).
+_BOUND_TO = (
+    Authorization.code_hash == bindparam("code_hash_"),
+    Authorization.client_id == bindparam("client_id_"),
+    Authorization.redirect_uri == bindparam("redirect_uri_"),
+    Authorization.code_challenge == bindparam("code_challenge_"),
+)
+_FAMILY = (
+    Authorization.id,
+    Authorization.grant_id,
+    Authorization.client_id,
+    Authorization.scope,
+    Authorization.nonce,
+    Authorization.sid,
+    Authorization.auth_time,
+    Authorization.acr,
+    Authorization.amr,
+    Authorization.expires_at,
+)
+_SPEND_CODE = (
+    update(Authorization)
+    .where(
+        *_BOUND_TO,
+        Authorization.spent_at.is_(None),
+        Authorization.revoked_at.is_(None),
+        Authorization.code_expires_at > bindparam("at"),
+    )
+    .values(spent_at=bindparam("at"))
+    .returning(*_FAMILY)
+)
+_FIND_SPENT_CODE = select(Authorization.id, Authorization.spent_at).where(*_BOUND_TO)
+_FIND_REFRESH = (
+    select(
+        RefreshToken.scope.label("token_scope"),
+        RefreshToken.spent_at,
+        RefreshToken.expires_at.label("token_expires_at"),
+        Authorization.revoked_at,
+        *_FAMILY,
+    )
+    .join(Authorization, Authorization.id == RefreshToken.authorization_id)
+    .where(
+        RefreshToken.token_hash == bindparam("token_hash_"), RefreshToken.client_id == bindparam("client_id_")
+    )
+)
+_SPEND_REFRESH = (
+    update(RefreshToken)
+    .where(RefreshToken.token_hash == bindparam("token_hash_"), RefreshToken.spent_at.is_(None))
+    .values(spent_at=bindparam("at"))
+)
+_REVOKE_FAMILY = (
+    update(Authorization)
+    .where(Authorization.id == bindparam("id_"), Authorization.revoked_at.is_(None))
+    .values(revoked_at=bindparam("at"))
+)
+_READ_GRANT = (
+    select(Grant.resident_id, Grant.subject, Grant.claims, Grant.purposes, Resident.data_key)
+    .join(Resident, Resident.id == Grant.resident_id)
+    .where(Grant.id == bindparam("grant_id_"), Grant.revoked_at.is_(None), Resident.state == "active")
+)
+_INSERT_ACCESS = insert(AccessToken).values(
+    {
+        column: bindparam(f"new_{column}")
+        for column in ("token_hash", "authorization_id", "client_id", "scope", "issued_at", "expires_at")
+    }
+)
+_INSERT_REFRESH = insert(RefreshToken).values(
+    {
+        column: bindparam(f"new_{column}")
+        for column in ("token_hash", "authorization_id", "client_id", "scope", "issued_at", "expires_at")
+    }
+)
+_LIVE_TOKEN = (
+    AccessToken.token_hash == bindparam("token_hash_"),
+    AccessToken.expires_at > bindparam("at"),
+    AccessToken.revoked_at.is_(None),
+)
+_FIND_OWN_TOKEN = select(
+    AccessToken.client_id, AccessToken.scope, AccessToken.issued_at, AccessToken.expires_at
+).where(*_LIVE_TOKEN, AccessToken.authorization_id.is_(None))
+_RESIDENT_TOKEN = (
+    select(AccessToken.client_id)
+    .join(Authorization, Authorization.id == AccessToken.authorization_id)
+    .join(Grant, Grant.id == Authorization.grant_id)
+    .join(Resident, Resident.id == Grant.resident_id)
+    .where(
+        *_LIVE_TOKEN, Authorization.revoked_at.is_(None), Grant.revoked_at.is_(None), Resident.state == "active"
+    )
+)
+_TOKEN_COLUMNS = (
+    AccessToken.client_id,
+    AccessToken.scope,
+    AccessToken.issued_at,
+    AccessToken.expires_at,
+    AccessToken.released_at,
+    AccessToken.authorization_id,
+    Grant.resident_id,
+    Grant.subject,
+    Grant.claims,
+    Grant.purposes,
+    Authorization.auth_time,
+    Authorization.acr,
+    Resident.data_key,
+    Resident.changed_at,
+)
+_FIND_RESIDENT_TOKEN = _RESIDENT_TOKEN.with_only_columns(*_TOKEN_COLUMNS)
+_FIND_WITH_ATTRIBUTES = _RESIDENT_TOKEN.outerjoin(
+    Attribute, Attribute.resident_id == Resident.id
+).with_only_columns(*_TOKEN_COLUMNS, Attribute.name, Attribute.value, Attribute.verified_at)
+_FIRST_RELEASE = (
+    update(AccessToken)
+    .where(AccessToken.token_hash == bindparam("token_hash_"), AccessToken.released_at.is_(None))
+    .values(released_at=bindparam("at"))
+)
+
+
+class CodeRefused(Enum):
+    """Why a code was not redeemed."""
+
+    UNKNOWN = "unknown"
+    REPLAYED = "replayed"
+
+
+class RefreshRefused(Enum):
+    """Why a refresh token was not redeemed."""
+
+    UNKNOWN = "unknown"
+    REUSED = "reused"
+
+
+@dataclass(frozen=True, slots=True)
+class Minted:
+    """Tokens just made; this is the only time they are known in the clear."""
+
+    access_token: str
+    refresh_token: str | None
+    expires_for: int
+
+
+def subject_for(vault: Vault, client: Client, resident_id: str) -> str:
+    """The `sub` by which a client knows a resident: keyed, the same after recovery, different per sector.
+
+    Not reversible without the key (OIDC Core §8.1).
+    """
+    sector = f"sector|{client.sector}" if client.is_pairwise else "public"
+    mac = hmac.new(vault.subkey("pairwise-sub"), f"{sector}|{resident_id}".encode(), hashlib.sha256)
+    return base64.urlsafe_b64encode(mac.digest()).rstrip(b"=").decode()
+
+
+def add_authorization(
+    connection: Any,
+    request: AuthorizationRequest,
+    *,
+    grant_id: str,
+    signed_in: SignedIn,
+    settings: TokenSettings,
+    now: int,
+) -> str:
+    """Keep a new authorization and return its code (RFC 6749 §4.1.2: once, at most a minute)."""
+    code = new_secret()
+    is_offline = "offline_access" in request.scope
+    connection.execute(
+        _INSERT_AUTHORIZATION,
+        {
+            "new_code_hash": digest(code),
+            "new_grant_id": grant_id,
+            "new_client_id": request.client_id,
+            "new_session_hash": signed_in.id_hash,
+            "new_sid": signed_in.sid,
+            "new_redirect_uri": request.redirect_uri,
+            "new_scope": " ".join(request.scope),
+            "new_nonce": request.nonce,
+            "new_code_challenge": request.code_challenge,
+            "new_auth_time": signed_in.authenticated_at,
+            "new_acr": signed_in.acr,
+            "new_amr": signed_in.amr,
+            "new_created_at": now,
+            "new_code_expires_at": now + settings.code_for,
+            "new_expires_at": now + (settings.refresh_for if is_offline else settings.access_for + settings.code_for),
+        },
+    )
+    return code
+
+
+def spend_code(
+    connection: Any, unverified_code: str, *, client_id: str, redirect_uri: str, code_challenge: str, now: int
+) -> Any:
+    """Redeem a code: the row of its authorization, or why not. A replay kills the family (RFC 6749 §4.1.2)."""
+    bound = {
+        "code_hash_": digest(unverified_code),
+        "client_id_": client_id,
+        "redirect_uri_": redirect_uri,
+        "code_challenge_": code_challenge,
+    }
+    family = connection.execute(_SPEND_CODE, {**bound, "at": now}).first()
+    if family is not None:
+        return family
+    known = connection.execute(_FIND_SPENT_CODE, bound).first()
+    if known is None or known.spent_at is None:
+        return CodeRefused.UNKNOWN
+    connection.execute(_REVOKE_FAMILY, {"id_": known.id, "at": now})
+    return CodeRefused.REPLAYED
+
+
+def find_refresh(connection: Any, unverified_token: str, *, client_id: str) -> Any:
+    """The row of a refresh token of this client with its family, or None."""
+    return connection.execute(
+        _FIND_REFRESH, {"token_hash_": digest(unverified_token), "client_id_": client_id}
+    ).first()
+
+
+def spend_refresh(connection: Any, unverified_token: str, row: Any, *, now: int) -> RefreshRefused | None:
+    """Spend a refresh token found before; None when it was ours to spend. Reuse kills the family (RFC 9700 §4.14.2)."""
+    if row.revoked_at is not None or row.token_expires_at <= now:
+        return RefreshRefused.UNKNOWN
+    spent = connection.execute(_SPEND_REFRESH, {"token_hash_": digest(unverified_token), "at": now})
+    if spent.rowcount == 1:
+        return None
+    connection.execute(_REVOKE_FAMILY, {"id_": row.id, "at": now})
+    return RefreshRefused.REUSED
+
+
+def read_grant(connection: Any, grant_id: str) -> Any:
+    """Subject, claims, purposes and data key of a grant that is live, of a resident who is active; else None."""
+    return connection.execute(_READ_GRANT, {"grant_id_": grant_id}).first()
+
+
+def mint(
+    connection: Any,
+    *,
+    client_id: str,
+    scope: str,
+    authorization_id: int | None,
+    refresh_until: int | None,
+    settings: TokenSettings,
+    now: int,
+) -> Minted:
+    """Make an access token and, with `refresh_until`, a refresh token; only their hashes are kept."""
+    access_token = new_secret()
+    connection.execute(
+        _INSERT_ACCESS,
+        {
+            "new_token_hash": digest(access_token),
+            "new_authorization_id": authorization_id,
+            "new_client_id": client_id,
+            "new_scope": scope,
+            "new_issued_at": now,
+            "new_expires_at": now + settings.access_for,
+        },
+    )
+    refresh_token = None
+    if refresh_until is not None:
+        refresh_token = new_secret()
+        connection.execute(
+            _INSERT_REFRESH,
+            {
+                "new_token_hash": digest(refresh_token),
+                "new_authorization_id": authorization_id,
+                "new_client_id": client_id,
+                "new_scope": scope,
+                "new_issued_at": now,
+                "new_expires_at": refresh_until,
+            },
+        )
+    return Minted(access_token, refresh_token, settings.access_for)
+
+
+def find_token(connection: Any, unverified_token: str, *, now: int) -> Any:
+    """A live access token of a resident, with what its grant says; None when anything above it has ended."""
+    return connection.execute(_FIND_RESIDENT_TOKEN, {"token_hash_": digest(unverified_token), "at": now}).first()
+
+
+def find_own_token(connection: Any, unverified_token: str, *, now: int) -> Any:
+    """A live access token of a client acting for itself, or None."""
+    return connection.execute(_FIND_OWN_TOKEN, {"token_hash_": digest(unverified_token), "at": now}).first()
+
+
+def find_token_with_attributes(connection: Any, unverified_token: str, *, now: int) -> list[Any]:
+    """As `find_token`, one row per attribute of the resident; empty when the token is dead."""
+    rows: list[Any] = connection.execute(
+        _FIND_WITH_ATTRIBUTES, {"token_hash_": digest(unverified_token), "at": now}
+    ).all()
+    return rows
+
+
+def is_first_release(connection: Any, unverified_token: str, *, now: int) -> bool:
+    """Whether this token reads userinfo for the first time; true for exactly one of parallel callers."""
+    changed = connection.execute(_FIRST_RELEASE, {"token_hash_": digest(unverified_token), "at": now})
+    return bool(changed.rowcount == 1)
+
+
+def revoke_token(connection: Any, unverified_token: str, *, client_id: str, now: int) -> None:
+    """End a token of this client (RFC 7009 §2.1): a refresh token ends its family, an access token itself."""
+    row = find_refresh(connection, unverified_token, client_id=client_id)
+    if row is not None:
+        connection.execute(_REVOKE_FAMILY, {"id_": row.id, "at": now})
+        return
+    connection.execute(
+        update(AccessToken)
+        .where(
+            AccessToken.token_hash == digest(unverified_token),
+            AccessToken.client_id == client_id,
+            AccessToken.revoked_at.is_(None),
+        )
+        .values(revoked_at=now)
+    )
+
+
+def revoke_grants(connection: Any, resident_id: str, *, client_id: str | None, now: int) -> int:
+    """End what a resident authorised, for one client or for all; every token under it is dead with it."""
+    condition = [Grant.resident_id == resident_id, Grant.revoked_at.is_(None)]
+    if client_id is not None:
+        condition.append(Grant.client_id == client_id)
+    ended: int = connection.execute(update(Grant).where(*condition).values(revoked_at=now)).rowcount
+    return ended
+
+
+def end_families_of_session(connection: Any, session_hash: bytes, *, now: int) -> None:
+    """End the tokens of a session that ends, but for those that outlive it by agreement (offline_access)."""
+    connection.execute(
+        update(Authorization)
+        .where(
+            Authorization.session_hash == session_hash,
+            Authorization.revoked_at.is_(None),
+            Authorization.scope.not_like("%offline_access%"),
+        )
+        .values(revoked_at=now)
+    )

@@ -1,0 +1,229 @@
+"""`/authorize` (RFC 6749 §3.1, OIDC Core §3.1.2): at once for who is known, else by way of a person.
+
+`answer` is the short way: session, grant and code in two statements. Whatever needs a page (an error that
+may not be redirected, a sign-in, a release to agree to) gives None, and the pages below take over.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, redirect
+from flask_babel import gettext
+from sqlalchemy import and_, bindparam, select
+
+from idp.accounts.models import Resident
+from idp.login import sessions
+from idp.login.current import session_cookie, signed_in
+from idp.login.models import BrowserSession
+from idp.login.views import flow_is_over
+from idp.oidc import decisions, interactions, service
+from idp.oidc.checks import run_checks
+from idp.oidc.errors import Refusal
+from idp.oidc.models import Grant
+from idp.oidc.request import AuthorizationRequest, Draft
+from idp.oidc.response import authorization_url, code_answer, error_url
+from idp.oidc.rules import owes_sign_in
+from idp.oidc.wiring import provider as current_provider
+from idp.web.answers import Answer, redirect_answer
+from idp.web.csrf import browser_id
+from idp.web.languages import prefer
+from idp.web.pages import error_page, incoming
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response
+
+    from idp.oidc.interactions import Waiting
+    from idp.oidc.provider import Provider
+    from idp.web.incoming import Incoming, Parameters
+
+log = logging.getLogger("denizen.oidc")
+bp = Blueprint("oidc", __name__)
+
+_SESSION_AND_GRANT = (
+    select(
+        *sessions.COLUMNS,
+        Grant.id.label("grant_id"),
+        Grant.scope,
+        Grant.decided_claims,
+        Grant.notices_hash,
+    )
+    .select_from(BrowserSession)
+    .join(Resident, Resident.id == BrowserSession.resident_id)
+    .outerjoin(
+        Grant,
+        and_(
+            Grant.resident_id == BrowserSession.resident_id,
+            Grant.client_id == bindparam("client_id_"),
+            Grant.revoked_at.is_(None),
+        ),
+    )
+    .where(BrowserSession.id_hash == bindparam("cookie_hash"))
+)
+
+
+def answer(provider: Provider, found: Incoming) -> Answer | None:
+    """Answer without a person where the rules allow it; None hands over to `page`."""
+    draft = Draft(_parameters(found), provider.clients.find)
+    try:
+        run_checks(draft)
+    except Refusal as refusal:
+        return _refused(provider, draft, refusal)
+    request = draft.frozen()
+    try:
+        return _answer_at_once(provider, request, found)
+    except Refusal as refusal:
+        return _refused(provider, draft, refusal)
+
+
+def _parameters(found: Incoming) -> Parameters:
+    """Query and body together (OIDC Core §3.1.2.1); a name in both counts as sent twice."""
+    if found.method != "POST":
+        return found.query
+    merged = found.form
+    merged.repeated |= found.query.repeated | (merged.keys() & found.query.keys())
+    for name, value in found.query.items():
+        merged.setdefault(name, value)
+    return merged
+
+
+def _refused(provider: Provider, draft: Draft, refusal: Refusal) -> Answer | None:
+    """To the client where its address is proven, else to the page."""
+    log.info("refused path=/authorize error=%s reason=%s", refusal.error, refusal.public)
+    if draft.redirect_uri is None:
+        return None
+    return redirect_answer(error_url(draft.redirect_uri, provider.issuer, draft.state, refusal))
+
+
+def _answer_at_once(provider: Provider, request: AuthorizationRequest, found: Incoming) -> Answer | None:
+    ctx = provider.context
+    silent = "none" in request.prompt
+    if request.prompt and not silent:
+        return None
+    now = ctx.now()
+    cookie = session_cookie(secure=ctx.settings.is_secure).read(found.cookies)
+    row = cookie and ctx.database.fast.execute(
+        _SESSION_AND_GRANT, {"cookie_hash": service.digest(cookie), "client_id_": request.client_id}
+    ).first()
+    session = row and sessions.as_signed_in(ctx.database.fast, row, settings=ctx.settings.sessions, now=now)
+    if not session or owes_sign_in(
+        request, authenticated_at=session.authenticated_at, signed_in_at=None, now=now
+    ):
+        return _person_needed("login_required", "The resident must sign in", silent=silent)
+    purposes = provider.purposes_of(request.client_id)
+    claims = decisions.requested_claims(request.scope, purposes)
+    grant = row if row.grant_id is not None else None
+    if not decisions.is_covered(grant, request.scope, claims, purposes.notices_hash):
+        return _person_needed("consent_required", "The resident must be asked", silent=silent)
+    code = service.add_authorization(
+        ctx.database.fast,
+        request,
+        grant_id=row.grant_id,
+        signed_in=session,
+        settings=ctx.settings.tokens,
+        now=now,
+    )
+    return code_answer(request.redirect_uri, provider.issuer, request.state, code)
+
+
+def _person_needed(error: str, public: str, *, silent: bool) -> None:
+    if silent:
+        raise Refusal(error, public)
+
+
+def page() -> Response:
+    """Where a person must act: keep the request on our side and begin."""
+    provider = current_provider()
+    draft = Draft(_parameters(incoming()), provider.clients.find)
+    try:
+        run_checks(draft)
+    except Refusal as refusal:
+        return _refusal_page(refusal)
+    ctx = provider.context
+    prefer(draft.ui_locales)
+    with ctx.database.transaction() as session:
+        handle = interactions.begin(
+            session,
+            ctx.vault,
+            draft.frozen(),
+            browser=browser_id(),
+            login_hint=draft.unverified.get("login_hint", ""),
+            now=ctx.now(),
+        )
+    return redirect(f"/authorize/continue?flow={handle}", 303)
+
+
+def _refusal_page(refusal: Refusal) -> Response:
+    """The address to go back to is not proven, so nobody is sent anywhere."""
+    return error_page(
+        400,
+        gettext("You cannot sign in from there"),
+        gettext("The service that sent you here made a mistake in its request, or is not registered with us."),
+        gettext("Go back to the service and tell its helpdesk what is written below."),
+        oauth_error=f"{refusal.error}: {refusal.public}",
+    )
+
+
+@bp.get("/authorize/continue")
+def go_on() -> Response:
+    """The next thing a waiting request needs; worked out anew each time, so tabs and back buttons are harmless."""
+    provider = current_provider()
+    handle, waiting = waiting_request()
+    if waiting is None:
+        return flow_is_over()
+    session, ctx = signed_in(), provider.context
+    request, now = waiting.request, ctx.now()
+    client = provider.clients.find(request.client_id)
+    if client is None:
+        return flow_is_over()
+    if owes_sign_in(
+        request,
+        authenticated_at=session.authenticated_at if session else None,
+        signed_in_at=waiting.signed_in_at,
+        now=now,
+    ):
+        return redirect(f"/login?flow={handle}", 303)
+    assert session is not None
+    purposes = provider.purposes_of(request.client_id)
+    with ctx.database.reading() as reading:
+        grant = decisions.live_grant(reading, session.resident_id, request.client_id)
+    claims = decisions.requested_claims(request.scope, purposes)
+    asks_again = "consent" in request.prompt
+    if asks_again or not decisions.is_covered(grant, request.scope, claims, purposes.notices_hash):
+        return redirect(f"/consent?flow={handle}", 303)
+    with ctx.database.transaction() as writing:
+        if not interactions.finish(writing, waiting.id_hash, now=now):
+            return flow_is_over()
+        code = service.add_authorization(
+            writing, request, grant_id=grant.id, signed_in=session, settings=ctx.settings.tokens, now=now
+        )
+    return redirect(authorization_url(request.redirect_uri, provider.issuer, request.state, code=code), 303)
+
+
+def waiting_request(values: Any = None) -> tuple[str, Waiting | None]:
+    """The handle of the current page and the request behind it, if it is this browser's."""
+    from flask import request as http
+
+    ctx = current_provider().context
+    handle = (values if values is not None else http.args).get("flow", "")
+    with ctx.database.reading() as session:
+        waiting = interactions.find(session, ctx.vault, handle, browser=browser_id(), now=ctx.now())
+    if waiting is not None:
+        prefer(waiting.request.ui_locales)
+    return handle, waiting
+
+
+def cancel(handle: str) -> Response:
+    """The resident turned back: the client learns so (OIDC Core §3.1.2.6 access_denied)."""
+    provider = current_provider()
+    ctx = provider.context
+    _, waiting = waiting_request({"flow": handle})
+    if waiting is None:
+        return flow_is_over()
+    with ctx.database.transaction() as session:
+        if not interactions.finish(session, waiting.id_hash, now=ctx.now()):
+            return flow_is_over()
+    refusal = Refusal("access_denied", "The resident cancelled")
+    request = waiting.request
+    return redirect(error_url(request.redirect_uri, provider.issuer, request.state, refusal), 303)

@@ -1,0 +1,88 @@
+"""`POST /introspect` (RFC 7662)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from idp.oidc import service
+from idp.oidc.authenticate import authenticate_client
+from idp.oidc.errors import Refusal
+from idp.oidc.views.token import refused
+from idp.web.answers import Answer, json_answer
+
+if TYPE_CHECKING:
+    from idp.clients.registry import Client
+    from idp.oidc.provider import Provider
+    from idp.web.incoming import Incoming
+
+#: The whole answer about a token that is dead, or none of the asker's business (RFC 7662 §2.2).
+INACTIVE = {"active": False}
+
+
+def answer(provider: Provider, incoming: Incoming) -> Answer:
+    """Whether a token is alive, told to its own client and to the resource servers it is meant for."""
+    try:
+        client = authenticate_client(provider.clients, incoming)
+        if client.is_public:
+            raise Refusal("invalid_client", "Public clients cannot introspect", status=401)
+        unverified_token = incoming.form.get("token")
+        if unverified_token is None:
+            raise Refusal("invalid_request", "token is missing")
+    except Refusal as refusal:
+        return refused(refusal, incoming)
+    return json_answer(200, _describe(provider, client, unverified_token))
+
+
+def _describe(provider: Provider, client: Client, unverified_token: str) -> dict[str, Any]:
+    now = provider.context.now()
+    connection = provider.context.database.fast
+    token = service.find_token(connection, unverified_token, now=now) or service.find_own_token(
+        connection, unverified_token, now=now
+    )
+    if token is not None:
+        holder = provider.clients.find(token.client_id)
+        scopes = token.scope.split()
+        is_audience = client.client_id == token.client_id or not client.protects_scopes.isdisjoint(scopes)
+        if holder is not None and is_audience:
+            return _active(provider, client, token, scopes)
+    return _refresh(provider, client, unverified_token, now=now)
+
+
+def _active(provider: Provider, client: Client, token: Any, scopes: list[str]) -> dict[str, Any]:
+    is_own = client.client_id == token.client_id
+    body: dict[str, Any] = {
+        "active": True,
+        "iss": provider.issuer,
+        "client_id": token.client_id,
+        "token_type": "Bearer",
+        "iat": token.issued_at,
+        "exp": token.expires_at,
+        "aud": client.client_id,
+        "scope": token.scope if is_own else " ".join(s for s in scopes if s in client.protects_scopes),
+    }
+    resident_id = getattr(token, "resident_id", None)
+    if resident_id is None:
+        return {**body, "sub": token.client_id}
+    # Each asker knows a resident by its own pseudonym only.
+    subject = token.subject if is_own else service.subject_for(provider.context.vault, client, resident_id)
+    return {**body, "sub": subject, "auth_time": token.auth_time, "acr": token.acr}
+
+
+def _refresh(provider: Provider, client: Client, unverified_token: str, *, now: int) -> dict[str, Any]:
+    """A refresh token concerns its own client alone."""
+    connection = provider.context.database.fast
+    row = service.find_refresh(connection, unverified_token, client_id=client.client_id)
+    if row is None or row.spent_at is not None or row.revoked_at is not None or row.token_expires_at <= now:
+        return INACTIVE
+    grant = service.read_grant(connection, row.grant_id)
+    if grant is None:
+        return INACTIVE
+    return {
+        "active": True,
+        "iss": provider.issuer,
+        "client_id": client.client_id,
+        "aud": client.client_id,
+        "exp": row.token_expires_at,
+        "scope": row.token_scope,
+        "sub": grant.subject,
+    }

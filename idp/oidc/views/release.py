@@ -1,0 +1,185 @@
+"""`/consent`: the page on which a resident sees what a service would get, and decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, g, redirect, render_template, request
+from flask_babel import gettext
+
+from consent import labels
+from consent.purposes import notices_for
+from idp.accounts import service as accounts
+from idp.accounts.models import Resident
+from idp.accounts.rules import display_name
+from idp.login.current import signed_in
+from idp.login.views import flow_is_over
+from idp.oidc import decisions, interactions, service
+from idp.oidc.errors import Refusal
+from idp.oidc.response import authorization_url, error_url
+from idp.oidc.rules import COMPANIONS, claim_values, owes_sign_in
+from idp.oidc.views.authorize import waiting_request
+from idp.oidc.wiring import provider as current_provider
+from idp.web.languages import current_language
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sqlalchemy.orm import Session
+    from werkzeug.wrappers import Response
+
+    from consent.purposes import Notice
+    from consent.rules import Section
+    from idp.clients.registry import Client
+    from idp.login.sessions import SignedIn
+    from idp.oidc.interactions import Waiting
+
+bp = Blueprint("release", __name__)
+
+
+@bp.get("/consent")
+def show() -> str | Response:
+    """Which service, why, under which basis, what it gets with the actual values, what stays optional."""
+    handle, waiting = waiting_request()
+    ready = _ready(waiting)
+    if not isinstance(ready, tuple):
+        return ready if waiting is None else redirect(f"/authorize/continue?flow={handle}", 303)
+    waiting, session, client = ready
+    ctx = current_provider().context
+    g.form_targets = client.form_targets
+    with ctx.database.reading() as reading:
+        decision = _decide(reading, waiting, session)
+        notices = _notices(reading, decision)
+        resident = reading.get(Resident, session.resident_id)
+        assert resident is not None
+        attributes = accounts.read_attributes(reading, ctx.vault, resident)
+    values = claim_values(
+        (claim for section in decision.sections for claim in section.offered),
+        attributes,
+        frozenset(),
+        changed_at=resident.changed_at,
+        now=ctx.now(),
+    )
+    bases = {one.id: one.basis for one in current_provider().purposes_of(client.client_id).purposes}
+    sections = [
+        _section(section, bases[section.purpose_id], notices[section.purpose_id], values)
+        for section in decision.sections
+    ]
+    return render_template(
+        "ui/release.html",
+        client_name=client.name,
+        partner_name=client.partner_name,
+        resident_name=display_name(attributes.get("given_name", ""), attributes.get("family_name")),
+        sections=sections,
+        information_only=not any(section.gives_choice for section in decision.sections),
+        flow=handle,
+        errors=[],
+    )
+
+
+@bp.post("/consent")
+def submit() -> Response:
+    """Record the answer, settle the grant, and send the resident back, all in one transaction."""
+    provider = current_provider()
+    ctx = provider.context
+    handle, waiting = waiting_request(request.form)
+    ready = _ready(waiting)
+    if not isinstance(ready, tuple):
+        return ready if waiting is None else redirect(f"/authorize/continue?flow={handle}", 303)
+    waiting, session, client = ready
+    if request.form.get("decision") not in ("allow", "deny"):
+        return redirect(f"/consent?flow={handle}", 303)
+    expressed = decisions.Expressed(
+        agreed=request.form["decision"] == "allow",
+        ticked=frozenset(request.form.getlist("share")),
+        language=current_language(),
+    )
+    asked, now = waiting.request, ctx.now()
+    with ctx.database.transaction() as writing:
+        if not interactions.finish(writing, waiting.id_hash, now=now):
+            return flow_is_over()
+        _record(writing, waiting, session, expressed, now=now)
+        if not expressed.agreed:
+            refusal = Refusal("access_denied", "The resident did not agree")
+            return redirect(error_url(asked.redirect_uri, provider.issuer, asked.state, refusal), 303)
+        grant_id = decisions.settle_grant(provider, writing, client, asked, session.resident_id, now=now)
+        code = service.add_authorization(
+            writing, asked, grant_id=grant_id, signed_in=session, settings=ctx.settings.tokens, now=now
+        )
+    return redirect(authorization_url(asked.redirect_uri, provider.issuer, asked.state, code=code), 303)
+
+
+def _ready(waiting: Waiting | None) -> tuple[Waiting, SignedIn, Client] | Response | None:
+    """The request, its resident and its client; a page when the flow is over, None when a sign-in is owed."""
+    provider = current_provider()
+    client = provider.clients.find(waiting.request.client_id) if waiting else None
+    if waiting is None or client is None:
+        return flow_is_over()
+    session = signed_in()
+    owes = owes_sign_in(
+        waiting.request,
+        authenticated_at=session.authenticated_at if session else None,
+        signed_in_at=waiting.signed_in_at,
+        now=provider.context.now(),
+    )
+    return None if owes or session is None else (waiting, session, client)
+
+
+def _decide(reading: Session, waiting: Waiting, session: SignedIn) -> decisions.Decision:
+    purposes = current_provider().purposes_of(waiting.request.client_id)
+    again = "consent" in waiting.request.prompt
+    return decisions.decide(reading, purposes, waiting.request, session.resident_id, again=again)
+
+
+def _notices(reading: Session, decision: decisions.Decision) -> Mapping[str, Notice]:
+    fallback = current_provider().context.settings.town.languages[0]
+    return notices_for(reading, [one.purpose_id for one in decision.sections], current_language(), fallback)
+
+
+def _record(
+    writing: Session, waiting: Waiting, session: SignedIn, expressed: decisions.Expressed, *, now: int
+) -> None:
+    ctx = current_provider().context
+    resident = writing.get(Resident, session.resident_id)
+    log_key = accounts.log_key(ctx.vault, resident) if resident else None
+    if log_key is None:
+        raise LookupError("the resident's data key is destroyed")
+    decision = _decide(writing, waiting, session)
+    notices = _notices(writing, decision)
+    decisions.record_answers(
+        writing, log_key, waiting.request, session, decision, notices, expressed, now=now
+    )
+
+
+def _section(section: Section, basis: str, notice: Notice, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "purpose_title": notice.text.title,
+        "why": notice.text.why,
+        "basis": basis,
+        "basis_text": labels.basis_text(basis),
+        "retention_text": notice.text.retention_text,
+        "recipients": notice.text.recipients,
+        "required": [_item(claim, values) for claim in _shown(section.required_claims)],
+        "optional": [
+            {**_item(claim, values), "hint": "", "checked": claim in section.ticked}
+            for claim in _shown(section.optional_claims)
+        ],
+    }
+
+
+def _shown(claims: Iterable[str]) -> list[str]:
+    return [claim for claim in claims if claim not in COMPANIONS]
+
+
+def _item(claim: str, values: Mapping[str, Any]) -> dict[str, str]:
+    return {"id": claim, "label": str(labels.claim_label(claim)), "value": _text(values.get(claim))}
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return gettext("not known to us")
+    if isinstance(value, bool):
+        return gettext("Yes") if value else gettext("No")
+    if isinstance(value, dict):
+        return str(value.get("formatted", ""))
+    return str(value)

@@ -1,0 +1,50 @@
+"""`POST /token` (RFC 6749 §3.2)."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from typing import TYPE_CHECKING
+
+from idp.oidc.errors import Refusal
+from idp.oidc.grants.client_credentials import ClientCredentialsGrant
+from idp.oidc.grants.code import CodeGrant
+from idp.oidc.grants.refresh import RefreshGrant
+from idp.oidc.grants.server import TokenServer
+from idp.web.answers import Answer, json_answer
+
+if TYPE_CHECKING:
+    from idp.oidc.provider import Provider
+    from idp.web.incoming import Incoming
+
+log = logging.getLogger("denizen.oidc")
+
+
+@cache
+def _server(provider: Provider) -> TokenServer:
+    server = TokenServer(provider)
+    for grant in (CodeGrant, RefreshGrant, ClientCredentialsGrant):
+        server.register_grant(grant)
+    return server
+
+
+def answer(provider: Provider, incoming: Incoming) -> Answer:
+    """Tokens, or a clear refusal; parameters in the address are never read."""
+    try:
+        if incoming.form.repeated:
+            raise Refusal("invalid_request", "A parameter is given more than once")
+        if "grant_type" not in incoming.form:
+            raise Refusal("invalid_request", "grant_type is missing")
+        found: Answer = _server(provider).create_token_response(incoming)
+    except Refusal as refusal:
+        return refused(refusal, incoming)
+    return found
+
+
+def refused(refusal: Refusal, incoming: Incoming) -> Answer:
+    """A refusal of a back-channel endpoint (RFC 6749 §5.2)."""
+    log.info("refused path=%s error=%s reason=%s", incoming.environ["PATH_INFO"], refusal.error, refusal.public)
+    body = {"error": refusal.error, "error_description": refusal.public}
+    if refusal.status == 401:  # noqa: PLR2004
+        return json_answer(401, body, ("WWW-Authenticate", 'Basic realm="denizen", charset="UTF-8"'))
+    return json_answer(refusal.status, body)

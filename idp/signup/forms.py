@@ -1,0 +1,89 @@
+"""What is typed on the sign-up pages, and what is wrong with it in the reader's words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flask_babel import gettext
+
+from idp.accounts.rules import normal_email, normal_username, tidy_name
+from idp.login.rules import password_problem
+from idp.signup.service import Chosen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from idp.settings import Settings
+
+Errors = list[tuple[str, str]]
+
+
+def email_errors(email: str) -> Errors:
+    """What is wrong with an address."""
+    if not email.strip():
+        return [("email", gettext("Enter your e-mail address"))]
+    if normal_email(email) is None:
+        return [("email", gettext("Enter your e-mail address in the form name@example.org"))]
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class AccountForm:
+    """The second page: names, an optional user name, a password."""
+
+    given_name: str
+    family_name: str
+    username: str
+    password: str
+
+    @classmethod
+    def read(cls, form: Mapping[str, str]) -> AccountForm:
+        """What was typed; every other field of the request is ignored (K32)."""
+        return cls(*(form.get(name, "") for name in ("given_name", "family_name", "username", "password")))
+
+    def chosen(self) -> Chosen:
+        """The tidy values, once there are no errors."""
+        given = tidy_name(self.given_name)
+        assert given is not None
+        family = tidy_name(self.family_name) if self.family_name.strip() else None
+        username = normal_username(self.username) if self.username.strip() else None
+        return Chosen(given, family, username, self.password)
+
+    def errors(self, settings: Settings, email: str) -> Errors:
+        """What is wrong, field by field."""
+        errors: Errors = []
+        if tidy_name(self.given_name) is None:
+            errors.append(("given_name", gettext("Enter your first name")))
+        if self.family_name.strip() and tidy_name(self.family_name) is None:
+            errors.append(("family_name", gettext("Enter your last name in letters, up to 100 of them")))
+        if self.username.strip() and normal_username(self.username) is None:
+            errors.append(
+                ("username", gettext("Use 3 to 40 letters (a to z), digits, dots or dashes in the user name"))
+            )
+        problem = password_problem(
+            self.password,
+            minimum=settings.passwords.minimum_length,
+            context_words=[
+                settings.town.name,
+                *email.partition("@")[::2],
+                self.given_name,
+                self.family_name,
+                self.username,
+                "password",
+                "denizen",
+            ],
+        )
+        if problem:
+            errors.append(("password", _password_text(problem, settings.passwords.minimum_length)))
+        return errors
+
+
+def _password_text(problem: str, minimum: int) -> str:
+    texts = {
+        "too_short": gettext("Enter a password of at least %(number)s characters", number=minimum),
+        "too_long": gettext("Enter a password of at most 256 characters"),
+        "too_simple": gettext("This password repeats the same letters or a simple row. Take several different words."),
+        "context": gettext("This password is made of your name, your address or the town's name. Take other words."),
+    }
+    return texts[problem]

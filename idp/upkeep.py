@@ -1,0 +1,152 @@
+"""The jobs of the town: keys turn, mail leaves, the log grows, what has ended is cleared away."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, select
+
+from consent import log as consent_log
+from idp.jobs.stamps import bump
+from idp.jobs.worker import Job
+from idp.login.models import BrowserSession, Budget
+from idp.messaging.delivery import Courier
+from idp.messaging.models import Message
+from idp.oidc.models import AccessToken, Interaction, RefreshToken
+from idp.oidc.provider import KEYS_STAMP
+from idp.signup.models import SignUpLink
+from keys import rotation
+from keys.rotation import RotationSchedule
+from keys.signing import load_ring
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.orm import Session
+
+    from idp.settings import Settings
+    from idp.web.context import Context
+    from keys.rotation import KeyEvent
+
+log = logging.getLogger("denizen.upkeep")
+
+USES = ("tokens", "log")
+LOG_ALGORITHM = "Ed25519"
+#: Ended rows are kept this long, in seconds, so that a replay is still told from a guess.
+KEEP_ENDED_FOR = 7 * 86_400
+_BATCH = 5000
+_ENDED = (
+    (Interaction.id_hash, Interaction.expires_at),
+    (AccessToken.token_hash, AccessToken.expires_at),
+    (RefreshToken.token_hash, RefreshToken.expires_at),
+    (SignUpLink.link_hash, SignUpLink.expires_at),
+    (BrowserSession.id_hash, BrowserSession.expires_at),
+    (Message.id, Message.finished_at),
+    (Budget.bucket, Budget.window_at),
+)
+
+
+def jobs(context: Context) -> list[Job]:
+    """Every job with its pace in seconds."""
+    courier = Courier(context)
+    return [
+        Job("mail", 1, courier.deliver_due),
+        Job("log", 2, lambda now: integrate_log(context, now=now)),
+        Job("keys", 60, lambda now: turn_keys(context, now=now)),
+        Job("purge", 600, lambda now: purge(context, now=now)),
+    ]
+
+
+def schedule(settings: Settings) -> RotationSchedule:
+    """The rotation schedule of the settings."""
+    keys = settings.keys
+    return RotationSchedule(publish_for=keys.publish_for, sign_for=keys.sign_for, keep_for=keys.keep_for)
+
+
+def turn_keys(context: Context, *, now: int) -> None:
+    """Make, promote and retire signing keys that are due; every change is an entry of the log."""
+    with context.database.transaction() as session:
+        events = rotation.tick(session, context.vault, schedule(context.settings), uses=USES, now=now)
+        _record(session, context, events, now=now)
+
+
+def rotate_keys(context: Context, *, alg: str | None, force: bool, now: int) -> Sequence[KeyEvent]:
+    """An operator's rotation of the token keys, and a new `next` key at once."""
+    with context.database.transaction() as session:
+        timing = schedule(context.settings)
+        events = rotation.rotate(session, context.vault, timing, alg=alg, force=force, now=now)
+        events += rotation.tick(session, context.vault, timing, uses=USES, now=now)
+        _record(session, context, events, now=now)
+    return events
+
+
+def retire_key(context: Context, kid: str, *, now: int) -> Sequence[KeyEvent]:
+    """Take one key out of the published set at once."""
+    with context.database.transaction() as session:
+        events = rotation.retire(session, kid, now=now)
+        _record(session, context, events, now=now)
+    return events
+
+
+def _record(session: Session, context: Context, events: Sequence[KeyEvent], *, now: int) -> None:
+    for event in events:
+        kind = _KINDS[type(event)]
+        log.info("%s kid=%s alg=%s use=%s", kind, event.kid, event.alg, event.use)
+        consent_log.append(
+            session,
+            kind=kind,
+            subject_key=context.vault.subkey("log"),
+            record={"kid": event.kid, "alg": event.alg, "use": event.use, "at": event.at},
+            ref=("keys_signing_key", consent_log.new_uid(now)),
+            now=now,
+        )
+    if events:
+        bump(session, KEYS_STAMP)
+
+
+_KINDS: dict[type[Any], str] = {
+    rotation.KeyCreated: "key_created",
+    rotation.KeyRotated: "key_rotated",
+    rotation.KeyRetired: "key_retired",
+}
+
+
+def integrate_log(context: Context, *, now: int) -> None:
+    """Give pending log entries their place and sign a checkpoint."""
+    with context.database.transaction() as session:
+        signer, earlier = note_signers(session, context)
+        consent_log.integrate(session, signer, origin=signer.name, now=now, earlier_vkeys=earlier)
+
+
+def note_signers(session: Session, context: Context) -> tuple[consent_log.NoteSigner, list[str]]:
+    """Who signs checkpoints now, and the verifier keys of those who did before."""
+    ring = load_ring(session, context.vault, use="log")
+    current = ring.current(LOG_ALGORITHM)
+    origin = log_origin(context.settings)
+    public = {key["kid"]: _raw_public(key["x"]) for key in ring.jwks()["keys"]}
+    signer = consent_log.NoteSigner(origin, public.pop(current.kid), current.sign_raw)
+    return signer, [consent_log.NoteSigner(origin, raw, _cannot_sign).vkey for raw in public.values()]
+
+
+def _raw_public(x: str) -> bytes:
+    return base64.urlsafe_b64decode(x + "=" * (-len(x) % 4))
+
+
+def _cannot_sign(_: bytes) -> bytes:
+    raise RuntimeError("this key only verifies")
+
+
+def log_origin(settings: Settings) -> str:
+    """The name of the town's log: issuer host and `/log`."""
+    return settings.server.issuer.partition("://")[2] + "/log"
+
+
+def purge(context: Context, *, now: int) -> None:
+    """Clear away what ended long ago, in small batches, so that no lock is held for long."""
+    for key, ended_at in _ENDED:
+        with context.database.transaction() as session:
+            ended = select(key).where(ended_at < now - KEEP_ENDED_FOR).limit(_BATCH)
+            statement = delete(key.class_).where(key.in_(ended))
+            session.execute(statement, execution_options={"synchronize_session": False})

@@ -1,0 +1,72 @@
+"""Which language a page is in: the link just clicked, the last choice, the request, the browser, the town."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from babel import Locale
+from flask import g, request
+
+from idp.web.context import context
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response
+
+COOKIE = "denizen-language"
+
+
+def current_language() -> str:
+    """The language of the page being made, such as `fr`."""
+    found: str | None = getattr(g, "language", None)
+    if found is None:
+        found = g.language = _choose()
+    return found
+
+
+def prefer(tags: str | None) -> None:
+    """Take `ui_locales` (OIDC Core §3.1.2.1), a space-separated list, unless the resident chose."""
+    if "lang" in request.args or COOKIE in request.cookies:
+        return
+    for tag in (tags or "").split():
+        if tag.partition("-")[0].lower() in context().settings.town.languages:
+            g.language = tag.partition("-")[0].lower()
+            return
+
+
+def _choose() -> str:
+    offered = list(context().settings.town.languages)
+    for candidate in (request.args.get("lang"), request.cookies.get(COOKIE)):
+        if candidate in offered:
+            return candidate
+    return request.accept_languages.best_match(offered) or offered[0]
+
+
+def remember(response: Response) -> Response:
+    """Keep the choice of a language link for a year."""
+    chosen = request.args.get("lang")
+    if chosen in context().settings.town.languages:
+        response.set_cookie(
+            COOKIE,
+            chosen,
+            max_age=31_536_000,
+            secure=context().settings.is_secure,
+            httponly=True,
+            samesite="Lax",
+        )
+    return response
+
+
+def offered_languages() -> list[tuple[str, str]]:
+    """Code and own name of each language of the town."""
+    return [(code, _own_name(code)) for code in context().settings.town.languages]
+
+
+def _own_name(code: str) -> str:
+    name: str = Locale.parse(code).get_language_name(code) or code
+    return name[:1].upper() + name[1:]
+
+
+def direction() -> str:
+    """`rtl` for Arabic and its like, else `ltr`."""
+    text_direction: str = Locale.parse(current_language()).text_direction
+    return text_direction

@@ -1,0 +1,305 @@
+"""Pages: one Flask base for both apps, with languages, CSRF, security headers and error pages.
+
+The hot endpoints of an app answer before Flask's dispatch, from a small table; the same functions are
+registered as ordinary views, so there is one implementation and two ways in.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, g, render_template, request
+from flask_babel import Babel, gettext
+from jinja2 import StrictUndefined
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+from idp.db import UNAVAILABLE, is_unavailable
+from idp.web import languages, times
+from idp.web.answers import (
+    HSTS,
+    NO_STORE,
+    SECURITY_HEADERS,
+    STATUS_LINES,
+    Answer,
+    Header,
+    empty_answer,
+    json_answer,
+)
+from idp.web.csrf import csrf_token, is_forged
+from idp.web.incoming import BODY_LIMIT, FIELD_LIMIT, BadRequest, Incoming
+from idp.web.statics import StaticFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from wsgiref.types import StartResponse
+
+    from idp.web.context import Context
+
+    Handler = Callable[[Incoming], Answer | None]
+
+log = logging.getLogger("denizen.web")
+
+
+class WebApp(Flask):
+    """A Flask app whose hot endpoints take a shorter way in."""
+
+    def __init__(self, name: str, *, cookie_prefix: str, context: Context, hot: bool = True) -> None:
+        super().__init__(
+            name,
+            static_folder=None,
+            template_folder=None,
+        )
+        self.cookie_prefix = cookie_prefix
+        self.extensions["denizen"] = context
+        self._hot_enabled = hot
+        self._hot: dict[tuple[str, str], Handler] = {}
+        self._always: tuple[Header, ...] = (HSTS,) if context.settings.is_secure else ()
+        self._trusted = frozenset(context.settings.server.trusted_proxies)
+        self.statics = StaticFiles()
+        self.config.update(
+            MAX_CONTENT_LENGTH=BODY_LIMIT, MAX_FORM_MEMORY_SIZE=BODY_LIMIT, MAX_FORM_PARTS=FIELD_LIMIT
+        )
+        self.jinja_env.undefined = StrictUndefined
+        self.jinja_env.autoescape = True
+
+    def protocol_endpoint(
+        self, path: str, methods: Iterable[str], handler: Handler, page: Callable[[], Any] | None = None
+    ) -> None:
+        """Serve `handler` at `path` by both ways. `page` takes over when the handler answers None.
+
+        These endpoints are called by partners' software, not by our pages: they have no CSRF token.
+        """
+
+        def view() -> Any:
+            answer = self._guarded(handler, incoming())
+            if answer is None:
+                return page() if page is not None else empty_answer(404)
+            return Response(answer.body, answer.status, [*answer.headers, *self._always])
+
+        view.is_protocol = True  # type: ignore[attr-defined]
+        allowed = [*methods]
+        self.add_url_rule(path, endpoint=path, view_func=view, methods=allowed, provide_automatic_options=False)
+        if self._hot_enabled:
+            self._hot.update({(method, path): handler for method in allowed})
+
+    def wsgi_app(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a hot endpoint at once; everything else goes through Flask's dispatch."""
+        if environ.get("REMOTE_ADDR") in self._trusted:
+            forwarded = environ.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
+            environ["REMOTE_ADDR"] = forwarded or environ["REMOTE_ADDR"]
+        handler = self._hot.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+        if handler is not None:
+            found = Incoming(environ)
+            answer = self._guarded(handler, found)
+            if answer is not None:
+                start_response(STATUS_LINES[answer.status], [*answer.headers, *self._always])
+                return [answer.body]
+            environ["denizen.incoming"] = found
+        response: Iterable[bytes] = super().wsgi_app(environ, start_response)
+        return response
+
+    def _guarded(self, handler: Handler, found: Incoming) -> Answer | None:
+        """No exception of a protocol endpoint reaches the caller as anything but a clear error."""
+        try:
+            return handler(found)
+        except BadRequest as refusal:
+            return json_answer(
+                refusal.status, {"error": "invalid_request", "error_description": refusal.public}
+            )
+        except Exception as error:  # noqa: BLE001 - the last resort (ASVS 16.5.4)
+            reference = new_reference()
+            if is_unavailable(error):
+                log.error("unavailable reference=%s cause=%s", reference, type(error).__name__)
+                return json_answer(
+                    503,
+                    {"error": "temporarily_unavailable", "error_description": f"Try again soon. Reference {reference}."},
+                    ("Retry-After", "5"),
+                )
+            log.exception("failed reference=%s", reference)
+            return json_answer(
+                500, {"error": "server_error", "error_description": f"Something went wrong. Reference {reference}."}
+            )
+
+
+def incoming() -> Incoming:
+    """The current Flask request as the protocol reads it; a body already read stays read."""
+    found: Incoming | None = request.environ.get("denizen.incoming")
+    if found is None:
+        found = request.environ["denizen.incoming"] = Incoming(request.environ)
+    return found
+
+
+def new_reference() -> str:
+    """A short word that a page shows and the log holds, so that both can be brought together."""
+    return secrets.token_hex(4)
+
+
+def init_pages(app: WebApp, *, languages_of: Callable[[], str] | None = None) -> None:
+    """Give an app its pages: languages, CSRF, headers, error pages, static files."""
+    settings = app.extensions["denizen"].settings
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(LOCALE)
+    Babel(
+        app,
+        locale_selector=languages_of or languages.current_language,
+        timezone_selector=lambda: settings.town.time_zone,
+    )
+    app.before_request(_start)
+    app.after_request(_finish)
+    app.after_request(languages.remember)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(BadRequest, _bad_request)
+    app.register_error_handler(Exception, _unexpected)
+    app.add_url_rule("/static/<path:name>", endpoint="static", view_func=_static)
+    app.add_url_rule("/brand.css", endpoint="brand", view_func=_static)
+    app.context_processor(_page_values)
+    app.jinja_env.globals.update(csrf_token=csrf_token, static_url=app.statics.url_for_static)
+    app.jinja_env.filters["day_time"] = times.day_time
+
+
+def _start() -> Response | None:
+    from flask import current_app
+
+    assert isinstance(current_app, WebApp) or current_app  # a proxy in real life
+    app: Any = current_app
+    g.cookie_prefix = app.cookie_prefix
+    g.cookie_secure = app.extensions["denizen"].settings.is_secure
+    view = app.view_functions.get(request.endpoint or "")
+    if request.method in ("POST", "PUT", "PATCH", "DELETE") and not getattr(view, "is_protocol", False):
+        if view is not None and is_forged():
+            return error_page(
+                403,
+                gettext("This form is no longer valid"),
+                gettext("The page was open for a long time, or cookies are switched off."),
+                gettext("Go back, load the page again and send it once more."),
+            )
+    return None
+
+
+def _finish(response: Response) -> Response:
+    app: Any = request.app if hasattr(request, "app") else None  # noqa: F841
+    headers = response.headers
+    for name, value in SECURITY_HEADERS:
+        headers.setdefault(name, value)
+    headers.setdefault("Content-Security-Policy", page_policy())
+    if "Cache-Control" not in headers:
+        for name, value in NO_STORE:
+            headers.set(name, value)
+    if g.get("cookie_secure"):
+        headers.setdefault(*HSTS)
+    return response
+
+
+def page_policy() -> str:
+    """Only our own styles and images; no script; forms go to us and on to where we redirect."""
+    more = g.get("form_targets", "")
+    return (
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+        f"frame-ancestors 'none'; form-action 'self'{more}"
+    )
+
+
+def _static(name: str = "") -> Response:
+    from flask import current_app
+
+    app: Any = current_app
+    found = app.statics.answer(
+        request.path, request.headers.get("Accept-Encoding", ""), request.headers.get("If-None-Match", "")
+    )
+    if found is None:
+        return error_page(404, gettext("Page not found"), gettext("There is nothing at this address: %(name)s", name=name))
+    status, headers, body = found
+    return Response(body, status, headers)
+
+
+def _page_values() -> dict[str, Any]:
+    from flask import current_app, url_for
+
+    app: Any = current_app
+    town = app.extensions["denizen"].settings.town
+    return {
+        "town": {
+            "name": town.name,
+            "crest_url": town.crest or None,
+            "contact": town.contact_email,
+            "links": [
+                (gettext("Privacy"), "/privacy-statement"),
+                (gettext("Accessibility"), "/accessibility"),
+                (gettext("Help"), "/help"),
+                (gettext("Who sees my data?"), "/privacy"),
+            ],
+        },
+        "languages": languages.offered_languages(),
+        "language": languages.current_language(),
+        "direction": languages.direction(),
+        "url_for": url_for,
+    }
+
+
+def error_page(  # noqa: PLR0917
+    status: int, title: str, message: str, what_to_do: str = "", oauth_error: str | None = None, reference: str = ""
+) -> Response:
+    """A page that says what happened, what to do, and the reference under which the log knows it."""
+    reference = reference or new_reference()
+    log.info("refused reference=%s status=%d error=%s path=%s", reference, status, oauth_error, request.path)
+    html = render_template(
+        "ui/error.html",
+        title=title,
+        message=message,
+        what_to_do=what_to_do,
+        reference=reference,
+        oauth_error=oauth_error,
+    )
+    return Response(html, status, content_type="text/html; charset=utf-8")
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status in (301, 302, 303, 307, 308):
+        return error.get_response()  # type: ignore[return-value]
+    if status == 404:  # noqa: PLR2004
+        return error_page(404, gettext("Page not found"), gettext("There is nothing at this address."))
+    if status == 405:  # noqa: PLR2004
+        response = error_page(405, gettext("This does not work here"), gettext("The page cannot be used in this way."))
+        allowed = getattr(error, "valid_methods", None)
+        response.headers["Allow"] = ", ".join(allowed or ())
+        return response
+    if status == 413:  # noqa: PLR2004
+        return error_page(413, gettext("That is too much"), gettext("The form is larger than this page accepts."))
+    return error_page(
+        status, gettext("This could not be read"), gettext("The request has a mistake, so nothing was done.")
+    )
+
+
+def _bad_request(refusal: BadRequest) -> Response:
+    return error_page(
+        refusal.status, gettext("This could not be read"), gettext("The request has a mistake, so nothing was done.")
+    )
+
+
+def _unexpected(error: Exception) -> Response:
+    reference = new_reference()
+    if isinstance(error, UNAVAILABLE) or is_unavailable(error):
+        log.error("unavailable reference=%s cause=%s", reference, type(error).__name__)
+        response = error_page(
+            503,
+            gettext("Please try again in a moment"),
+            gettext("The service is busy or being looked after. Nothing you entered was saved."),
+            gettext("Wait a minute, then load the page again."),
+            reference=reference,
+        )
+        response.headers["Retry-After"] = "5"
+        return response
+    log.error("failed reference=%s", reference, exc_info=error)
+    return error_page(
+        500,
+        gettext("Something went wrong"),
+        gettext("It is our mistake, not yours. Nothing was saved."),
+        gettext("Try again. If it happens again, tell us the reference below."),
+        reference=reference,
+    )
+
+
+from idp.web.paths import LOCALE  # noqa: E402

@@ -1,0 +1,157 @@
+"""The command line of the benchmark."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from tests.bench.drivers.base import DatabaseKind
+from tests.bench.drivers.denizen import Denizen
+from tests.bench.drivers.node_install import PeerMissingError
+from tests.bench.drivers.node_oidc import NodeOidc
+from tests.bench.results import Results, say
+from tests.bench.runner import Pace, compare
+from tests.bench.table import table
+from tests.bench.workloads import WORKLOADS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tests.bench.drivers.base import Driver
+
+STARTS = 5
+
+
+def between(low: float, high: float, kind: type[float] = float) -> Callable[[str], float]:
+    """An argument type that stays within bounds: the benchmark must end, and not drown the machine."""
+
+    def number(text: str) -> float:
+        value = kind(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"write a number from {low:g} to {high:g}")
+        return value
+
+    return number
+
+
+def workload_list(text: str) -> list[str]:
+    """The argument of --workloads."""
+    wanted = [name.strip() for name in text.split(",")]
+    if unknown := [name for name in wanted if name not in WORKLOADS]:
+        raise argparse.ArgumentTypeError(
+            f"no such workload: {', '.join(unknown)}; there are {', '.join(WORKLOADS)}"
+        )
+    return wanted
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of one run."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench",
+        description="What Denizen costs, beside node-oidc-provider, on this machine. Loads loopback only.",
+    )
+    option = parser.add_argument
+    option(
+        "--workloads", type=workload_list, default=list(WORKLOADS), metavar="A,B", help=", ".join(WORKLOADS)
+    )
+    option("--database", choices=(*get_args(DatabaseKind), "both"), default="both")
+    option("--seconds", type=between(0.5, 120), default=5, help="length of one measured span")
+    option("--repeat", type=between(1, 20, int), default=3, help="spans of each server and workload")
+    option("--concurrency", type=between(1, 256, int), default=16, help="visitors of the closed loop")
+    option("--no-peer", action="store_true", help="measure Denizen alone: no ratios then")
+    option("--out", type=Path, metavar="FILE.jsonl", help="append every span as a line of JSON")
+    option(
+        "--profile", action="store_true", help="in one process instead: cost of each endpoint, and a profile"
+    )
+    return parser.parse_args(arguments)
+
+
+def open_drivers(stack: ExitStack, database: DatabaseKind, results: Results, *, peer: bool) -> list[Driver]:
+    """Prepare the servers that can be had here; what cannot is noted as failed."""
+    drivers: list[Driver] = []
+    for kind in (Denizen, NodeOidc) if peer else (Denizen,):
+        say(f"preparing {kind.name} on {database}")
+        try:
+            drivers.append(stack.enter_context(kind(database)))
+        except (RuntimeError, OSError, PeerMissingError) as error:
+            results.fail(f"{kind.name}, {database}, preparing: {error}")
+    return drivers
+
+
+def time_starts(drivers: Sequence[Driver], results: Results) -> list[Driver]:
+    """Start every server a few times in turn, and leave those that work running."""
+    working = list(drivers)
+    for turn in range(STARTS):
+        for driver in tuple(working):
+            driver.stop_server()
+            try:
+                seconds = driver.start_server()
+            except RuntimeError as error:
+                results.fail(f"{driver.name}, {driver.database}, starting: {error}")
+                working.remove(driver)
+                continue
+            results.startups.setdefault((driver.database, driver.name), []).append(seconds)
+            results.write(
+                {"startup": seconds, "server": driver.name, "database": driver.database, "turn": turn}
+            )
+    return working
+
+
+def run_database(database: DatabaseKind, options: argparse.Namespace, results: Results) -> None:
+    """All workloads on one kind of database."""
+    pace = Pace(seconds=options.seconds, repeat=options.repeat, concurrency=options.concurrency)
+    with ExitStack() as stack:
+        drivers = time_starts(open_drivers(stack, database, results, peer=not options.no_peer), results)
+        for driver in drivers:
+            results.notes[database, driver.name] = driver.target.notes
+        if drivers:
+            asyncio.run(run_workloads(drivers, options.workloads, pace, results))
+        for driver in drivers:
+            results.memory[database, driver.name] = driver.memory_mb()
+
+
+async def run_workloads(
+    drivers: Sequence[Driver], workloads: Sequence[str], pace: Pace, results: Results
+) -> None:
+    """The workloads one after another; Argon2id is measured beside the sign-ins that it dominates."""
+    database = drivers[0].database
+
+    def argon2() -> None:
+        from tests.bench.alone import argon2_crowded_ms, argon2_ms
+
+        results.argon2.setdefault(database, []).extend(argon2_ms())
+        results.argon2_crowded.setdefault(database, []).extend(argon2_crowded_ms())
+
+    for workload in workloads:
+        beside = argon2 if workload == "login" else lambda: None
+        await compare(drivers, workload, pace, record=results.add, fail=results.fail_workload, between=beside)
+
+
+def main() -> int:
+    """Run, print the table; 1 when something could not be measured or was answered wrongly."""
+    options = parse(sys.argv[1:])
+    # So that a terminated run ends its servers too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if options.profile:
+        from tests.bench.inprocess import profile
+
+        profile()
+        return 0
+    results = Results(options.out)
+    databases = get_args(DatabaseKind) if options.database == "both" else (options.database,)
+    try:
+        for database in databases:
+            run_database(database, options, results)
+    except KeyboardInterrupt:
+        results.fail("the run was interrupted: the figures are incomplete")
+    print(table(results))
+    return 1 if results.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""Fixtures for every test: databases on both engines, mail, Chromium. What starts them stands in `tests.support`."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import signal
+from typing import TYPE_CHECKING
+
+import hypothesis
+import pytest
+
+from tests.support import chromium, postgres, shared
+from tests.support.smtp import Mailbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, ConsoleMessage, Page
+    from xdist.workermanage import WorkerController
+
+ENGINES = ["sqlite", "postgresql"]
+
+# Machines differ twentyfold in speed, so no example is timed.
+hypothesis.settings.register_profile("denizen", deadline=None)
+hypothesis.settings.load_profile("denizen")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    shared.open_folder(config)
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # so that a killed run ends what it started, too
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    node.workerinput["denizen_folder"] = str(node.config.stash[shared.FOLDER])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shared.close_folder(config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
+
+
+# --- databases ---
+
+
+@pytest.fixture(scope="session")
+def run_folder(pytestconfig: pytest.Config) -> Path:
+    """The folder that all workers of this run share."""
+    return pytestconfig.stash[shared.FOLDER]
+
+
+@pytest.fixture(scope="session")
+def postgresql_cluster(run_folder: Path) -> postgres.Cluster:
+    """The run's PostgreSQL, started by the first worker that asks; it ends with the run."""
+    folder = run_folder / "postgresql"
+    with shared.locked(run_folder, "postgresql"):
+        return postgres.running(folder) or postgres.start(folder)
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_cluster: postgres.Cluster, run_folder: Path) -> str:
+    """Name of a migrated database to copy; made once per run."""
+    from idp.db import upgrade_database
+
+    with shared.locked(run_folder, "postgresql-template"):
+        if not postgresql_cluster.has(postgres.TEMPLATE):
+            postgresql_cluster.drop("unfinished")
+            upgrade_database(postgresql_cluster.create("unfinished"))
+            postgresql_cluster.rename("unfinished", postgres.TEMPLATE)
+    return postgres.TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Path of a migrated database to copy; made once per worker."""
+    from idp.db import upgrade_database
+
+    path = tmp_path_factory.mktemp("template") / "denizen.sqlite"
+    upgrade_database(f"sqlite:///{path}")
+    assert not path.with_name(f"{path.name}-wal").exists(), "upgrade_database left a connection open"
+    return path
+
+
+@pytest.fixture(params=ENGINES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Address of a database of this test's own, migrated to the newest version; once per engine."""
+    if request.param == "sqlite":
+        path = tmp_path / "denizen.sqlite"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+    else:
+        template = request.getfixturevalue("postgresql_template")
+        yield from _own_database(request.getfixturevalue("postgresql_cluster"), template)
+
+
+@pytest.fixture(params=ENGINES)
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Address of a database of this test's own, without any table; once per engine."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.sqlite'}"
+    else:
+        yield from _own_database(request.getfixturevalue("postgresql_cluster"), "template0")
+
+
+def _own_database(cluster: postgres.Cluster, template: str) -> Iterator[str]:
+    name = f"test_{secrets.token_hex(8)}"
+    yield cluster.create(name, template=template)
+    cluster.drop(name)
+
+
+# --- mail ---
+
+
+@pytest.fixture
+def smtp() -> Iterator[Mailbox]:
+    """A real SMTP server on a loopback port that keeps what it is sent."""
+    with Mailbox() as running:
+        yield running
+
+
+# --- browser ---
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium, one per worker."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = chromium.launch(playwright)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page in a fresh browser profile. The test fails when the page broke its own content security policy."""
+    context = browser.new_context(locale="en-GB")
+    context.set_default_timeout(15_000)
+    broken: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            broken.append(message.text)
+
+    context.on("console", note)
+    yield context.new_page()
+    context.close()
+    assert not broken, broken

@@ -1,0 +1,83 @@
+"""A town with the tables of consent alone, on both engines."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import Connection, Engine, create_engine, event, text
+
+from consent import log
+from consent.models import Base
+from consent.triggers import append_only_ddl
+from tests.consent.town import ORIGIN, Town
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support import postgres
+
+
+def _like_ours(dbapi_connection: Any, _record: Any) -> None:
+    dbapi_connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _furnish(connection: Connection) -> None:
+    Base.metadata.create_all(connection)
+    for statement in append_only_ddl(connection.dialect.name):
+        connection.execute(text(statement))
+
+
+@pytest.fixture(scope="session")
+def postgresql_engine(postgresql_cluster: postgres.Cluster) -> Iterator[Engine]:
+    """An engine on one empty PostgreSQL database, for tests that commit nothing."""
+    name = f"consent_{secrets.token_hex(8)}"
+    engine = create_engine(postgresql_cluster.create(name, template="template0"))
+    yield engine
+    engine.dispose()
+    postgresql_cluster.drop(name)
+
+
+@pytest.fixture
+def engine(empty_database_url: str) -> Iterator[Engine]:
+    """An engine on a database of this test's own, for tests that commit."""
+    engine = create_engine(empty_database_url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _like_ours)
+    with engine.begin() as connection:
+        _furnish(connection)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def connection(request: pytest.FixtureRequest) -> Iterator[Connection]:
+    """One open transaction that holds even the tables; it is never committed."""
+    if request.param == "sqlite":
+        engine = create_engine("sqlite://")
+        event.listen(engine, "connect", _like_ours)
+    else:
+        engine = request.getfixturevalue("postgresql_engine")
+    with engine.connect() as connection:
+        _furnish(connection)
+        yield connection
+        connection.rollback()
+    if request.param == "sqlite":
+        engine.dispose()
+
+
+@pytest.fixture
+def signer() -> log.NoteSigner:
+    """The log's key."""
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return log.NoteSigner(ORIGIN, public, key.sign)
+
+
+@pytest.fixture
+def town(connection: Connection, signer: log.NoteSigner) -> Town:
+    """An empty town."""
+    return Town(connection, signer)

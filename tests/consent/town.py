@@ -1,0 +1,124 @@
+"""What tests do to a town: declare, agree, release, integrate, verify."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from consent import log, purposes, records, releases
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+NOW = 1_790_000_000
+SERVICE_KEY = hashlib.sha256(b"service").digest()
+ORIGIN = "riverton.example/log"
+HOW = {"acr": "basic", "amr": ["pwd"], "auth_time": NOW}
+
+
+def key_of(resident_id: str) -> bytes:
+    """The log key of a resident; in these tests anybody has one."""
+    return hashlib.sha256(resident_id.encode()).digest()
+
+
+def words(title: str = "Street reports") -> purposes.NoticeText:
+    """A notice."""
+    return purposes.NoticeText(title, "To mend your street.", "Kept for a year.", "The roads office")
+
+
+@dataclass
+class Town:
+    """What tests do to a town: declare, agree, release, integrate, verify."""
+
+    connection: Connection
+    signer: log.NoteSigner
+    now: int = NOW
+
+    def purpose(
+        self,
+        client_id: str = "reports",
+        key: str = "reports",
+        basis: str = "consent",
+        required: Sequence[str] = ("district",),
+        optional: Sequence[str] = (),
+    ) -> str:
+        """Declare a purpose with a notice in English; its id."""
+        purpose_id = purposes.declare_purpose(
+            self.connection,
+            log_key=SERVICE_KEY,
+            client_id=client_id,
+            key=key,
+            basis=basis,
+            required_claims=required,
+            optional_claims=optional,
+            now=self.now,
+        )
+        self.publish(purpose_id, material=True)
+        return purpose_id
+
+    def publish(self, purpose_id: str, *, material: bool, **texts: purposes.NoticeText) -> None:
+        """Publish the next version of a notice."""
+        purposes.publish_notice(
+            self.connection,
+            log_key=SERVICE_KEY,
+            purpose_id=purpose_id,
+            texts=texts or {"en": words()},
+            material=material,
+            now=self.now,
+        )
+
+    def event(self, purpose_id: str, event: str = "given", **changed: Any) -> bytes:
+        """Append an event of the resident r1 with the service reports; its uid."""
+        notice = purposes.notices_for(self.connection, [purpose_id], "en", "en")[purpose_id]
+        values: dict[str, Any] = {
+            "resident_id": "r1",
+            "client_id": "reports",
+            "claims_offered": ["district"],
+            "claims_chosen": ["district"],
+            "notice_hash": notice.body_hash,
+            "language": "en",
+            "control": "allow-button",
+            "authentication": HOW,
+            "now": self.now,
+        } | changed
+        return records.append_event(
+            self.connection,
+            log_key=key_of(values["resident_id"]),
+            purpose_id=purpose_id,
+            event=event,
+            **values,
+        )
+
+    def release(self, resident_id: str = "r1", client_id: str = "reports", **changed: Any) -> None:
+        """Record a release."""
+        values: dict[str, Any] = {
+            "kind": "id_token",
+            "claims": ["district"],
+            "purpose_ids": [],
+            "authorization_id": "a1",
+            "now": self.now,
+        } | changed
+        releases.record(
+            self.connection,
+            log_key=key_of(resident_id),
+            resident_id=resident_id,
+            client_id=client_id,
+            **values,
+        )
+
+    def integrate(self, **changed: Any) -> log.Checkpoint | None:
+        """Run the sequencer once."""
+        return log.integrate(self.connection, self.signer, **{"origin": ORIGIN, "now": self.now} | changed)
+
+    def verify(self, kept: str | None = None, **changed: Any) -> list[log.Finding]:
+        """Verify everything."""
+        values: dict[str, Any] = {
+            "key_for": key_of,
+            "service_key": SERVICE_KEY,
+            "kept_checkpoint": kept,
+            "vkey": self.signer.vkey,
+        } | changed
+        return log.verify(self.connection, **values)

@@ -1,0 +1,1 @@
+"""The rules of the house as tests: what every file, table, template and setting must keep to."""

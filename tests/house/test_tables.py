@@ -1,0 +1,58 @@
+"""Every table: whose it is, what each column holds, and whether that says something about a person."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.house.metadata import BASES, all_metadata, all_tables, of_package
+
+SAYS_WHETHER_PERSONAL = re.compile(r".+\bpii=(yes|no)$", re.DOTALL)
+
+
+def test_every_column_says_whether_it_is_personal() -> None:
+    """house.md, data model: the comment of each column tells what it holds and ends in pii=yes or pii=no."""
+    silent = [
+        f"{table.name}.{column.name}: {column.comment!r}"
+        for table in all_tables()
+        for column in table.columns
+        if not SAYS_WHETHER_PERSONAL.fullmatch(column.comment or "")
+    ]
+    assert not silent, "\n".join(silent)
+
+
+@pytest.mark.parametrize("package", BASES)
+def test_package_has_tables(package: str) -> None:
+    """The rules of this file see every package's tables."""
+    assert of_package(package).tables
+
+
+def test_no_table_name_is_used_twice() -> None:
+    """Four packages share one database."""
+    names = [table.name for table in all_tables()]
+    assert len(names) == len(set(names))
+
+
+def test_no_foreign_key_crosses_a_package() -> None:
+    """house.md: receipts outlive accounts, so no package's row may hold another's in place."""
+    crossing = [
+        f"{table.name}.{key.parent.name} -> {key.target_fullname}"
+        for metadata in all_metadata()
+        for table in metadata.tables.values()
+        for key in table.foreign_keys
+        if key.target_fullname.rsplit(".", 1)[0] not in metadata.tables
+    ]
+    assert not crossing, "\n".join(crossing)
+
+
+def test_instants_are_whole_seconds() -> None:
+    """house.md, names: `_at` is an instant in Unix seconds, `_hash` a digest of 32 bytes."""
+    wrong = [
+        f"{table.name}.{column.name} is {column.type}"
+        for table in all_tables()
+        for column in table.columns
+        if (column.name.endswith("_at") and column.type.python_type is not int)
+        or (column.name.endswith("_hash") and column.type.python_type is not bytes)
+    ]
+    assert not wrong, "\n".join(wrong)

@@ -1,0 +1,1 @@
+"""Tests of `idp`; folders mirror the package."""
