@@ -16,6 +16,8 @@ PIP_LOCKED := $(PIP) install --only-binary=:all: --require-hashes
 LOCK := $(BIN)/uv --no-config pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --extra sandbox --group build
 CODE := idp consent admin keys tests
+# Besides English, which stands in the source.
+LANGUAGES := fr
 # Half the tests wait for Chromium or PostgreSQL, yet one worker a core is still the fastest on small machines.
 WORKERS ?= auto
 
@@ -52,10 +54,12 @@ lock: dev ## both requirement files anew; LOCK_ARGS=--upgrade takes newer versio
 	$(LOCK) $(LOCK_ARGS) --group dev --constraint requirements.txt pyproject.toml --output-file requirements-dev.txt
 
 messages: dev ## collect the strings of all packages and update every language
-	$(BIN)/pybabel extract --mapping=idp/locale/babel.cfg --no-location --sort-output --no-wrap \
-		--project=Denizen --output-file=idp/locale/messages.pot idp consent admin
-	$(BIN)/pybabel update --input-file=idp/locale/messages.pot --output-dir=idp/locale --no-wrap \
-		--no-fuzzy-matching --ignore-obsolete
+	@mkdir -p .cache
+	$(BIN)/pybabel --quiet extract --mapping=pyproject.toml --no-location --sort-output --no-wrap --keyword=_l \
+		--project=Denizen --output-file=.cache/messages.pot idp consent admin
+	for language in $(LANGUAGES); do $(BIN)/pybabel --quiet update --locale=$$language --init-missing --no-wrap \
+		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date \
+		--input-file=.cache/messages.pot --output-dir=idp/locale || exit; done
 	$(BIN)/pybabel compile --directory=idp/locale --statistics
 
 clean: ## remove what can be made again; the demo's data stays

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
 def create_app(context: Context) -> WebApp:
     """The app that staff reach at their own address."""
-    app = WebApp("denizen-staff", cookie_prefix="denizen-staff", context=context)
+    app = WebApp(
+        "denizen-staff",
+        address=context.settings.server.staff_url,
+        cookie_prefix="denizen-staff",
+        context=context,
+    )
     init_pages(app)
     return app

@@ -15,7 +15,9 @@ __all__ = ["main"]
 
 
 @main.command()
-@click.option("--only", type=click.Choice(["residents", "staff"]), help="Serve one app instead of both by host name.")
+@click.option(
+    "--only", type=click.Choice(["residents", "staff"]), help="Serve one app instead of both by host name."
+)
 @click.pass_obj
 def serve(config_path: Path, only: str | None) -> None:
     """Serve the town. End with Ctrl-C or SIGTERM; requests at hand are finished first."""

@@ -22,7 +22,9 @@ class Staff(Base):
     __table_args__ = (CheckConstraint("role IN ('clerk', 'officer', 'operator')", name="role"),)
 
     id: Mapped[str] = mapped_column(String(22), primary_key=True, comment="Random id. pii=no")
-    username: Mapped[str] = mapped_column(String(40), unique=True, comment="Work name they sign in with. pii=yes")
+    username: Mapped[str] = mapped_column(
+        String(40), unique=True, comment="Work name they sign in with. pii=yes"
+    )
     role: Mapped[str] = mapped_column(String(10), comment="clerk, officer or operator. pii=no")
     password_hash: Mapped[str] = mapped_column(String(200), comment="Encoded Argon2id hash. pii=no")
     totp_secret: Mapped[SealedBytes] = mapped_column(Sealed, comment="160-bit TOTP seed, sealed. pii=no")
@@ -36,9 +38,13 @@ class StaffSession(Base):
 
     __tablename__ = "admin_session"
 
-    id_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True, comment="SHA-256 of the cookie. pii=no")
+    id_hash: Mapped[bytes] = mapped_column(
+        LargeBinary, primary_key=True, comment="SHA-256 of the cookie. pii=no"
+    )
     staff_id: Mapped[str] = mapped_column(ForeignKey("admin_staff.id"), index=True, comment="Who. pii=no")
     created_at: Mapped[int] = mapped_column(BigInteger, comment="When it began. pii=no")
     seen_at: Mapped[int] = mapped_column(BigInteger, comment="When it was used last, to the minute. pii=no")
-    expires_at: Mapped[int] = mapped_column(BigInteger, index=True, comment="When it ends in any case. pii=no")
+    expires_at: Mapped[int] = mapped_column(
+        BigInteger, index=True, comment="When it ends in any case. pii=no"
+    )
     ended_at: Mapped[int | None] = mapped_column(BigInteger, comment="When it was ended. pii=no")

@@ -80,7 +80,7 @@ def claim_label(claim: str) -> str:
 
 def claim_list(claims: Iterable[str]) -> str:
     """Claims as one text, in their order."""
-    return gettext(", ").join(map(claim_label, claims))
+    return str(gettext(", ")).join(map(claim_label, claims))
 
 
 def basis_text(basis: str) -> str:
@@ -97,7 +97,7 @@ def event_text(event: str, claims: Iterable[str]) -> str:
 
 def notice_text(title: str, version: int) -> str:
     """Which notice it was about."""
-    return gettext("%(title)s, version %(version)s", title=title, version=version)
+    return str(gettext("%(title)s, version %(version)s", title=title, version=version))
 
 
 def release_text(kind: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import bindparam, case, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from consent import log, models, rules
 from consent.canonical import canonical, names, to_text
@@ -66,33 +66,31 @@ class Notice:
     published_at: int
 
 
-_VERSIONS = (
+_OTHER = _NOTICE.alias()
+_NEWEST = select(func.max(_OTHER.c.version))
+_OF_PURPOSE = _NEWEST.where(_OTHER.c.purpose_id == _PURPOSE.c.id)
+_NOTICE_VERSION = _OF_PURPOSE.scalar_subquery()
+_MATERIAL_VERSION = _OF_PURPOSE.where(_OTHER.c.material).scalar_subquery()
+_OF_CLIENT = (
     select(
-        _NOTICE.c.purpose_id,
-        func.max(_NOTICE.c.version).label("notice_version"),
-        func.max(case((_NOTICE.c.material, _NOTICE.c.version), else_=1)).label("material_version"),
+        _PURPOSE,
+        _NOTICE_VERSION.label("notice_version"),
+        _MATERIAL_VERSION.label("material_version"),
     )
-    .group_by(_NOTICE.c.purpose_id)
-    .subquery()
+    .where(
+        _PURPOSE.c.client_id == bindparam("client_id"),
+        _PURPOSE.c.ended_at.is_(None),
+        _NOTICE_VERSION.is_not(None),
+    )
+    .order_by(_PURPOSE.c.created_at, _PURPOSE.c.id)
 )
-_LIVE_PURPOSES = select(_PURPOSE, _VERSIONS.c.notice_version, _VERSIONS.c.material_version).join_from(
-    _PURPOSE, _VERSIONS, _VERSIONS.c.purpose_id == _PURPOSE.c.id
-)
-_OF_CLIENT = _LIVE_PURPOSES.where(
-    _PURPOSE.c.client_id == bindparam("client_id"), _PURPOSE.c.ended_at.is_(None)
-).order_by(_PURPOSE.c.created_at, _PURPOSE.c.id)
-_LATEST_NOTICES = select(_NOTICE).join_from(
-    _NOTICE,
-    _VERSIONS,
-    (_VERSIONS.c.purpose_id == _NOTICE.c.purpose_id) & (_VERSIONS.c.notice_version == _NOTICE.c.version),
-)
-_NOTICES_FOR = _LATEST_NOTICES.where(
-    _NOTICE.c.purpose_id.in_(bindparam("purpose_ids", expanding=True))
-).order_by(_NOTICE.c.language)
 _ALL_NOTICES = (
     select(_NOTICE)
     .where(_NOTICE.c.purpose_id.in_(bindparam("purpose_ids", expanding=True)))
     .order_by(_NOTICE.c.language)
+)
+_NOTICES_FOR = _ALL_NOTICES.where(
+    _NOTICE.c.version == _NEWEST.where(_OTHER.c.purpose_id == _NOTICE.c.purpose_id).scalar_subquery()
 )
 _NEXT_VERSION = select(func.coalesce(func.max(_NOTICE.c.version), 0) + 1).where(
     _NOTICE.c.purpose_id == bindparam("purpose_id")

@@ -59,8 +59,10 @@ def open_context(
 
 def create_app(context: Context, *, hot: bool = True) -> WebApp:
     """The app that residents and partners reach. `hot=False` sends every request through Flask's dispatch."""
-    app = WebApp("denizen", cookie_prefix="denizen", context=context, hot=hot)
-    app.jinja_loader = ChoiceLoader([FileSystemLoader(TEMPLATES)])  # type: ignore[assignment]
+    app = WebApp(
+        "denizen", address=context.settings.server.issuer, cookie_prefix="denizen", context=context, hot=hot
+    )
+    app.jinja_loader = ChoiceLoader([FileSystemLoader(TEMPLATES)])
     init_pages(app)
     app.statics.register("brand.css", brand_css(context.settings.town.colour).encode(), at="/brand.css")
     provider = Provider(context, ClientRegistry(context.database))
@@ -98,7 +100,7 @@ def _login_ports(provider: Provider, passwords: Passwords) -> login_ports.Ports:
     ctx = provider.context
 
     def describe(handle: str) -> login_ports.Flow | None:
-        _, waiting = authorize.waiting_request({"flow": handle})
+        waiting = authorize.waiting_request(handle)
         client = provider.clients.find(waiting.request.client_id) if waiting else None
         if waiting is None or client is None:
             return None
@@ -107,7 +109,7 @@ def _login_ports(provider: Provider, passwords: Passwords) -> login_ports.Ports:
         )
 
     def mark_signed_in(handle: str) -> None:
-        _, waiting = authorize.waiting_request({"flow": handle})
+        waiting = authorize.waiting_request(handle)
         if waiting is not None:
             with ctx.database.transaction() as session:
                 interactions.mark_signed_in(session, waiting.id_hash, now=ctx.now())

@@ -55,7 +55,7 @@ sender = "{contact}"
 @click.version_option(package_name="denizen")
 @click.pass_context
 def main(click_context: click.Context, config_path: Path) -> None:
-    """One verified identity and one privacy record for every resident of a town.
+    r"""One verified identity and one privacy record for every resident of a town.
 
     \b
     A first look:          denizen demo
@@ -229,4 +229,3 @@ def keys_retire(config_path: Path, kid: str) -> None:
 def _echo_events(events: Any) -> None:
     for event in events:
         click.echo(f"{type(event).__name__}: {event.alg} {event.kid}")
-

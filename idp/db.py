@@ -71,7 +71,7 @@ class Database:
 
     @property
     def fast(self) -> FastConnection:
-        """This thread's own connection in autocommit: one statement, one durable write."""
+        """The thread's own connection in autocommit: one statement, one durable write."""
         connection: FastConnection | None = getattr(self._local, "fast", None)
         if connection is None or connection.closed:
             connection = FastConnection(self)
@@ -120,7 +120,10 @@ class _Statement:
 
     def values(self, parameters: Mapping[str, Any]) -> Any:
         if self.bind:
-            parameters = {**parameters, **{n: p(parameters[n]) for n, p in self.bind.items() if n in parameters}}
+            parameters = {
+                **parameters,
+                **{n: p(parameters[n]) for n, p in self.bind.items() if n in parameters},
+            }
         if self.defaults:
             parameters = {**self.defaults, **parameters}
         if self.positional:

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-class SchemaOutdated(Exception):  # noqa: N818 - named for its meaning
+class SchemaOutdated(Exception):
     """The database is not at the revision of this program."""
 
 
 def head_revision() -> str:
-    """The newest revision, from the names of the files: 0001, 0002, …"""
+    """The newest revision, read from the names of the files (0001, 0002, …)."""
     return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))
 
 
@@ -38,7 +38,9 @@ def check_schema(database: Database) -> None:
         found = None
     if found != head_revision():
         state = f"at revision {found}" if found else "empty"
-        raise SchemaOutdated(f"The database is {state}; this program needs {head_revision()}. Run: denizen migrate")
+        raise SchemaOutdated(
+            f"The database is {state}; this program needs {head_revision()}. Run: denizen migrate"
+        )
 
 
 def upgrade_database(url: str, revision: str = "head") -> None:

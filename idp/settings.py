@@ -61,7 +61,9 @@ class ServerSettings(_Section):
     """Where residents and staff reach the town."""
 
     issuer: str = Field(description="Address residents and partners use; the OpenID Connect issuer.")
-    staff_url: str = Field(description="Address of the staff pages; another host name or port than the issuer.")
+    staff_url: str = Field(
+        description="Address of the staff pages; another host name or port than the issuer."
+    )
     bind: str = Field("127.0.0.1:8400", description="Address and port on which the resident app listens.")
     staff_bind: str = Field(
         "", description="Own address and port for the staff app; empty: the same listener, by host name."
@@ -91,7 +93,9 @@ class ServerSettings(_Section):
     @model_validator(mode="after")
     def _check_apart(self) -> ServerSettings:
         if self.issuer == self.staff_url:
-            raise ValueError("staff_url must differ from issuer, so that no resident cookie reaches a staff page")
+            raise ValueError(
+                "staff_url must differ from issuer, so that no resident cookie reaches a staff page"
+            )
         return self
 
 
@@ -162,7 +166,9 @@ class MailSettings(_Section):
 class TokenSettings(_Section):
     """Lifetimes of what partners hold, in seconds."""
 
-    code_for: int = Field(60, ge=5, le=60, description="Life of an authorization code (FAPI 2.0: at most 60).")
+    code_for: int = Field(
+        60, ge=5, le=60, description="Life of an authorization code (FAPI 2.0: at most 60)."
+    )
     access_for: int = Field(600, ge=60, le=86_400, description="Life of an access token.")
     id_token_for: int = Field(600, ge=60, le=86_400, description="Life of an ID token.")
     refresh_for: int = Field(30 * 86_400, ge=600, description="Life of a refresh token family, from sign-in.")
@@ -171,8 +177,12 @@ class TokenSettings(_Section):
 class SessionSettings(_Section):
     """Lifetimes of sign-ins, in seconds."""
 
-    idle_for: int = Field(4 * 3600, ge=300, description="A resident is signed out after this long without use.")
-    absolute_for: int = Field(24 * 3600, ge=300, description="A resident signs in again after this long in any case.")
+    idle_for: int = Field(
+        4 * 3600, ge=300, description="A resident is signed out after this long without use."
+    )
+    absolute_for: int = Field(
+        24 * 3600, ge=300, description="A resident signs in again after this long in any case."
+    )
     staff_idle_for: int = Field(1800, ge=60, description="Staff are signed out after this long without use.")
     staff_absolute_for: int = Field(12 * 3600, ge=300, description="Staff sign in again after this long.")
 
@@ -228,7 +238,9 @@ class Settings(BaseSettings):
         if self.server.workers > 1 and self.is_sqlite:
             raise ValueError("[server] workers must be 1 with SQLite; use PostgreSQL for more")
         if self.keys.keep_for < self.tokens.id_token_for + JWKS_CACHE_FOR:
-            raise ValueError("[keys] keep_for must outlast [tokens] id_token_for and the hour that caches keep keys")
+            raise ValueError(
+                "[keys] keep_for must outlast [tokens] id_token_for and the hour that caches keep keys"
+            )
         if self.keys.publish_for < JWKS_CACHE_FOR:
             raise ValueError("[keys] publish_for must outlast the hour that caches keep keys (3600)")
         return self

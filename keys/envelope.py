@@ -30,8 +30,8 @@ _FILE_COMMENT = (
     "# The key that protects this Denizen service's data. Without it the database cannot be read by anyone. "
     "Back it up, and keep that backup apart from the backups of the database.\n"
 )
-_CREATE_COMMAND = "denizen keys create"
-_CHECK_COMMAND = "denizen doctor"
+_CREATE_COMMAND = "denizen init"
+_CHECK_COMMAND = "denizen keys list"
 
 _MASTER = "master"
 # Tables are named, not imported, because models stand above this module. One statement decides, so no service
@@ -51,7 +51,7 @@ class Connection(Protocol):
         """Run one statement inside the caller's transaction; this package never commits."""
 
 
-class SealBroken(Exception):  # noqa: N818 - named for its meaning
+class SealBroken(Exception):
     """A sealed value does not open: it was changed, or it belongs to another key or another place."""
 
 
@@ -59,19 +59,19 @@ class KeyFileError(Exception):
     """The service must not start; the message is one line for the operator, with the next command to run."""
 
 
-class KeyFileExists(KeyFileError):  # noqa: N818 - named for its meaning
+class KeyFileExists(KeyFileError):
     """A key file is already there; it is never overwritten."""
 
 
-class KeyFileMissing(KeyFileError):  # noqa: N818 - named for its meaning
+class KeyFileMissing(KeyFileError):
     """There is no key file at the configured path."""
 
 
-class KeyFileUnreadable(KeyFileError):  # noqa: N818 - named for its meaning
+class KeyFileUnreadable(KeyFileError):
     """The key file cannot be read, is damaged, or may be read by other accounts."""
 
 
-class KeyFileForeign(KeyFileError):  # noqa: N818 - named for its meaning
+class KeyFileForeign(KeyFileError):
     """The key file belongs to another database, or the database has lost the service key it protects."""
 
 

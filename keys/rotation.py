@@ -132,15 +132,15 @@ class KeyInfo:
     retired_at: int | None
 
 
-class KeysChanged(Exception):  # noqa: N818 - named for its meaning
+class KeysChanged(Exception):
     """Another process changed the keys half-way. Roll back; the next tick finds things in order."""
 
 
-class UnknownKey(LookupError):  # noqa: N818 - named for its meaning
+class UnknownKey(LookupError):
     """No signing key has this kid."""
 
 
-class KeyStillSigns(Exception):  # noqa: N818 - named for its meaning
+class KeyStillSigns(Exception):
     """The current key is not retired: rotate first, then retire it."""
 
 
@@ -186,7 +186,7 @@ def retire(connection: Connection, kid: str, *, now: int) -> list[KeyEvent]:
     """
     key = next((key for key in list_keys(connection) if key.kid == kid), None)
     if key is None:
-        raise UnknownKey(kid)
+        raise UnknownKey(f"There is no signing key {kid}.")
     if key.state == "current":
         raise KeyStillSigns(
             f"The key {kid} signs at the moment. Rotate to another key first, then retire it."

@@ -78,7 +78,7 @@ class Retire:
 Step = Create | Promote | Retire
 
 
-class RotationRefused(Exception):  # noqa: N818 - named for its meaning
+class RotationRefused(Exception):
     """An operator's rotation that may not happen now; `allowed_at` says when it may, if that is known."""
 
     def __init__(self, message: str, *, allowed_at: int | None = None) -> None:

@@ -37,7 +37,7 @@ _RING = select(
 ).where(SigningKey.use == bindparam("use"), SigningKey.state != "retired")
 
 
-class NoSigningKey(LookupError):  # noqa: N818 - named for its meaning
+class NoSigningKey(LookupError):
     """No key of this algorithm signs at the moment."""
 
 
@@ -101,7 +101,7 @@ class KeyRing:
         try:
             return self._signers[alg]
         except KeyError:
-            raise NoSigningKey(alg) from None
+            raise NoSigningKey(f"no {alg} key signs at the moment") from None
 
     def jwks(self) -> dict[str, list[dict[str, Any]]]:
         """The public key set (RFC 7517 §5): current keys, then next, then previous; never retired ones."""

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support import chromium, postgres, shared
 from tests.support.smtp import Mailbox
+from tests.support.town import Town, make_town
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +71,7 @@ def postgresql_cluster(run_folder: Path) -> postgres.Cluster:
 @pytest.fixture(scope="session")
 def postgresql_template(postgresql_cluster: postgres.Cluster, run_folder: Path) -> str:
     """Name of a migrated database to copy; made once per run."""
-    from idp.db import upgrade_database
+    from idp.schema import upgrade_database
 
     with shared.locked(run_folder, "postgresql-template"):
         if not postgresql_cluster.has(postgres.TEMPLATE):
@@ -83,7 +84,7 @@ def postgresql_template(postgresql_cluster: postgres.Cluster, run_folder: Path) 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Path of a migrated database to copy; made once per worker."""
-    from idp.db import upgrade_database
+    from idp.schema import upgrade_database
 
     path = tmp_path_factory.mktemp("template") / "denizen.sqlite"
     upgrade_database(f"sqlite:///{path}")
@@ -157,3 +158,22 @@ def page(browser: Browser) -> Iterator[Page]:
     yield context.new_page()
     context.close()
     assert not broken, broken
+
+
+# --- the town ---
+
+
+@pytest.fixture
+def town(database_url: str, tmp_path: Path) -> Iterator[Town]:
+    """A town with people and partners on a database of its own; see `tests.support.town`."""
+    made = make_town(database_url, tmp_path)
+    yield made
+    made.context.database.close()
+
+
+@pytest.fixture(params=["short way", "full dispatch"])
+def town_both_ways(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Iterator[Town]:
+    """The town, once with the short way of the hot endpoints and once through Flask's dispatch."""
+    made = make_town(database_url, tmp_path, hot=request.param == "short way")
+    yield made
+    made.context.database.close()

@@ -38,11 +38,11 @@ _INSERT_LEAF = insert(_LEAF)
 _INSERT_CHECKPOINT = insert(_CHECKPOINT)
 
 
-class IntegrationConflict(Exception):  # noqa: N818 — an outcome of running twice, not a fault
+class IntegrationConflict(Exception):
     """Another sequencer was faster; roll back and try again later."""
 
 
-class LogDamaged(Exception):  # noqa: N818 — says what is wrong
+class LogDamaged(Exception):
     """The stored head contradicts itself; signing on top of it would hide the damage. Run the verifier."""
 
 

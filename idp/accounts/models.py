@@ -15,7 +15,9 @@ class Resident(Base):
     __tablename__ = "accounts_resident"
     __table_args__ = (CheckConstraint("state IN ('active', 'frozen', 'closed')", name="state"),)
 
-    id: Mapped[str] = mapped_column(String(22), primary_key=True, comment="Random id, never shown to partners. pii=no")
+    id: Mapped[str] = mapped_column(
+        String(22), primary_key=True, comment="Random id, never shown to partners. pii=no"
+    )
     state: Mapped[str] = mapped_column(String(10), comment="active, frozen or closed. pii=no")
     data_key: Mapped[bytes | None] = mapped_column(
         LargeBinary, comment="The resident's data key, wrapped; NULL once destroyed. pii=no"
@@ -36,10 +38,14 @@ class Attribute(Base):
     resident_id: Mapped[str] = mapped_column(
         ForeignKey("accounts_resident.id"), primary_key=True, comment="Whose attribute. pii=no"
     )
-    name: Mapped[str] = mapped_column(String(40), primary_key=True, comment="Claim name, such as given_name. pii=no")
+    name: Mapped[str] = mapped_column(
+        String(40), primary_key=True, comment="Claim name, such as given_name. pii=no"
+    )
     value: Mapped[SealedBytes] = mapped_column(Sealed, comment="JSON value, sealed. pii=yes")
     source: Mapped[str] = mapped_column(String(20), comment="self, mail, desk or register. pii=no")
-    verified_at: Mapped[int | None] = mapped_column(BigInteger, comment="When it was verified, if it was. pii=no")
+    verified_at: Mapped[int | None] = mapped_column(
+        BigInteger, comment="When it was verified, if it was. pii=no"
+    )
     changed_at: Mapped[int] = mapped_column(BigInteger, comment="When it was set. pii=no")
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}")
+_EMAIL = re.compile(
+    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}"
+)
 _USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{2,39}")
 EMAIL_LIMIT = 254
 NAME_LIMIT = 100
@@ -37,7 +39,10 @@ def tidy_name(text: str) -> str | None:
     text = " ".join(unicodedata.normalize("NFC", text).split())
     if not text or len(text) > NAME_LIMIT:
         return None
-    if any(unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Co", "Cn"} and letter not in "\u200c\u200d" for letter in text):
+    if any(
+        unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Co", "Cn"} and letter not in "\u200c\u200d"
+        for letter in text
+    ):
         return None
     return text
 

@@ -62,7 +62,9 @@ def create_resident(session: Session, vault: Vault, new: NewResident, *, now: in
     return resident
 
 
-def _add_email(session: Session, vault: Vault, data_key: DataKey, resident: Resident, email: str, *, now: int) -> None:
+def _add_email(
+    session: Session, vault: Vault, data_key: DataKey, resident: Resident, email: str, *, now: int
+) -> None:
     contact_id = secrets.token_urlsafe(16)
     session.add(
         ContactPoint(
@@ -94,7 +96,12 @@ def set_attribute(
     sealed = data_key.seal(orjson.dumps(value).decode(), seal_context(resident.id, name))
     session.merge(
         Attribute(
-            resident_id=resident.id, name=name, value=sealed, source=source, verified_at=verified_at, changed_at=now
+            resident_id=resident.id,
+            name=name,
+            value=sealed,
+            source=source,
+            verified_at=verified_at,
+            changed_at=now,
         )
     )
     resident.changed_at = now
@@ -106,7 +113,9 @@ def read_attributes(session: Session, vault: Vault, resident: Resident) -> dict[
         return {}
     data_key = vault.open_data_key(resident.data_key)
     rows = session.execute(select(Attribute).where(Attribute.resident_id == resident.id)).scalars()
-    return {row.name: orjson.loads(data_key.open(row.value, seal_context(resident.id, row.name))) for row in rows}
+    return {
+        row.name: orjson.loads(data_key.open(row.value, seal_context(resident.id, row.name))) for row in rows
+    }
 
 
 def email_index(vault: Vault, email: str) -> bytes:

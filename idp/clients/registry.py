@@ -24,7 +24,7 @@ STAMP = "clients"
 
 
 @dataclass(frozen=True, slots=True)
-class Client(ClientMixin):  # type: ignore[misc]
+class Client(ClientMixin):
     """One client; the methods are Authlib's `ClientMixin`."""
 
     client_id: str
@@ -55,7 +55,11 @@ class Client(ClientMixin):  # type: ignore[misc]
         targets = set()
         for uri in self.redirect_uris:
             parts = urlsplit(uri)
-            targets.add(f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else f"{parts.scheme}:")
+            targets.add(
+                f"{parts.scheme}://{parts.netloc}"
+                if parts.scheme in ("http", "https")
+                else f"{parts.scheme}:"
+            )
         return "".join(f" {target}" for target in sorted(targets))
 
     def get_client_id(self) -> str:
@@ -71,7 +75,9 @@ class Client(ClientMixin):  # type: ignore[misc]
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         """Exact bytes, but for the port of a native client's loopback address (RFC 8252 §7.3)."""
-        return is_registered_redirect(redirect_uri, self.redirect_uris, native=self.application_type == "native")
+        return is_registered_redirect(
+            redirect_uri, self.redirect_uris, native=self.application_type == "native"
+        )
 
     def check_client_secret(self, client_secret: str) -> bool:
         """Constant time; secrets are 256 random bits, so a plain digest is right."""

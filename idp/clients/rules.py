@@ -46,10 +46,6 @@ def redirect_problem(uri: str, *, native: bool) -> str | None:
         return "has a fragment (#…)"
     if parts.username is not None or "@" in parts.netloc:
         return "has a user name"
-    if parts.scheme == "https" and host:
-        return None
-    if parts.scheme == "http" and host in _LOCAL_HOSTS:
-        return None
-    if native and _PRIVATE_SCHEME.fullmatch(parts.scheme):
-        return None
-    return "must begin with https://"
+    is_web = (parts.scheme == "https" and host) or (parts.scheme == "http" and host in _LOCAL_HOSTS)
+    is_own_scheme = native and _PRIVATE_SCHEME.fullmatch(parts.scheme)
+    return None if is_web or is_own_scheme else "must begin with https://"

@@ -25,7 +25,7 @@ AUTH_METHODS = ("none", "client_secret_basic", "client_secret_post")
 ALGORITHMS = ("ES256", "RS256")
 
 
-class ClientRefused(Exception):  # noqa: N818 - named for its meaning
+class ClientRefused(Exception):
     """The metadata cannot be registered; the text says what to change."""
 
 

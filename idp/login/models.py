@@ -23,16 +23,24 @@ class BrowserSession(Base):
 
     __tablename__ = "login_session"
 
-    id_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True, comment="SHA-256 of the cookie. pii=no")
-    sid: Mapped[str] = mapped_column(String(22), unique=True, comment="Public name of the session (sid). pii=no")
+    id_hash: Mapped[bytes] = mapped_column(
+        LargeBinary, primary_key=True, comment="SHA-256 of the cookie. pii=no"
+    )
+    sid: Mapped[str] = mapped_column(
+        String(22), unique=True, comment="Public name of the session (sid). pii=no"
+    )
     resident_id: Mapped[str] = mapped_column(String(22), index=True, comment="Who is signed in. pii=no")
-    authenticated_at: Mapped[int] = mapped_column(BigInteger, comment="When they proved it last (auth_time). pii=no")
+    authenticated_at: Mapped[int] = mapped_column(
+        BigInteger, comment="When they proved it last (auth_time). pii=no"
+    )
     acr: Mapped[str] = mapped_column(String(40), comment="Level proved in this session. pii=no")
     amr: Mapped[str] = mapped_column(String(80), comment="Methods used, space-separated (RFC 8176). pii=no")
     device: Mapped[str] = mapped_column(String(120), comment="Browser and system, in few words. pii=yes")
     created_at: Mapped[int] = mapped_column(BigInteger, comment="When the session began. pii=no")
     seen_at: Mapped[int] = mapped_column(BigInteger, comment="When it was used last, to the minute. pii=no")
-    expires_at: Mapped[int] = mapped_column(BigInteger, index=True, comment="When it ends in any case. pii=no")
+    expires_at: Mapped[int] = mapped_column(
+        BigInteger, index=True, comment="When it ends in any case. pii=no"
+    )
     ended_at: Mapped[int | None] = mapped_column(BigInteger, comment="When it was ended. pii=no")
 
 
@@ -42,6 +50,8 @@ class Budget(Base):
     __tablename__ = "login_budget"
     __table_args__ = (CheckConstraint("used >= 0", name="used"),)
 
-    bucket: Mapped[str] = mapped_column(String(90), primary_key=True, comment="What is counted, hashed. pii=no")
+    bucket: Mapped[str] = mapped_column(
+        String(90), primary_key=True, comment="What is counted, hashed. pii=no"
+    )
     window_at: Mapped[int] = mapped_column(BigInteger, comment="Start of the window. pii=no")
     used: Mapped[int] = mapped_column(Integer, comment="Guesses in the window. pii=no")

@@ -55,15 +55,21 @@ class Passwords:
         return self._hasher.hash(self._keyed("nobody"))
 
     def _keyed(self, password: str) -> bytes:
-        digest = hmac.new(self._pepper, normal_password(password).encode("utf-8", "surrogatepass"), hashlib.sha256)
+        digest = hmac.new(
+            self._pepper, normal_password(password).encode("utf-8", "surrogatepass"), hashlib.sha256
+        )
         return base64.b64encode(digest.digest())
 
 
-def set_password(session: Session, passwords: Passwords, resident_id: str, password: str, *, now: int) -> None:
+def set_password(
+    session: Session, passwords: Passwords, resident_id: str, password: str, *, now: int
+) -> None:
     """Keep a new password for a resident."""
     session.merge(Password(resident_id=resident_id, hash=passwords.hash(password), changed_at=now))
 
 
 def kept_hash(session: Session, resident_id: str) -> str | None:
     """The encoded hash of a resident's password, if there is one."""
-    return session.execute(select(Password.hash).where(Password.resident_id == resident_id)).scalar_one_or_none()
+    return session.execute(
+        select(Password.hash).where(Password.resident_id == resident_id)
+    ).scalar_one_or_none()

@@ -37,7 +37,10 @@ class Courier:
         with self._context.database.reading() as session:
             due = list(
                 session.execute(
-                    select(Message).where(Message.state == "waiting", Message.due_at <= now).order_by(Message.due_at).limit(BATCH)
+                    select(Message)
+                    .where(Message.state == "waiting", Message.due_at <= now)
+                    .order_by(Message.due_at)
+                    .limit(BATCH)
                 ).scalars()
             )
         if not due:

@@ -33,4 +33,6 @@ class Message(Base):
     due_at: Mapped[int] = mapped_column(BigInteger, comment="When it is tried next. pii=no")
     expires_at: Mapped[int] = mapped_column(BigInteger, comment="After this it is not sent any more. pii=no")
     attempts: Mapped[int] = mapped_column(Integer, comment="How often it was tried. pii=no")
-    finished_at: Mapped[int | None] = mapped_column(BigInteger, comment="When it was sent or given up. pii=no")
+    finished_at: Mapped[int | None] = mapped_column(
+        BigInteger, comment="When it was sent or given up. pii=no"
+    )

@@ -33,7 +33,9 @@ def authenticate_client(clients: ClientRegistry, incoming: Incoming) -> Client:
     return _public(clients, form.get("client_id", ""))
 
 
-def _by_basic(clients: ClientRegistry, authorization: str, body_id: str | None, *, has_secret: bool) -> Client:
+def _by_basic(
+    clients: ClientRegistry, authorization: str, body_id: str | None, *, has_secret: bool
+) -> Client:
     if has_secret:
         raise Refusal("invalid_request", "The client is authenticated in two ways at once")
     unverified_id, secret = _read_basic(authorization)

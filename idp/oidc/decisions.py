@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from idp.oidc.request import AuthorizationRequest
 
 
-def is_covered(
-    grant: Any, scope: Collection[str], claims: Collection[str], notices_hash: bytes
-) -> bool:
+def is_covered(grant: Any, scope: Collection[str], claims: Collection[str], notices_hash: bytes) -> bool:
     """Whether a live grant answers this request without a question; `grant` is a row of it or None."""
     return (
         grant is not None
@@ -43,9 +41,9 @@ def requested_claims(scope: Collection[str], purposes: ClientPurposes) -> frozen
 def live_grant(connection: Any, resident_id: str, client_id: str) -> Any:
     """The row of what a resident has authorised for a client now, or None."""
     return connection.execute(
-        select(Grant.id, Grant.scope, Grant.claims, Grant.decided_claims, Grant.notices_hash, Grant.subject).where(
-            Grant.resident_id == resident_id, Grant.client_id == client_id, Grant.revoked_at.is_(None)
-        )
+        select(
+            Grant.id, Grant.scope, Grant.claims, Grant.decided_claims, Grant.notices_hash, Grant.subject
+        ).where(Grant.resident_id == resident_id, Grant.client_id == client_id, Grant.revoked_at.is_(None))
     ).first()
 
 
@@ -159,7 +157,12 @@ def settle_grant(
     subject = subject_for(provider.context.vault, client, resident_id)
     connection.execute(
         insert(Grant).values(
-            id=grant_id, resident_id=resident_id, client_id=client.client_id, subject=subject, revoked_at=None, **values
+            id=grant_id,
+            resident_id=resident_id,
+            client_id=client.client_id,
+            subject=subject,
+            revoked_at=None,
+            **values,
         )
     )
     return grant_id

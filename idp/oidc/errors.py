@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Refusal(Exception):  # noqa: N818 - it is one
+class Refusal(Exception):
     """A request that is refused and that has written nothing.
 
     `error` is the code of RFC 6749 §4.1.2.1 / §5.2 or OIDC Core §3.1.2.6; `public` goes into

@@ -56,7 +56,9 @@ def find(connection: Any, vault: Vault, unverified_handle: str, *, browser: str,
     if len(unverified_handle) != VALUE_LENGTH:
         return None
     row = connection.execute(
-        select(Interaction.id_hash, Interaction.request, Interaction.login_hint, Interaction.signed_in_at).where(
+        select(
+            Interaction.id_hash, Interaction.request, Interaction.login_hint, Interaction.signed_in_at
+        ).where(
             Interaction.id_hash == digest(unverified_handle),
             Interaction.browser_hash == digest(browser),
             Interaction.finished_at.is_(None),

@@ -55,7 +55,7 @@ class Issued:
         }
         if family.nonce is not None:
             claims["nonce"] = family.nonce
-        return provider.keys.get().current(client.id_token_alg).sign(claims)
+        return provider.keys.ring.current(client.id_token_alg).sign(claims)
 
 
 def issue(

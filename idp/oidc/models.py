@@ -20,10 +20,16 @@ class Interaction(Base):
 
     __tablename__ = "oidc_interaction"
 
-    id_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True, comment="SHA-256 of the handle. pii=no")
-    browser_hash: Mapped[bytes] = mapped_column(LargeBinary, comment="SHA-256 of the browser's cookie. pii=no")
+    id_hash: Mapped[bytes] = mapped_column(
+        LargeBinary, primary_key=True, comment="SHA-256 of the handle. pii=no"
+    )
+    browser_hash: Mapped[bytes] = mapped_column(
+        LargeBinary, comment="SHA-256 of the browser's cookie. pii=no"
+    )
     client_id: Mapped[str] = mapped_column(String(64), comment="Who asks. pii=no")
-    request: Mapped[str] = mapped_column(Text, comment="The validated request as JSON; login_hint left out. pii=no")
+    request: Mapped[str] = mapped_column(
+        Text, comment="The validated request as JSON; login_hint left out. pii=no"
+    )
     login_hint: Mapped[bytes | None] = mapped_column(LargeBinary, comment="The sealed login_hint. pii=yes")
     signed_in_at: Mapped[int | None] = mapped_column(
         BigInteger, comment="When the resident signed in for this very request. pii=no"
@@ -58,7 +64,9 @@ class Grant(Base):
         Text, comment="Claims that were asked about, given or refused, space-separated. pii=no"
     )
     purposes: Mapped[str] = mapped_column(Text, comment="Purposes that cover them, space-separated. pii=no")
-    notices_hash: Mapped[bytes] = mapped_column(LargeBinary, comment="Which notices were decided upon. pii=no")
+    notices_hash: Mapped[bytes] = mapped_column(
+        LargeBinary, comment="Which notices were decided upon. pii=no"
+    )
     granted_at: Mapped[int] = mapped_column(BigInteger, comment="When it was decided last. pii=no")
     revoked_at: Mapped[int | None] = mapped_column(BigInteger, comment="When it ended. pii=no")
 
@@ -70,7 +78,9 @@ class Authorization(Base):
 
     id: Mapped[int] = mapped_column(Serial, primary_key=True, comment="Serial number. pii=no")
     code_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True, comment="SHA-256 of the code. pii=no")
-    grant_id: Mapped[str] = mapped_column(ForeignKey("oidc_grant.id"), index=True, comment="Under which grant. pii=no")
+    grant_id: Mapped[str] = mapped_column(
+        ForeignKey("oidc_grant.id"), index=True, comment="Under which grant. pii=no"
+    )
     client_id: Mapped[str] = mapped_column(String(64), comment="To whom the code was given. pii=no")
     session_hash: Mapped[bytes] = mapped_column(LargeBinary, index=True, comment="In which session. pii=no")
     sid: Mapped[str] = mapped_column(String(22), comment="The session's public name. pii=no")
@@ -78,14 +88,18 @@ class Authorization(Base):
     scope: Mapped[str] = mapped_column(Text, comment="Scopes of this family, space-separated. pii=no")
     nonce: Mapped[str | None] = mapped_column(Text, comment="The nonce, echoed in ID tokens. pii=no")
     code_challenge: Mapped[str] = mapped_column(String(43), comment="PKCE S256 challenge. pii=no")
-    auth_time: Mapped[int] = mapped_column(BigInteger, comment="When the resident proved who they are. pii=no")
+    auth_time: Mapped[int] = mapped_column(
+        BigInteger, comment="When the resident proved who they are. pii=no"
+    )
     acr: Mapped[str] = mapped_column(String(40), comment="Level proved. pii=no")
     amr: Mapped[str] = mapped_column(String(80), comment="Methods used. pii=no")
     created_at: Mapped[int] = mapped_column(BigInteger, comment="When the code was made. pii=no")
     code_expires_at: Mapped[int] = mapped_column(BigInteger, comment="When the code ends. pii=no")
     spent_at: Mapped[int | None] = mapped_column(BigInteger, comment="When the code was redeemed. pii=no")
     revoked_at: Mapped[int | None] = mapped_column(BigInteger, comment="When the family was killed. pii=no")
-    expires_at: Mapped[int] = mapped_column(BigInteger, index=True, comment="When nothing of it lives any more. pii=no")
+    expires_at: Mapped[int] = mapped_column(
+        BigInteger, index=True, comment="When nothing of it lives any more. pii=no"
+    )
 
 
 class AccessToken(Base):
@@ -93,7 +107,9 @@ class AccessToken(Base):
 
     __tablename__ = "oidc_access_token"
 
-    token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True, comment="SHA-256 of the token. pii=no")
+    token_hash: Mapped[bytes] = mapped_column(
+        LargeBinary, primary_key=True, comment="SHA-256 of the token. pii=no"
+    )
     authorization_id: Mapped[int | None] = mapped_column(
         ForeignKey("oidc_authorization.id"), index=True, comment="Its family. pii=no"
     )
@@ -104,7 +120,9 @@ class AccessToken(Base):
     released_at: Mapped[int | None] = mapped_column(
         BigInteger, comment="When it was first used to read userinfo. pii=no"
     )
-    revoked_at: Mapped[int | None] = mapped_column(BigInteger, comment="When it was revoked by itself. pii=no")
+    revoked_at: Mapped[int | None] = mapped_column(
+        BigInteger, comment="When it was revoked by itself. pii=no"
+    )
 
 
 class RefreshToken(Base):
@@ -112,7 +130,9 @@ class RefreshToken(Base):
 
     __tablename__ = "oidc_refresh_token"
 
-    token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True, comment="SHA-256 of the token. pii=no")
+    token_hash: Mapped[bytes] = mapped_column(
+        LargeBinary, primary_key=True, comment="SHA-256 of the token. pii=no"
+    )
     authorization_id: Mapped[int] = mapped_column(
         ForeignKey("oidc_authorization.id"), index=True, comment="Its family. pii=no"
     )

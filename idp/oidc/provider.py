@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from consent.purposes import Purpose, purposes_for_client
 from idp.jobs.stamps import Cached
@@ -30,18 +32,25 @@ class ClientPurposes:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class TokenKeys:
+    """The keys that sign and verify tokens, and the bytes of the published set."""
+
+    ring: KeyRing
+    jwks: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Provider:
     """The OpenID Provider of a town."""
 
     context: Context
     clients: ClientRegistry
-    keys: Cached[KeyRing] = field(init=False)
+    _keys: Cached[TokenKeys] = field(init=False)
     _purposes: Cached[dict[str, ClientPurposes]] = field(init=False)
 
     def __post_init__(self) -> None:
         ctx = self.context
-        keys = Cached(ctx.database, KEYS_STAMP, lambda session: load_ring(session, ctx.vault))
-        object.__setattr__(self, "keys", keys)
+        object.__setattr__(self, "_keys", Cached(ctx.database, KEYS_STAMP, self._load_keys))
         # Begins empty at every change and fills as clients come by.
         object.__setattr__(self, "_purposes", Cached(ctx.database, PURPOSES_STAMP, lambda _: {}))
 
@@ -49,6 +58,15 @@ class Provider:
     def issuer(self) -> str:
         """The issuer, exactly as in discovery and tokens."""
         return self.context.settings.server.issuer
+
+    @property
+    def keys(self) -> TokenKeys:
+        """The token keys as they stand."""
+        return self._keys.get()
+
+    def _load_keys(self, session: Any) -> TokenKeys:
+        ring = load_ring(session, self.context.vault)
+        return TokenKeys(ring, orjson.dumps(ring.jwks()))
 
     def purposes_of(self, client_id: str) -> ClientPurposes:
         """The purposes of a client as they stand."""
@@ -61,14 +79,16 @@ class Provider:
 
     def forget(self) -> None:
         """Read keys, clients and purposes again at their next use."""
-        self.keys.forget()
+        self._keys.forget()
         self._purposes.forget()
         self.clients.forget()
 
 
 def summed_up(purposes: Sequence[Purpose]) -> ClientPurposes:
     """The purposes of one client with the claims they cover and the notices they stand under."""
-    notices = "".join(f"{one.id} {one.material_version}\n" for one in sorted(purposes, key=lambda one: one.id))
+    notices = "".join(
+        f"{one.id} {one.material_version}\n" for one in sorted(purposes, key=lambda one: one.id)
+    )
     return ClientPurposes(
         purposes=tuple(purposes),
         claims=frozenset(claim for one in purposes for claim in one.terms.claims),

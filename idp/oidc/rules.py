@@ -58,7 +58,12 @@ def sources_of(claim: str) -> tuple[str, ...]:
 
 
 def claim_values(
-    claims: Iterable[str], attributes: Mapping[str, Any], verified: frozenset[str], *, changed_at: int, now: int
+    claims: Iterable[str],
+    attributes: Mapping[str, Any],
+    verified: frozenset[str],
+    *,
+    changed_at: int,
+    now: int,
 ) -> dict[str, Any]:
     """The claims that can be made of a resident's attributes; what is not known is left out, never null."""
     found: dict[str, Any] = {}

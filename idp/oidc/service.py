@@ -134,7 +134,10 @@ _RESIDENT_TOKEN = (
     .join(Grant, Grant.id == Authorization.grant_id)
     .join(Resident, Resident.id == Grant.resident_id)
     .where(
-        *_LIVE_TOKEN, Authorization.revoked_at.is_(None), Grant.revoked_at.is_(None), Resident.state == "active"
+        *_LIVE_TOKEN,
+        Authorization.revoked_at.is_(None),
+        Grant.revoked_at.is_(None),
+        Resident.state == "active",
     )
 )
 _TOKEN_COLUMNS = (
@@ -226,7 +229,8 @@ def add_authorization(
             "new_amr": signed_in.amr,
             "new_created_at": now,
             "new_code_expires_at": now + settings.code_for,
-            "new_expires_at": now + (settings.refresh_for if is_offline else settings.access_for + settings.code_for),
+            "new_expires_at": now
+            + (settings.refresh_for if is_offline else settings.access_for + settings.code_for),
         },
     )
     return code
@@ -317,7 +321,9 @@ def mint(
 
 def find_token(connection: Any, unverified_token: str, *, now: int) -> Any:
     """A live access token of a resident, with what its grant says; None when anything above it has ended."""
-    return connection.execute(_FIND_RESIDENT_TOKEN, {"token_hash_": digest(unverified_token), "at": now}).first()
+    return connection.execute(
+        _FIND_RESIDENT_TOKEN, {"token_hash_": digest(unverified_token), "at": now}
+    ).first()
 
 
 def find_own_token(connection: Any, unverified_token: str, *, now: int) -> Any:

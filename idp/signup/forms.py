@@ -80,10 +80,14 @@ class AccountForm:
 
 
 def _password_text(problem: str, minimum: int) -> str:
-    texts = {
+    texts: dict[str, str] = {
         "too_short": gettext("Enter a password of at least %(number)s characters", number=minimum),
         "too_long": gettext("Enter a password of at most 256 characters"),
-        "too_simple": gettext("This password repeats the same letters or a simple row. Take several different words."),
-        "context": gettext("This password is made of your name, your address or the town's name. Take other words."),
+        "too_simple": gettext(
+            "This password repeats the same letters or a simple row. Take several different words."
+        ),
+        "context": gettext(
+            "This password is made of your name, your address or the town's name. Take other words."
+        ),
     }
     return texts[problem]

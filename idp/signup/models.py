@@ -14,7 +14,9 @@ class SignUpLink(Base):
 
     __tablename__ = "signup_link"
 
-    link_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True, comment="SHA-256 of the link. pii=no")
+    link_hash: Mapped[bytes] = mapped_column(
+        LargeBinary, primary_key=True, comment="SHA-256 of the link. pii=no"
+    )
     email: Mapped[SealedBytes] = mapped_column(Sealed, comment="The address, sealed by the service. pii=yes")
     email_index: Mapped[bytes] = mapped_column(LargeBinary, index=True, comment="Blind index of it. pii=no")
     language: Mapped[str] = mapped_column(String(8), comment="Language of the pages. pii=no")

@@ -124,9 +124,9 @@ def open_account(
     settings: Settings,
     vault: Vault,
     passwords: Passwords,
+    *,
     pending: PendingSignUp,
     chosen: Chosen,
-    *,
     now: int,
 ) -> Resident:
     """Make the resident, with a password, and say welcome.

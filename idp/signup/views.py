@@ -59,7 +59,9 @@ def submit() -> str | tuple[str, int]:
 def _has_budget(session: Session, email: str, *, now: int) -> bool:
     """Nobody's mailbox is flooded through us."""
     per_address = throttle.spend(session, throttle.MAIL_PER_ADDRESS, email.strip().casefold(), now=now)
-    return throttle.spend(session, throttle.MAIL_PER_SOURCE, incoming().remote_address, now=now) and per_address
+    return (
+        throttle.spend(session, throttle.MAIL_PER_SOURCE, incoming().remote_address, now=now) and per_address
+    )
 
 
 @bp.get("/signup/confirm")
@@ -90,7 +92,9 @@ def finish() -> str | Response | tuple[str, int]:
     try:
         cookie_value = _open(token, form, now)
     except IntegrityError:
-        return _page(token, form, [("username", gettext("This user name is taken. Choose another one."))]), 409
+        return _page(
+            token, form, [("username", gettext("This user name is taken. Choose another one."))]
+        ), 409
     if cookie_value is None:
         return render_template("ui/signup_expired.html"), 410
     flow = ports().describe(request.form.get("flow", ""))
@@ -109,7 +113,13 @@ def _open(token: str, form: AccountForm, now: int) -> str | None:
         if pending is None:
             return None
         resident = service.open_account(
-            session, ctx.settings, ctx.vault, ports().passwords, pending, form.chosen(), now=now
+            session,
+            ctx.settings,
+            ctx.vault,
+            ports().passwords,
+            pending=pending,
+            chosen=form.chosen(),
+            now=now,
         )
         return sessions.begin(
             session,

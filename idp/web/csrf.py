@@ -28,7 +28,7 @@ def browser_cookie() -> Cookie:
 
 
 def browser_id() -> str:
-    """This browser's random value; made and set with the answer when it has none."""
+    """The browser's random value; made and set with the answer when it has none."""
     found: str | None = getattr(g, "browser_id", None) or browser_cookie().read(request.cookies)
     if found is None:
         found = new_secret()

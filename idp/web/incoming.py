@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote_plus
@@ -15,7 +16,7 @@ FIELD_LIMIT = 100
 FORM = "application/x-www-form-urlencoded"
 
 
-class BadRequest(Exception):  # noqa: N818 - named as HTTP names it
+class BadRequest(Exception):
     """A request that cannot be read. `public` may be shown to the caller."""
 
     def __init__(self, public: str, *, status: int = 400) -> None:
@@ -115,6 +116,7 @@ class Incoming:
         body: bytes = self.environ["wsgi.input"].read(BODY_LIMIT + 1 if chunked else length)
         if len(body) > BODY_LIMIT:
             raise BadRequest("The request is too large.", status=413)
+        self.environ["wsgi.input"] = io.BytesIO(body)  # a page behind us can read it again
         return body
 
     @cached_property

@@ -49,7 +49,7 @@ def remember(response: Response) -> Response:
             COOKIE,
             chosen,
             max_age=31_536_000,
-            secure=context().settings.is_secure,
+            secure=g.cookie_secure,
             httponly=True,
             samesite="Lax",
         )

@@ -10,10 +10,11 @@ import logging
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, g, render_template, request
+from flask import Flask, current_app, g, render_template, request, url_for
 from flask_babel import Babel, gettext
 from jinja2 import StrictUndefined
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import RequestRedirect
 from werkzeug.wrappers import Response
 
 from idp.db import UNAVAILABLE, is_unavailable
@@ -30,6 +31,7 @@ from idp.web.answers import (
 )
 from idp.web.csrf import csrf_token, is_forged
 from idp.web.incoming import BODY_LIMIT, FIELD_LIMIT, BadRequest, Incoming
+from idp.web.paths import LOCALE
 from idp.web.statics import StaticFiles
 
 if TYPE_CHECKING:
@@ -46,17 +48,17 @@ log = logging.getLogger("denizen.web")
 class WebApp(Flask):
     """A Flask app whose hot endpoints take a shorter way in."""
 
-    def __init__(self, name: str, *, cookie_prefix: str, context: Context, hot: bool = True) -> None:
-        super().__init__(
-            name,
-            static_folder=None,
-            template_folder=None,
-        )
+    def __init__(
+        self, name: str, *, address: str, cookie_prefix: str, context: Context, hot: bool = True
+    ) -> None:
+        super().__init__(name, static_folder=None, template_folder=None)
+        self.context = context
         self.cookie_prefix = cookie_prefix
+        self.is_secure = address.startswith("https://")
+        self.always: tuple[Header, ...] = (HSTS,) if self.is_secure else ()
         self.extensions["denizen"] = context
         self._hot_enabled = hot
         self._hot: dict[tuple[str, str], Handler] = {}
-        self._always: tuple[Header, ...] = (HSTS,) if context.settings.is_secure else ()
         self._trusted = frozenset(context.settings.server.trusted_proxies)
         self.statics = StaticFiles()
         self.config.update(
@@ -77,11 +79,13 @@ class WebApp(Flask):
             answer = self._guarded(handler, incoming())
             if answer is None:
                 return page() if page is not None else empty_answer(404)
-            return Response(answer.body, answer.status, [*answer.headers, *self._always])
+            return Response(answer.body, answer.status, [*answer.headers, *self.always])
 
         view.is_protocol = True  # type: ignore[attr-defined]
         allowed = [*methods]
-        self.add_url_rule(path, endpoint=path, view_func=view, methods=allowed, provide_automatic_options=False)
+        self.add_url_rule(
+            path, endpoint=path, view_func=view, methods=allowed, provide_automatic_options=False
+        )
         if self._hot_enabled:
             self._hot.update({(method, path): handler for method in allowed})
 
@@ -95,7 +99,7 @@ class WebApp(Flask):
             found = Incoming(environ)
             answer = self._guarded(handler, found)
             if answer is not None:
-                start_response(STATUS_LINES[answer.status], [*answer.headers, *self._always])
+                start_response(STATUS_LINES[answer.status], [*answer.headers, *self.always])
                 return [answer.body]
             environ["denizen.incoming"] = found
         response: Iterable[bytes] = super().wsgi_app(environ, start_response)
@@ -109,18 +113,25 @@ class WebApp(Flask):
             return json_answer(
                 refusal.status, {"error": "invalid_request", "error_description": refusal.public}
             )
-        except Exception as error:  # noqa: BLE001 - the last resort (ASVS 16.5.4)
+        except Exception as error:
             reference = new_reference()
             if is_unavailable(error):
-                log.error("unavailable reference=%s cause=%s", reference, type(error).__name__)
+                log.warning("unavailable reference=%s cause=%s", reference, type(error).__name__)
                 return json_answer(
                     503,
-                    {"error": "temporarily_unavailable", "error_description": f"Try again soon. Reference {reference}."},
+                    {
+                        "error": "temporarily_unavailable",
+                        "error_description": f"Try again soon. Reference {reference}.",
+                    },
                     ("Retry-After", "5"),
                 )
             log.exception("failed reference=%s", reference)
             return json_answer(
-                500, {"error": "server_error", "error_description": f"Something went wrong. Reference {reference}."}
+                500,
+                {
+                    "error": "server_error",
+                    "error_description": f"Something went wrong. Reference {reference}.",
+                },
             )
 
 
@@ -139,7 +150,7 @@ def new_reference() -> str:
 
 def init_pages(app: WebApp, *, languages_of: Callable[[], str] | None = None) -> None:
     """Give an app its pages: languages, CSRF, headers, error pages, static files."""
-    settings = app.extensions["denizen"].settings
+    settings = app.context.settings
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(LOCALE)
     Babel(
         app,
@@ -159,27 +170,31 @@ def init_pages(app: WebApp, *, languages_of: Callable[[], str] | None = None) ->
     app.jinja_env.filters["day_time"] = times.day_time
 
 
-def _start() -> Response | None:
-    from flask import current_app
+def web_app() -> WebApp:
+    """The app that answers the current request."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - Flask's own way
+    assert isinstance(app, WebApp)
+    return app
 
-    assert isinstance(current_app, WebApp) or current_app  # a proxy in real life
-    app: Any = current_app
-    g.cookie_prefix = app.cookie_prefix
-    g.cookie_secure = app.extensions["denizen"].settings.is_secure
+
+def _start() -> Response | None:
+    """Before any view: who we are, and proof that a form came from a page of ours."""
+    app = web_app()
+    g.cookie_prefix, g.cookie_secure = app.cookie_prefix, app.is_secure
     view = app.view_functions.get(request.endpoint or "")
-    if request.method in ("POST", "PUT", "PATCH", "DELETE") and not getattr(view, "is_protocol", False):
-        if view is not None and is_forged():
-            return error_page(
-                403,
-                gettext("This form is no longer valid"),
-                gettext("The page was open for a long time, or cookies are switched off."),
-                gettext("Go back, load the page again and send it once more."),
-            )
-    return None
+    changes_something = request.method not in ("GET", "HEAD", "OPTIONS")
+    if view is None or not changes_something or getattr(view, "is_protocol", False) or not is_forged():
+        return None
+    return error_page(
+        403,
+        gettext("This form is no longer valid"),
+        gettext("The page was open for a long time, or cookies are switched off."),
+        gettext("Go back, load the page again and send it once more."),
+    )
 
 
 def _finish(response: Response) -> Response:
-    app: Any = request.app if hasattr(request, "app") else None  # noqa: F841
+    """After every view: the headers that no page may lack."""
     headers = response.headers
     for name, value in SECURITY_HEADERS:
         headers.setdefault(name, value)
@@ -187,8 +202,8 @@ def _finish(response: Response) -> Response:
     if "Cache-Control" not in headers:
         for name, value in NO_STORE:
             headers.set(name, value)
-    if g.get("cookie_secure"):
-        headers.setdefault(*HSTS)
+    for name, value in web_app().always:
+        headers.setdefault(name, value)
     return response
 
 
@@ -202,23 +217,19 @@ def page_policy() -> str:
 
 
 def _static(name: str = "") -> Response:
-    from flask import current_app
-
-    app: Any = current_app
-    found = app.statics.answer(
+    found = web_app().statics.answer(
         request.path, request.headers.get("Accept-Encoding", ""), request.headers.get("If-None-Match", "")
     )
     if found is None:
-        return error_page(404, gettext("Page not found"), gettext("There is nothing at this address: %(name)s", name=name))
+        return error_page(
+            404, gettext("Page not found"), gettext("There is nothing at this address: %(name)s", name=name)
+        )
     status, headers, body = found
     return Response(body, status, headers)
 
 
 def _page_values() -> dict[str, Any]:
-    from flask import current_app, url_for
-
-    app: Any = current_app
-    town = app.extensions["denizen"].settings.town
+    town = web_app().context.settings.town
     return {
         "town": {
             "name": town.name,
@@ -239,7 +250,12 @@ def _page_values() -> dict[str, Any]:
 
 
 def error_page(  # noqa: PLR0917
-    status: int, title: str, message: str, what_to_do: str = "", oauth_error: str | None = None, reference: str = ""
+    status: int,
+    title: str,
+    message: str,
+    what_to_do: str = "",
+    oauth_error: str | None = None,
+    reference: str = "",
 ) -> Response:
     """A page that says what happened, what to do, and the reference under which the log knows it."""
     reference = reference or new_reference()
@@ -257,32 +273,35 @@ def error_page(  # noqa: PLR0917
 
 def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
-    if status in (301, 302, 303, 307, 308):
-        return error.get_response()  # type: ignore[return-value]
-    if status == 404:  # noqa: PLR2004
-        return error_page(404, gettext("Page not found"), gettext("There is nothing at this address."))
-    if status == 405:  # noqa: PLR2004
-        response = error_page(405, gettext("This does not work here"), gettext("The page cannot be used in this way."))
-        allowed = getattr(error, "valid_methods", None)
-        response.headers["Allow"] = ", ".join(allowed or ())
-        return response
-    if status == 413:  # noqa: PLR2004
-        return error_page(413, gettext("That is too much"), gettext("The form is larger than this page accepts."))
-    return error_page(
-        status, gettext("This could not be read"), gettext("The request has a mistake, so nothing was done.")
+    if isinstance(error, RequestRedirect):
+        return error.get_response()
+    texts = {
+        404: (gettext("Page not found"), gettext("There is nothing at this address.")),
+        405: (gettext("This does not work here"), gettext("The page cannot be used in this way.")),
+        413: (gettext("That is too much"), gettext("The form is larger than this page accepts.")),
+    }
+    unreadable = (
+        gettext("This could not be read"),
+        gettext("The request has a mistake, so nothing was done."),
     )
+    response = error_page(status, *texts.get(status, unreadable))
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+    return response
 
 
 def _bad_request(refusal: BadRequest) -> Response:
     return error_page(
-        refusal.status, gettext("This could not be read"), gettext("The request has a mistake, so nothing was done.")
+        refusal.status,
+        gettext("This could not be read"),
+        gettext("The request has a mistake, so nothing was done."),
     )
 
 
 def _unexpected(error: Exception) -> Response:
     reference = new_reference()
     if isinstance(error, UNAVAILABLE) or is_unavailable(error):
-        log.error("unavailable reference=%s cause=%s", reference, type(error).__name__)
+        log.warning("unavailable reference=%s cause=%s", reference, type(error).__name__)
         response = error_page(
             503,
             gettext("Please try again in a moment"),
@@ -300,6 +319,3 @@ def _unexpected(error: Exception) -> Response:
         gettext("Try again. If it happens again, tell us the reference below."),
         reference=reference,
     )
-
-
-from idp.web.paths import LOCALE  # noqa: E402

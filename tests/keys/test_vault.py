@@ -68,7 +68,7 @@ def test_another_key_file_is_refused(engine: Engine, vault: Vault, tmp_path: Pat
     message = str(refused.value)
     assert foreign.source in message
     assert foreign.key_id in message
-    assert "run: denizen doctor" in message
+    assert "run: denizen keys list" in message
     assert "\n" not in message
     assert service_keys(engine) == 1
 

@@ -538,7 +538,9 @@ def upgrade() -> None:
     op.create_table(
         "signup_link",
         sa.Column("link_hash", sa.LargeBinary(), nullable=False, comment="SHA-256 of the link. pii=no"),
-        sa.Column("email", sa.LargeBinary(), nullable=False, comment="The address, sealed by the service. pii=yes"),
+        sa.Column(
+            "email", sa.LargeBinary(), nullable=False, comment="The address, sealed by the service. pii=yes"
+        ),
         sa.Column("email_index", sa.LargeBinary(), nullable=False, comment="Blind index of it. pii=no"),
         sa.Column("language", sa.String(length=8), nullable=False, comment="Language of the pages. pii=no"),
         sa.Column("created_at", sa.BigInteger(), nullable=False, comment="When it was asked for. pii=no"),
@@ -799,7 +801,9 @@ def upgrade() -> None:
         sa.Column(
             "password_hash", sa.String(length=200), nullable=False, comment="Encoded Argon2id hash. pii=no"
         ),
-        sa.Column("totp_secret", sa.LargeBinary(), nullable=False, comment="160-bit TOTP seed, sealed. pii=no"),
+        sa.Column(
+            "totp_secret", sa.LargeBinary(), nullable=False, comment="160-bit TOTP seed, sealed. pii=no"
+        ),
         sa.Column(
             "totp_step",
             sa.BigInteger(),

@@ -18,7 +18,7 @@ class ClientCredentialsGrant(TokenGrant):
 
     def create_token_response(self) -> Any:
         """One token of the client's own."""
-        provider, client = self.server.provider, self.request.client
+        provider, client = self.server.provider, self.client
         scope = self._scope(client.scopes - set(SCOPES))
         now = provider.context.now()
         minted = service.mint(

@@ -24,7 +24,7 @@ class CodeGrant(TokenGrant):
 
     def create_token_response(self) -> Any:
         """Spend, then mint, in one transaction; sign after it."""
-        provider, client = self.server.provider, self.request.client
+        provider, client = self.server.provider, self.client
         code, redirect_uri = self.required("code"), self.required("redirect_uri")
         challenge = _challenge(self.required("code_verifier"))
         now = provider.context.now()

@@ -18,7 +18,7 @@ class RefreshGrant(TokenGrant):
 
     def create_token_response(self) -> Any:
         """Spend the token, then mint its successor, in one transaction; sign after it."""
-        provider, client = self.server.provider, self.request.client
+        provider, client = self.server.provider, self.client
         token = self.required("refresh_token")
         now = provider.context.now()
         with provider.context.database.fast.transaction() as connection:
@@ -28,7 +28,7 @@ class RefreshGrant(TokenGrant):
         return 200, issued.signed(provider, client, now=now), []
 
     def _rotate(self, connection: Any, token: str, now: int) -> Issued | None:
-        provider, client = self.server.provider, self.request.client
+        provider, client = self.server.provider, self.client
         row = service.find_refresh(connection, token, client_id=client.client_id)
         if row is None:
             return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Request
-from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 from authlib.oauth2.rfc6749.errors import UnauthorizedClientError
+from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
 from idp.oidc.authenticate import authenticate_client
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from idp.web.incoming import Incoming
 
 
-class FormRequest(OAuth2Request):  # type: ignore[misc]
+class FormRequest(OAuth2Request):
     """A token request: the form body only, never the address (RFC 6749 §3.2)."""
 
     def __init__(self, incoming: Incoming) -> None:
@@ -27,7 +27,7 @@ class FormRequest(OAuth2Request):  # type: ignore[misc]
         self.method = incoming.method
         self.incoming = incoming
         self.payload = BasicOAuth2Payload(incoming.form)
-        self.client = None
+        self.client: Client | None = None
 
     @property
     def form(self) -> dict[str, str]:
@@ -35,7 +35,7 @@ class FormRequest(OAuth2Request):  # type: ignore[misc]
         return self.incoming.form
 
 
-class TokenServer(AuthorizationServer):  # type: ignore[misc]
+class TokenServer(AuthorizationServer):
     """Dispatches token requests to the grants registered with it."""
 
     def __init__(self, provider: Provider) -> None:
@@ -63,11 +63,17 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]
         return json_answer(status, body)
 
 
-class TokenGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
+class TokenGrant(BaseGrant, TokenEndpointMixin):
     """What every grant at the token endpoint shares."""
 
     request: FormRequest
     server: TokenServer
+
+    @property
+    def client(self) -> Client:
+        """The client, once `validate_token_request` has authenticated it."""
+        assert self.request.client is not None
+        return self.request.client
 
     def validate_token_request(self) -> None:
         """Authenticate the client and see that it may use this grant."""

@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, redirect
+from flask import request as http
 from flask_babel import gettext
 from sqlalchemy import and_, bindparam, select
 
@@ -27,6 +28,7 @@ from idp.oidc.response import authorization_url, code_answer, error_url
 from idp.oidc.rules import owes_sign_in
 from idp.oidc.wiring import provider as current_provider
 from idp.web.answers import Answer, redirect_answer
+from idp.web.cookies import digest
 from idp.web.csrf import browser_id
 from idp.web.languages import prefer
 from idp.web.pages import error_page, incoming
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from idp.oidc.interactions import Waiting
     from idp.oidc.provider import Provider
+    from idp.web.context import Context
     from idp.web.incoming import Incoming, Parameters
 
 log = logging.getLogger("denizen.oidc")
@@ -97,25 +100,21 @@ def _refused(provider: Provider, draft: Draft, refusal: Refusal) -> Answer | Non
 
 
 def _answer_at_once(provider: Provider, request: AuthorizationRequest, found: Incoming) -> Answer | None:
-    ctx = provider.context
-    silent = "none" in request.prompt
-    if request.prompt and not silent:
+    """A code for a resident who is signed in and has decided before; None, or a refusal for `prompt=none`."""
+    if request.prompt not in ((), ("none",)):
         return None
+    ctx = provider.context
     now = ctx.now()
-    cookie = session_cookie(secure=ctx.settings.is_secure).read(found.cookies)
-    row = cookie and ctx.database.fast.execute(
-        _SESSION_AND_GRANT, {"cookie_hash": service.digest(cookie), "client_id_": request.client_id}
-    ).first()
-    session = row and sessions.as_signed_in(ctx.database.fast, row, settings=ctx.settings.sessions, now=now)
-    if not session or owes_sign_in(
+    row, session = _session_and_grant(ctx, request, found, now=now)
+    if session is None or owes_sign_in(
         request, authenticated_at=session.authenticated_at, signed_in_at=None, now=now
     ):
-        return _person_needed("login_required", "The resident must sign in", silent=silent)
+        return _person_needed(request, "login_required", "The resident must sign in")
     purposes = provider.purposes_of(request.client_id)
     claims = decisions.requested_claims(request.scope, purposes)
     grant = row if row.grant_id is not None else None
     if not decisions.is_covered(grant, request.scope, claims, purposes.notices_hash):
-        return _person_needed("consent_required", "The resident must be asked", silent=silent)
+        return _person_needed(request, "consent_required", "The resident must be asked")
     code = service.add_authorization(
         ctx.database.fast,
         request,
@@ -127,9 +126,27 @@ def _answer_at_once(provider: Provider, request: AuthorizationRequest, found: In
     return code_answer(request.redirect_uri, provider.issuer, request.state, code)
 
 
-def _person_needed(error: str, public: str, *, silent: bool) -> None:
-    if silent:
+def _session_and_grant(
+    ctx: Context, request: AuthorizationRequest, found: Incoming, *, now: int
+) -> tuple[Any, sessions.SignedIn | None]:
+    """The row of this browser's session with the grant for this client, and the session if it is live."""
+    cookie = session_cookie(secure=ctx.settings.is_secure).read(found.cookies)
+    if cookie is None:
+        return None, None
+    connection = ctx.database.fast
+    row = connection.execute(
+        _SESSION_AND_GRANT, {"cookie_hash": digest(cookie), "client_id_": request.client_id}
+    ).first()
+    if row is None:
+        return None, None
+    return row, sessions.as_signed_in(connection, row, settings=ctx.settings.sessions, now=now)
+
+
+def _person_needed(request: AuthorizationRequest, error: str, public: str) -> Answer | None:
+    """The page takes over, unless the client forbade it (OIDC Core §3.1.2.6)."""
+    if "none" in request.prompt:
         raise Refusal(error, public)
+    return None
 
 
 def page() -> Response:
@@ -159,7 +176,9 @@ def _refusal_page(refusal: Refusal) -> Response:
     return error_page(
         400,
         gettext("You cannot sign in from there"),
-        gettext("The service that sent you here made a mistake in its request, or is not registered with us."),
+        gettext(
+            "The service that sent you here made a mistake in its request, or is not registered with us."
+        ),
         gettext("Go back to the service and tell its helpdesk what is written below."),
         oauth_error=f"{refusal.error}: {refusal.public}",
     )
@@ -169,7 +188,8 @@ def _refusal_page(refusal: Refusal) -> Response:
 def go_on() -> Response:
     """The next thing a waiting request needs; worked out anew each time, so tabs and back buttons are harmless."""
     provider = current_provider()
-    handle, waiting = waiting_request()
+    handle = http.args.get("flow", "")
+    waiting = waiting_request(handle)
     if waiting is None:
         return flow_is_over()
     session, ctx = signed_in(), provider.context
@@ -201,24 +221,23 @@ def go_on() -> Response:
     return redirect(authorization_url(request.redirect_uri, provider.issuer, request.state, code=code), 303)
 
 
-def waiting_request(values: Any = None) -> tuple[str, Waiting | None]:
-    """The handle of the current page and the request behind it, if it is this browser's."""
-    from flask import request as http
-
+def waiting_request(unverified_handle: str) -> Waiting | None:
+    """The request behind a handle, if it waits and is this browser's; pages are then in its language."""
     ctx = current_provider().context
-    handle = (values if values is not None else http.args).get("flow", "")
     with ctx.database.reading() as session:
-        waiting = interactions.find(session, ctx.vault, handle, browser=browser_id(), now=ctx.now())
+        waiting = interactions.find(
+            session, ctx.vault, unverified_handle, browser=browser_id(), now=ctx.now()
+        )
     if waiting is not None:
         prefer(waiting.request.ui_locales)
-    return handle, waiting
+    return waiting
 
 
-def cancel(handle: str) -> Response:
+def cancel(unverified_handle: str) -> Response:
     """The resident turned back: the client learns so (OIDC Core §3.1.2.6 access_denied)."""
     provider = current_provider()
     ctx = provider.context
-    _, waiting = waiting_request({"flow": handle})
+    waiting = waiting_request(unverified_handle)
     if waiting is None:
         return flow_is_over()
     with ctx.database.transaction() as session:

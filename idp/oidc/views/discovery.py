@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from idp.oidc.provider import Provider
     from idp.settings import Settings
     from idp.web.incoming import Incoming
-    from keys.signing import KeyRing
 
 _PUBLIC: tuple[Header, ...] = (
     ("Cache-Control", f"public, max-age={JWKS_CACHE_FOR}"),
@@ -50,7 +49,19 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "code_challenge_methods_supported": ["S256"],
         "scopes_supported": list(SCOPES),
-        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", *CLAIMS],
+        "claims_supported": [
+            "iss",
+            "sub",
+            "aud",
+            "exp",
+            "iat",
+            "auth_time",
+            "nonce",
+            "acr",
+            "amr",
+            "sid",
+            *CLAIMS,
+        ],
         "acr_values_supported": ["basic"],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "ui_locales_supported": list(settings.town.languages),
@@ -68,7 +79,7 @@ def configuration(provider: Provider, incoming: Incoming) -> Answer:
 
 def jwks(provider: Provider, incoming: Incoming) -> Answer:
     """The public signing keys."""
-    return _cached(_jwks(provider.keys.get()), incoming)
+    return _cached(_prepare(provider.keys.jwks), incoming)
 
 
 @lru_cache(maxsize=4)
@@ -80,10 +91,6 @@ def _configuration(provider: Provider) -> Answer:
 
 
 @lru_cache(maxsize=4)
-def _jwks(ring: KeyRing) -> Answer:
-    return _prepare(orjson.dumps(ring.jwks()))
-
-
 def _prepare(body: bytes) -> Answer:
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = [
@@ -101,7 +108,9 @@ def _cached(prepared: Answer, incoming: Incoming) -> Answer:
     if wanted:
         etag = dict(prepared.headers)["ETag"]
         if wanted == "*" or etag in [tag.strip().removeprefix("W/") for tag in wanted.split(",")]:
-            return Answer(304, [(n, v) for n, v in prepared.headers if n not in ("Content-Type", "Content-Length")])
+            return Answer(
+                304, [(n, v) for n, v in prepared.headers if n not in ("Content-Type", "Content-Length")]
+            )
     if incoming.method == "HEAD":
         return Answer(200, prepared.headers)
     return prepared

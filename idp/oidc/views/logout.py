@@ -76,7 +76,7 @@ def _read_hint(values: Parameters) -> Hint | None:
         return None
     provider = current_provider()
     try:
-        token = jwt.decode(unverified_hint, provider.keys.get().verify_keys, algorithms=ALGORITHMS)
+        token = jwt.decode(unverified_hint, provider.keys.ring.verify_keys, algorithms=ALGORITHMS)
     except (JoseError, ValueError, TypeError):
         return None
     claims = token.claims
@@ -135,6 +135,3 @@ def _mistake(oauth_error: str) -> Response:
         gettext("You can sign out on your account page."),
         oauth_error=oauth_error,
     )
-
-
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Blueprint, g, redirect, render_template, request
 from flask_babel import gettext
@@ -40,10 +40,10 @@ bp = Blueprint("release", __name__)
 @bp.get("/consent")
 def show() -> str | Response:
     """Which service, why, under which basis, what it gets with the actual values, what stays optional."""
-    handle, waiting = waiting_request()
-    ready = _ready(waiting)
-    if not isinstance(ready, tuple):
-        return ready if waiting is None else redirect(f"/authorize/continue?flow={handle}", 303)
+    handle = request.args.get("flow", "")
+    ready = _ready(handle)
+    if not isinstance(ready, Ready):
+        return ready
     waiting, session, client = ready
     ctx = current_provider().context
     g.form_targets = client.form_targets
@@ -82,10 +82,10 @@ def submit() -> Response:
     """Record the answer, settle the grant, and send the resident back, all in one transaction."""
     provider = current_provider()
     ctx = provider.context
-    handle, waiting = waiting_request(request.form)
-    ready = _ready(waiting)
-    if not isinstance(ready, tuple):
-        return ready if waiting is None else redirect(f"/authorize/continue?flow={handle}", 303)
+    handle = request.form.get("flow", "")
+    ready = _ready(handle)
+    if not isinstance(ready, Ready):
+        return ready
     waiting, session, client = ready
     if request.form.get("decision") not in ("allow", "deny"):
         return redirect(f"/consent?flow={handle}", 303)
@@ -109,9 +109,18 @@ def submit() -> Response:
     return redirect(authorization_url(asked.redirect_uri, provider.issuer, asked.state, code=code), 303)
 
 
-def _ready(waiting: Waiting | None) -> tuple[Waiting, SignedIn, Client] | Response | None:
-    """The request, its resident and its client; a page when the flow is over, None when a sign-in is owed."""
+class Ready(NamedTuple):
+    """A request that waits for nothing but the answer of its resident."""
+
+    waiting: Waiting
+    session: SignedIn
+    client: Client
+
+
+def _ready(unverified_handle: str) -> Ready | Response:
+    """What the page works with, or where to go when the flow is over or a sign-in is owed."""
     provider = current_provider()
+    waiting = waiting_request(unverified_handle)
     client = provider.clients.find(waiting.request.client_id) if waiting else None
     if waiting is None or client is None:
         return flow_is_over()
@@ -122,7 +131,9 @@ def _ready(waiting: Waiting | None) -> tuple[Waiting, SignedIn, Client] | Respon
         signed_in_at=waiting.signed_in_at,
         now=provider.context.now(),
     )
-    return None if owes or session is None else (waiting, session, client)
+    if owes or session is None:
+        return redirect(f"/authorize/continue?flow={unverified_handle}", 303)
+    return Ready(waiting, session, client)
 
 
 def _decide(reading: Session, waiting: Waiting, session: SignedIn) -> decisions.Decision:
@@ -177,9 +188,9 @@ def _item(claim: str, values: Mapping[str, Any]) -> dict[str, str]:
 
 def _text(value: Any) -> str:
     if value is None:
-        return gettext("not known to us")
+        return str(gettext("not known to us"))
     if isinstance(value, bool):
-        return gettext("Yes") if value else gettext("No")
+        return str(gettext("Yes") if value else gettext("No"))
     if isinstance(value, dict):
         return str(value.get("formatted", ""))
     return str(value)

@@ -43,7 +43,9 @@ def answer(provider: Provider, incoming: Incoming) -> Answer:
 
 def refused(refusal: Refusal, incoming: Incoming) -> Answer:
     """A refusal of a back-channel endpoint (RFC 6749 §5.2)."""
-    log.info("refused path=%s error=%s reason=%s", incoming.environ["PATH_INFO"], refusal.error, refusal.public)
+    log.info(
+        "refused path=%s error=%s reason=%s", incoming.environ["PATH_INFO"], refusal.error, refusal.public
+    )
     body = {"error": refusal.error, "error_description": refusal.public}
     if refusal.status == 401:  # noqa: PLR2004
         return json_answer(401, body, ("WWW-Authenticate", 'Basic realm="denizen", charset="UTF-8"'))

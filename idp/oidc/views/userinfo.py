@@ -94,4 +94,6 @@ def _challenge(status: int, error: str | None, description: str) -> Answer:
     if error is None:
         return json_answer(status, {}, ("WWW-Authenticate", challenge))
     challenge += f', error="{error}", error_description="{description}"'
-    return json_answer(status, {"error": error, "error_description": description}, ("WWW-Authenticate", challenge))
+    return json_answer(
+        status, {"error": error, "error_description": description}, ("WWW-Authenticate", challenge)
+    )
