@@ -27,6 +27,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## the environment in .venv, with the denizen command
+	@echo "Denizen is installed: $(BIN)/denizen"
 
 demo: install ## the sample town Riverton, served on this machine
 	@exec $(BIN)/denizen demo

@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jinja2 import ChoiceLoader, FileSystemLoader
+
+from admin.officer.views import bp as officer_bp
+from admin.staff.current import check_every_view
+from admin.staff.views import bp as staff_bp
+from admin.staff.views import page_values
+from idp.clients.registry import ClientRegistry
+from idp.login.passwords import Passwords
+from idp.web.brand import brand_css
 from idp.web.pages import WebApp, init_pages
+from idp.web.paths import TEMPLATES as SHARED_TEMPLATES
 
 if TYPE_CHECKING:
     from idp.web.context import Context
 
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+
 
 def create_app(context: Context) -> WebApp:
-    """The app that staff reach at their own address."""
+    """The app that staff reach at their own address.
+
+    Raises:
+        RuntimeError: when a view names no roles.
+    """
+    settings = context.settings
     app = WebApp(
         "denizen-staff",
-        address=context.settings.server.staff_url,
+        address=settings.server.staff_url,
         cookie_prefix="denizen-staff",
         context=context,
     )
+    # Ours come first: the error page of `idp` shows in the staff layout.
+    loader = ChoiceLoader([FileSystemLoader(TEMPLATES), FileSystemLoader(SHARED_TEMPLATES)])
+    app.jinja_loader = loader
     init_pages(app)
+    app.statics.register("brand.css", brand_css(settings.town.colour).encode(), at="/brand.css")
+    app.context_processor(page_values)
+    passwords = Passwords(settings.passwords, context.vault.subkey("password-pepper"))
+    passwords.prepare()
+    app.extensions["denizen.staff"] = passwords
+    app.extensions["denizen.officer"] = ClientRegistry(context.database)
+    for bp in (staff_bp, officer_bp):
+        app.register_blueprint(bp)
+    check_every_view(app)
     return app

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from idp.cli import context_of, main, settings_of
+from admin.sandbox.cli import demo
+from admin.staff.cli import staff
+from idp.cli import main, settings_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from idp.web.context import Context
+
 __all__ = ["main"]
+
+main.add_command(demo)
+main.add_command(staff)
 
 
 @main.command()
@@ -21,13 +29,12 @@ __all__ = ["main"]
 @click.pass_obj
 def serve(config_path: Path, only: str | None) -> None:
     """Serve the town. End with Ctrl-C or SIGTERM; requests at hand are finished first."""
-    from admin.app import create_app
-    from idp.schema import SchemaOutdated
     from idp.serve import serve as run
-    from keys.envelope import KeyFileError
 
-    settings = settings_of(config_path)
-    try:
-        run(settings, make_staff_app=create_app, only=only or "")
-    except (KeyFileError, SchemaOutdated) as error:
-        raise click.ClickException(str(error)) from None
+    def load_staff_app() -> Callable[[Context], Any]:
+        from admin.app import create_app
+
+        return create_app
+
+    if not run(settings_of(config_path), load_staff_app=load_staff_app, only=only or ""):
+        raise SystemExit(1)

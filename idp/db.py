@@ -8,14 +8,15 @@ once under load. PostgreSQL needs neither.
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
 from collections import namedtuple
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 from sqlalchemy import MetaData, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm import DeclarativeBase, Session
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
-
-#: What the drivers raise when the database is locked, full, gone or read-only; nothing was committed.
-UNAVAILABLE = (OperationalError, sqlite3.OperationalError, psycopg.OperationalError)
 
 
 class Base(DeclarativeBase):
@@ -171,6 +169,7 @@ class FastConnection:
         self._database = database
         self._pooled = database.engine.raw_connection()
         self._driver: Any = self._pooled.driver_connection
+        self._dbapi: Any = database.engine.dialect.dbapi
         self._lock: AbstractContextManager[Any] = database._writer  # noqa: SLF001
         self._open_transaction = False
         if not database.is_sqlite:
@@ -197,7 +196,7 @@ class FastConnection:
     def _execute(self, known: _Statement, values: Any) -> FastResult:
         try:
             self._run(known.sql, values)
-        except psycopg.OperationalError:
+        except self._dbapi.OperationalError:
             self._retry(known, values)
         if known.row is None:
             return FastResult([], self._cursor.rowcount)
@@ -232,7 +231,7 @@ class FastConnection:
     def _roll_back(self) -> None:
         try:
             self._run("ROLLBACK")
-        except (sqlite3.Error, psycopg.Error):
+        except self._dbapi.Error:
             self.close()
 
     def close(self) -> None:
@@ -246,9 +245,16 @@ def _make_engine(url: str, *, threads: int, checkpoints: bool) -> Engine:
     # Each thread may hold its fast connection and one session; background jobs come on top.
     size = 2 * threads + 4
     if not url.startswith("sqlite:"):
-        return create_engine(url, pool_size=size, max_overflow=4, pool_timeout=5, pool_pre_ping=True)
+        return create_engine(
+            url, hide_parameters=True, pool_size=size, max_overflow=4, pool_timeout=5, pool_pre_ping=True
+        )
     engine = create_engine(
-        url, pool_size=size, max_overflow=4, pool_timeout=5, connect_args={"check_same_thread": False}
+        url,
+        hide_parameters=True,
+        pool_size=size,
+        max_overflow=4,
+        pool_timeout=5,
+        connect_args={"check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")
@@ -273,4 +279,8 @@ def _make_engine(url: str, *, threads: int, checkpoints: bool) -> Engine:
 
 def is_unavailable(error: BaseException) -> bool:
     """Whether an exception means "the database cannot be used now", to be answered with 503."""
-    return isinstance(error, UNAVAILABLE) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    psycopg: Any = sys.modules.get("psycopg")  # imported only where PostgreSQL is used
+    drivers = (sqlite3.OperationalError, *((psycopg.OperationalError,) if psycopg else ()))
+    return isinstance(error, (OperationalError, PoolExhausted, *drivers))

@@ -1,14 +1,17 @@
-"""Serving: one launcher that imports everything, then forks workers that share those pages.
+"""Serving: a launcher, and workers that hold the apps.
 
-The database is opened only in the workers. The process environment is emptied first, because the server
-copies it into every request.
+One worker imports the apps itself, so that the launcher stays small; several workers share what the
+launcher imported before it forked. Keys and database are opened only in the workers. The process
+environment is emptied first, because the server copies it into every request.
 """
 
 from __future__ import annotations
 
 import gc
-import logging
+import multiprocessing
 import os
+import signal
+import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,29 +19,34 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
-from idp.app import create_app, create_worker, open_context
-from idp.schema import check_schema
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from idp.settings import Settings
+    from idp.web.context import Context
+
+    LoadStaffApp = Callable[[], Callable[[Context], Any]]
 
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_DRAIN_FOR = 30
 
 
-def serve(settings: Settings, *, make_staff_app: Callable[[Any], Any] | None, only: str = "") -> None:
-    """Serve until a signal ends it. `only` is "residents" or "staff" for one app, empty for both by host name.
+def serve(settings: Settings, *, load_staff_app: LoadStaffApp, only: str = "") -> bool:
+    """Serve until a signal ends it; False when a worker found that it cannot work, and has said why.
 
-    Raises:
-        keys.envelope.KeyFileError, idp.schema.SchemaOutdated: before anything listens.
+    `only` is "residents" or "staff" for one app, empty for both by host name. `load_staff_app` imports the
+    staff app's factory.
     """
-    check_ready(settings)
     _empty_environment()
+    refused = multiprocessing.Value("b", 0)
+    if settings.server.workers > 1:
+        import idp.app  # noqa: F401 - imported before the fork, so that workers share its pages
+
+        load_staff_app()
+        gc.collect()
+        gc.freeze()
     bind = settings.server.staff_bind if only == "staff" else settings.server.bind
     host, _, port = bind.rpartition(":")
-    gc.collect()
-    gc.freeze()
     Granian(
         "denizen",
         address=host.strip("[]"),
@@ -50,29 +58,39 @@ def serve(settings: Settings, *, make_staff_app: Callable[[Any], Any] | None, on
         websockets=False,
         respawn_failed_workers=True,
         log_level=LogLevels.warning,
-        workers_kill_timeout=30,
-    ).serve(target_loader=lambda *_: _load(settings, make_staff_app, only), wrap_loader=False)
+        workers_kill_timeout=_DRAIN_FOR,
+    ).serve(target_loader=lambda *_: _load(settings, load_staff_app, only, refused), wrap_loader=False)
+    return not refused.value
 
 
-def check_ready(settings: Settings) -> None:
-    """Open keys and database once and close them again, so that a mistake is told before the service listens."""
-    context = open_context(settings)
-    check_schema(context.database)
-    context.database.close()
+def _load(settings: Settings, load_staff_app: LoadStaffApp, only: str, refused: Any) -> Any:
+    """Everything of one worker process; a mistake in keys or schema ends the whole service with one line."""
+    from idp.schema import SchemaOutdated
+    from keys.envelope import KeyFileError
+
+    try:
+        return _apps(settings, load_staff_app, only)
+    except (KeyFileError, SchemaOutdated) as error:
+        with refused.get_lock():
+            if not refused.value:
+                sys.stderr.write(f"Error: {error}\n")
+            refused.value = 1
+        os.kill(os.getppid(), signal.SIGTERM)
+        os._exit(1)
 
 
-def _load(settings: Settings, make_staff_app: Callable[[Any], Any] | None, only: str) -> Any:
-    """Everything of one worker process."""
+def _apps(settings: Settings, load_staff_app: LoadStaffApp, only: str) -> Any:
+    from idp.app import create_app, create_worker, open_context
+    from idp.schema import check_schema
+
     # A second process on the same SQLite file must leave checkpoints to the first.
     context = open_context(settings, checkpoints=only != "staff")
+    check_schema(context.database)
     if only == "staff":
-        assert make_staff_app is not None
-        return make_staff_app(context)
+        return load_staff_app()(context)
     create_worker(context).start()
     residents = create_app(context)
-    if only == "residents" or make_staff_app is None:
-        return residents
-    return by_host(residents, make_staff_app(context), settings)
+    return residents if only == "residents" else by_host(residents, load_staff_app()(context), settings)
 
 
 def by_host(residents: Any, staff: Any, settings: Settings) -> Any:
@@ -91,6 +109,3 @@ def _empty_environment() -> None:
     for name in list(environment):
         if name not in _KEPT:
             del environment[name]
-
-
-logging.getLogger("_granian").setLevel(logging.WARNING)

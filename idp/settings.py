@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Seconds = Annotated[int, Field(ge=0)]
-LANGUAGES = ("en", "fr")
+LANGUAGES: tuple[Literal["en", "fr"], ...] = ("en", "fr")
 
 
 class SettingsError(Exception):

@@ -30,8 +30,10 @@ def normal_email(text: str) -> str | None:
 
 def normal_username(text: str) -> str | None:
     """The form of a user name: lower-case ASCII letters, digits, dot, dash, underscore; 3 to 40 characters."""
-    text = text.strip().lower()
-    return text if text.isascii() and _USERNAME.fullmatch(text) else None
+    text = text.strip()
+    if not text.isascii():  # before lower(), which makes a plain k of the Kelvin sign (K24)
+        return None
+    return text.lower() if _USERNAME.fullmatch(text.lower()) else None
 
 
 def tidy_name(text: str) -> str | None:

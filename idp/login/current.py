@@ -9,9 +9,10 @@ from flask import g, redirect, request
 
 from idp.login import sessions
 from idp.web.context import context
-from idp.web.cookies import Cookie
+from idp.web.cookies import Cookie, digest
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
     from werkzeug.wrappers import Response
 
 BASE_NAME = "denizen-session"
@@ -34,8 +35,16 @@ def signed_in() -> sessions.SignedIn | None:
 
 
 def to_sign_in() -> Response:
-    """Send a visitor to the sign-in page, and back here afterwards."""
-    return redirect(f"/login?next={quote(request.path)}", 303)
+    """Send a visitor to the sign-in page, and back here afterwards; from a form, to the page it belongs to."""
+    path = request.path if request.method in ("GET", "HEAD") else "/" + request.path.split("/")[1]
+    return redirect(f"/login?next={quote(path)}", 303)
+
+
+def end_former_session(writing: Session, *, now: int) -> None:
+    """End the session this browser had until now: its cookie must not live on beside the new one (K18)."""
+    cookie = session_cookie(secure=context().settings.is_secure).read(request.cookies)
+    if cookie:
+        sessions.end(writing, digest(cookie), now=now)
 
 
 def put_session(response: Response, cookie_value: str) -> None:

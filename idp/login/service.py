@@ -12,6 +12,8 @@ from idp.login.passwords import kept_hash, set_password
 from idp.login.rules import device_name
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from idp.login.passwords import Passwords
     from idp.web.context import Context
 
@@ -43,6 +45,11 @@ class Attempt:
     source: str
     user_agent: str
 
+    @property
+    def name(self) -> str:
+        """The typed name as budgets know it."""
+        return self.unverified_name.strip().casefold()
+
 
 def sign_in(ctx: Context, passwords: Passwords, attempt: Attempt, *, now: int) -> Success | Failure:
     """Check a password outside any transaction, then begin a session in one.
@@ -59,6 +66,7 @@ def sign_in(ctx: Context, passwords: Passwords, attempt: Attempt, *, now: int) -
     if resident is None or kept is None or not is_right or resident.state != "active":
         return Failure.WRONG
     with ctx.database.transaction() as session:
+        _give_back(session, attempt)
         if passwords.is_outdated(kept):
             set_password(session, passwords, resident.id, attempt.unverified_password, now=now)
         cookie_value = sessions.begin(
@@ -74,7 +82,12 @@ def sign_in(ctx: Context, passwords: Passwords, attempt: Attempt, *, now: int) -
 
 
 def _has_budget(ctx: Context, attempt: Attempt, *, now: int) -> bool:
-    name = attempt.unverified_name.strip().casefold()
     with ctx.database.transaction() as session:
-        own = throttle.spend(session, throttle.PER_NAME_AND_SOURCE, name, attempt.source, now=now)
-        return throttle.spend(session, throttle.PER_SOURCE, attempt.source, now=now) and own
+        has_own = throttle.spend(session, throttle.PER_NAME_AND_SOURCE, attempt.name, attempt.source, now=now)
+        return throttle.spend(session, throttle.PER_SOURCE, attempt.source, now=now) and has_own
+
+
+def _give_back(session: Session, attempt: Attempt) -> None:
+    """Only wrong guesses use up a budget, so a busy town hall does not lock itself out."""
+    throttle.refund(session, throttle.PER_NAME_AND_SOURCE, attempt.name, attempt.source)
+    throttle.refund(session, throttle.PER_SOURCE, attempt.source)

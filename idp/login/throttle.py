@@ -31,9 +31,21 @@ MAIL_PER_ADDRESS = Limit("mail-address", 3, 3600)
 MAIL_PER_SOURCE = Limit("mail-source", 20, 3600)
 
 
+_REFUND = text("UPDATE login_budget SET used = used - 1 WHERE bucket = :bucket AND used > 0")
+
+
+def refund(connection: Any, limit: Limit, *parts: str) -> None:
+    """Give one guess back: it was right, so it was no guess."""
+    connection.execute(_REFUND, {"bucket": _bucket(limit, parts)})
+
+
 def spend(connection: Any, limit: Limit, *parts: str, now: int) -> bool:
     """Count one guess; False once the budget of this window is used up. `parts` are hashed, never kept."""
-    bucket = f"{limit.name}:{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()}"
     window_at = now - now % limit.window_for
-    used: int = connection.execute(_SPEND, {"bucket": bucket, "window_at": window_at}).scalar_one()
+    counted = {"bucket": _bucket(limit, parts), "window_at": window_at}
+    used: int = connection.execute(_SPEND, counted).scalar_one()
     return used <= limit.guesses
+
+
+def _bucket(limit: Limit, parts: tuple[str, ...]) -> str:
+    return f"{limit.name}:{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()}"

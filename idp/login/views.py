@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, g, redirect, render_template, request
 from flask_babel import gettext
 
-from idp.login import sessions
-from idp.login.current import put_session, session_cookie
+from idp.login.current import end_former_session, put_session
 from idp.login.ports import ports
 from idp.login.rules import is_own_path
 from idp.login.service import Attempt, Failure, sign_in
@@ -52,7 +51,8 @@ def submit() -> str | Response | tuple[str, int]:
     outcome = sign_in(ctx, ports().passwords, attempt, now=now)
     if isinstance(outcome, Failure):
         return _failed(outcome, unverified_flow, flow, username)
-    _end_former_session(now)
+    with ctx.database.transaction() as writing:
+        end_former_session(writing, now=now)
     if flow:
         ports().signed_in(unverified_flow)
     response = redirect(flow.next_url if flow else _next(), 303)
@@ -63,17 +63,6 @@ def submit() -> str | Response | tuple[str, int]:
 def _next() -> str:
     unverified_next = request.form.get("next", "")
     return unverified_next if is_own_path(unverified_next) else "/account"
-
-
-def _end_former_session(now: int) -> None:
-    """A sign-in on top of another one ends the former: its cookie must not live on (K18)."""
-    ctx = context()
-    former = session_cookie(secure=ctx.settings.is_secure).read(request.cookies)
-    if former:
-        found = sessions.find(ctx.database.fast, former, settings=ctx.settings.sessions, now=now)
-        if found:
-            with ctx.database.transaction() as session:
-                sessions.end(session, found.id_hash, now=now)
 
 
 def _missing(username: str, password: str) -> list[tuple[str, str]]:

@@ -8,8 +8,9 @@ from flask import Blueprint, g, redirect, render_template, request
 from flask_babel import gettext
 from sqlalchemy.exc import IntegrityError
 
+from idp.accounts.service import find_resident
 from idp.login import sessions, throttle
-from idp.login.current import put_session
+from idp.login.current import end_former_session, put_session
 from idp.login.ports import ports
 from idp.login.rules import device_name
 from idp.login.service import ACR_BASIC
@@ -92,6 +93,8 @@ def finish() -> str | Response | tuple[str, int]:
     try:
         cookie_value = _open(token, form, now)
     except IntegrityError:
+        if _has_account(pending.email):
+            return render_template("ui/signup_expired.html"), 410
         return _page(
             token, form, [("username", gettext("This user name is taken. Choose another one."))]
         ), 409
@@ -103,6 +106,13 @@ def finish() -> str | Response | tuple[str, int]:
         ports().signed_in(request.form["flow"])
     put_session(response, cookie_value)
     return response
+
+
+def _has_account(email: str) -> bool:
+    """Whether the address got an account since the link was sent."""
+    ctx = context()
+    with ctx.database.reading() as session:
+        return find_resident(session, ctx.vault, email) is not None
 
 
 def _open(token: str, form: AccountForm, now: int) -> str | None:
@@ -121,6 +131,7 @@ def _open(token: str, form: AccountForm, now: int) -> str | None:
             chosen=form.chosen(),
             now=now,
         )
+        end_former_session(session, now=now)
         return sessions.begin(
             session,
             resident.id,

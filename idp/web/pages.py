@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import RequestRedirect
 from werkzeug.wrappers import Response
 
-from idp.db import UNAVAILABLE, is_unavailable
+from idp.db import is_unavailable
 from idp.web import languages, times
 from idp.web.answers import (
     HSTS,
@@ -300,7 +300,7 @@ def _bad_request(refusal: BadRequest) -> Response:
 
 def _unexpected(error: Exception) -> Response:
     reference = new_reference()
-    if isinstance(error, UNAVAILABLE) or is_unavailable(error):
+    if is_unavailable(error):
         log.warning("unavailable reference=%s cause=%s", reference, type(error).__name__)
         response = error_page(
             503,

@@ -74,10 +74,10 @@ def profile() -> None:
 
 
 def _app(settings: Path) -> WSGIApplication:
-    from idp.app import create_app
+    from idp.app import create_app, open_context
     from idp.settings import load
 
-    return create_app(load(settings))
+    return create_app(open_context(load(settings)))
 
 
 async def _report(app: WSGIApplication, target: Target) -> None:

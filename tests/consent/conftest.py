@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Connection, Engine, create_engine, event, text
 
-from consent import log
+from consent import log, lookups, purposes
 from consent.models import Base
 from consent.triggers import append_only_ddl
-from tests.consent.town import ORIGIN, Town
+from tests.consent.town import HOUR, ORIGIN, SERVICE_KEY, Attacker, Town, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,3 +81,33 @@ def signer() -> log.NoteSigner:
 def town(connection: Connection, signer: log.NoteSigner) -> Town:
     """An empty town."""
     return Town(connection, signer)
+
+
+@pytest.fixture
+def lived_in(town: Town) -> Town:
+    """A town with a history of every kind: three signed heads, ten releases, a look-up, an ended purpose."""
+    purpose_id = town.purpose(optional=("email",))
+    other = town.purpose(key="tax", basis="public_task")
+    town.event(purpose_id)
+    for number in range(10):
+        town.now += HOUR
+        town.release(resident_id=f"r{number % 3}")
+        if number in {3, 6}:
+            assert town.integrate()
+    lookups.record(
+        town.connection,
+        log_key=key_of("r1"),
+        staff_id="c1",
+        staff_role="clerk",
+        resident_id="r1",
+        reason="lost card",
+        now=town.now,
+    )
+    assert purposes.end_purpose(town.connection, log_key=SERVICE_KEY, purpose_id=other, now=town.now)
+    assert town.integrate()
+    return town
+
+
+@pytest.fixture
+def attacker(lived_in: Town) -> Attacker:
+    return Attacker(lived_in.connection)

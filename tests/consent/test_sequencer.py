@@ -206,30 +206,3 @@ def test_a_commitment_opens_only_with_its_own_key_row_and_place() -> None:
         log.commitment(bytes(32), "t", bytes(16), {"a": 2}),
     ]
     assert len({one, *others}) == 5
-
-
-def test_keys_of_the_ring_sign_and_verify_notes() -> None:
-    """The log's key comes from the ring of use "log" and is published as a verifier key."""
-    import base64
-    from types import SimpleNamespace
-
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    from consent.log.keyring import signer_of, vkeys_of
-    from keys.signing import Signer
-
-    key = Ed25519PrivateKey.generate()
-    public = (
-        base64.urlsafe_b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
-        .rstrip(b"=")
-        .decode()
-    )
-    ring = SimpleNamespace(
-        current={"Ed25519": Signer("k1", "Ed25519", key)}.__getitem__,
-        jwks=lambda: {"keys": [{"kid": "k1", "kty": "OKP", "crv": "Ed25519", "x": public}]},
-    )
-    signer = signer_of(ring, ORIGIN)
-    assert vkeys_of(ring, ORIGIN) == [signer.vkey]
-    signed = log.notes.sign_checkpoint(signer, origin=ORIGIN, size=1, root=bytes(32))
-    assert log.open_checkpoint(signed.note, signer.vkey).size == 1

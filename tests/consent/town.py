@@ -6,7 +6,10 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import text
+
 from consent import log, purposes, records, releases
+from consent.triggers import drop_append_only_ddl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 NOW = 1_790_000_000
 SERVICE_KEY = hashlib.sha256(b"service").digest()
 ORIGIN = "riverton.example/log"
+HOUR = 3600
 HOW = {"acr": "basic", "amr": ["pwd"], "auth_time": NOW}
 
 
@@ -122,3 +126,16 @@ class Town:
             "vkey": self.signer.vkey,
         } | changed
         return log.verify(self.connection, **values)
+
+
+class Attacker:
+    """Owns the database, but no key."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        for statement in drop_append_only_ddl(connection.dialect.name):
+            connection.execute(text(statement))
+
+    def run(self, statement: str, **values: object) -> None:
+        result = self._connection.execute(text(statement), values)
+        assert result.rowcount != 0, "the attack touched nothing"

@@ -222,7 +222,7 @@ def _write(folder: Path, plain: int, tls: int, residents: int, staff: int) -> No
         r"listen 8080": f"listen 127.0.0.1:{plain}",
         r"listen 8443": f"listen 127.0.0.1:{tls}",
         r"node-[ab]:8400": f"127.0.0.1:{residents}",
-        r"node-[ab]:8401": f"127.0.0.1:{staff}",
+        r"staff:8401": f"127.0.0.1:{staff}",
         r"worker_processes auto": "worker_processes 1",
         r"worker_connections 4096": "worker_connections 64",
     }

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+from typing import TYPE_CHECKING
 
 from tests.house.repository import ROOT, files, functions, name, sources, tree
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FILE_CAP = 400
 FUNCTION_CAP = 40
@@ -29,6 +33,11 @@ PRIVATE_PATHS = re.compile(
 )
 
 
+def read_by_people() -> list[Path]:
+    """The four packages but for migrations: those list tables, one column after the other."""
+    return [path for path in sources() if "versions" not in path.parts]
+
+
 def test_every_package_says_what_it_owns() -> None:
     """house.md: every `__init__.py` opens with what the package owns and leaves to others."""
     silent = [
@@ -39,7 +48,7 @@ def test_every_package_says_what_it_owns() -> None:
 
 def test_files_are_short_enough_to_read() -> None:
     """A file of more than 400 lines holds more than one thing."""
-    lengths = {name(path): len(path.read_text(encoding="utf-8").splitlines()) for path in sources()}
+    lengths = {name(path): len(path.read_text(encoding="utf-8").splitlines()) for path in read_by_people()}
     assert not {path: lines for path, lines in lengths.items() if lines > FILE_CAP}
 
 
@@ -47,7 +56,7 @@ def test_functions_are_short_enough_to_read() -> None:
     """A function of more than 40 lines does more than one thing."""
     too_long = [
         f"{name(path)}:{function.lineno} {function.name} has {_lines(function)} lines"
-        for path in sources()
+        for path in read_by_people()
         for function in functions(path)
         if _lines(function) > FUNCTION_CAP
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import re
 from typing import Any
 
@@ -13,6 +14,8 @@ from idp.oidc import service
 from idp.oidc.errors import Refusal
 from idp.oidc.grants.server import TokenGrant
 from idp.oidc.issue import issue
+
+log = logging.getLogger("denizen.oidc")
 
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
@@ -41,6 +44,8 @@ class CodeGrant(TokenGrant):
             if not isinstance(family, service.CodeRefused):
                 issued = issue(provider, connection, client, family, scope=family.scope, now=now)
         if issued is None:
+            reason = family.value if isinstance(family, service.CodeRefused) else "grant ended"
+            log.warning("refused path=/token error=invalid_grant client=%s code=%s", client.client_id, reason)
             raise InvalidGrantError("The code is not valid, was used before, or belongs to another request")
         return 200, issued.signed(provider, client, now=now), []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidScopeError
@@ -9,6 +10,8 @@ from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidScopeError
 from idp.oidc import service
 from idp.oidc.grants.server import TokenGrant
 from idp.oidc.issue import Issued, issue
+
+log = logging.getLogger("denizen.oidc")
 
 
 class RefreshGrant(TokenGrant):
@@ -33,7 +36,11 @@ class RefreshGrant(TokenGrant):
         if row is None:
             return None
         scope = self._narrowed(row.token_scope)
-        if service.spend_refresh(connection, token, row, now=now) is not None:
+        refused = service.spend_refresh(connection, token, row, now=now)
+        if refused is not None:
+            log.warning(
+                "refused path=/token error=invalid_grant client=%s refresh=%s", client.client_id, refused.value
+            )
             return None
         return issue(provider, connection, client, row, scope=scope, refresh_until=row.expires_at, now=now)
 

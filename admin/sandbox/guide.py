@@ -1,0 +1,74 @@
+"""What the demo prints: one JSON object for scripts, or what to click first for people."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from admin.sandbox.folder import Folder, Town
+
+
+def as_json(town: Town) -> dict[str, Any]:
+    """Everything a script needs to walk through the town."""
+    ports = town.ports
+    return {
+        "issuer": ports.issuer,
+        "staff_url": ports.staff_url,
+        "mailbox_url": ports.mailbox_url,
+        "partners": [
+            {"name": "Riverton Public Library", "url": ports.library_url, "client_id": "riverton-library"},
+            {"name": "Riverton Tax Portal", "url": ports.tax_url, "client_id": "riverton-tax"},
+        ],
+        "residents": list(town.residents),
+        "staff": list(town.staff),
+        "clients": list(town.clients),
+    }
+
+
+def as_text(town: Town, folder: Folder, *, seconds: float) -> str:
+    """What is where, and what to click first."""
+    ports, first = town.ports, town.residents[0]
+    return f"""
+Riverton is open, after {seconds:.1f} seconds.
+
+Click here first
+  1. Open the library at {ports.library_url} and choose "Sign in with your Riverton account".
+     User name  {first["username"]}
+     Password   {first["password"]}
+     Riverton asks what the library may see. Agree, and look at what the library knows now.
+  2. Open the tax portal at {ports.tax_url} and sign in there: you need no password again.
+  3. See who saw what at {ports.issuer}/privacy and stop sharing with the library.
+     Then choose "Ask Riverton again" at the library.
+  4. Or create an account of your own at {ports.issuer}/signup; its mail is at {ports.mailbox_url}
+
+What is where
+  Residents      {ports.issuer}
+  Staff          {ports.staff_url}
+  Mailbox        {ports.mailbox_url}
+  Library        {ports.library_url}
+  Tax portal     {ports.tax_url}
+
+Residents (user name, password, who it is)
+{_lines((one["username"], one["password"], f"{_isolated(one['name'])}, {one['story']}") for one in town.residents)}
+
+Staff (user name, password); the one-time codes are at {ports.mailbox_url}/codes
+{_lines((one["username"], one["password"]) for one in town.staff)}
+
+All data is in {folder.path}: the next start keeps it, --fresh begins anew. Ctrl-C ends everything.
+"""
+
+
+def _lines(rows: Any) -> str:
+    kept = [tuple(row) for row in rows]
+    widths = [max(len(row[column]) for row in kept) + 2 for column in range(len(kept[0]))]
+    return "\n".join(
+        "  " + "".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in kept
+    )
+
+
+def _isolated(name: str) -> str:
+    """A name that is written from right to left, kept from turning the rest of the line (Unicode isolates)."""
+    turns = any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in name)
+    return f"\u2068{name}\u2069" if turns else name

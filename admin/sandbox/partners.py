@@ -1,0 +1,178 @@
+"""The partners of Riverton: their clients, why they ask for data, and the words that say so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from consent.purposes import NoticeText
+from idp.clients.service import NewClient
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from admin.sandbox.ports import Ports
+
+_YEAR: Final = 365 * 86_400
+_SIGNS_IN: Final = ("authorization_code", "refresh_token")
+_SCOPES: Final = ("openid", "profile", "email", "offline_access")
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePurpose:
+    """Why a client asks, with the notice in English and French."""
+
+    key: str
+    basis: str
+    texts: Mapping[str, NoticeText]
+    required: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    retention_for: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SampleClient:
+    """A client to be, of a partner, with its purposes."""
+
+    partner: str
+    new: NewClient
+    purposes: tuple[SamplePurpose, ...] = ()
+
+
+LIBRARY_ACCOUNT: Final = SamplePurpose(
+    key="library-account",
+    basis="consent",
+    required=("name",),
+    optional=("email",),
+    retention_for=2 * _YEAR,
+    texts={
+        "en": NoticeText(
+            title="Your library account",
+            why="The library opens an account in your name, so that you can borrow and reserve. "
+            "With your e-mail address it can remind you before a loan is due.",
+            retention_text="The library keeps this for as long as you use your account, and two years longer.",
+            recipients="Nobody else receives it.",
+        ),
+        "fr": NoticeText(
+            title="Votre compte à la bibliothèque",
+            why="La bibliothèque ouvre un compte à votre nom pour vos emprunts et réservations. "
+            "Avec votre adresse e-mail, elle peut vous prévenir avant la date de retour.",
+            retention_text="La bibliothèque garde ces données tant que vous utilisez votre compte, "
+            "puis deux ans de plus.",
+            recipients="Personne d’autre ne les reçoit.",
+        ),
+    },
+)
+TAX_FILE: Final = SamplePurpose(
+    key="tax-file",
+    basis="public_task",
+    required=("name", "birthdate", "email"),
+    retention_for=10 * _YEAR,
+    texts={
+        "en": NoticeText(
+            title="Your tax file",
+            why="The tax office finds your file and writes to you about it. The law asks the town to do this.",
+            retention_text="The tax office keeps this for ten years, as the law says.",
+            recipients="Only the tax office.",
+        ),
+        "fr": NoticeText(
+            title="Votre dossier fiscal",
+            why="Le service des impôts retrouve votre dossier et vous écrit à son sujet. "
+            "La loi en charge la ville.",
+            retention_text="Le service des impôts garde ces données dix ans, comme le veut la loi.",
+            recipients="Le service des impôts seulement.",
+        ),
+    },
+)
+TAX_REMINDERS: Final = SamplePurpose(
+    key="tax-reminders",
+    basis="consent",
+    optional=("phone_number",),
+    retention_for=_YEAR,
+    texts={
+        "en": NoticeText(
+            title="Reminders by phone",
+            why="If you like, the tax office sends you a text message before a payment is due.",
+            retention_text="The tax office keeps your number until you say stop, a year at most.",
+            recipients="Nobody else receives it.",
+        ),
+        "fr": NoticeText(
+            title="Rappels par téléphone",
+            why="Si vous le souhaitez, le service des impôts vous envoie un SMS avant chaque échéance.",
+            retention_text="Le service des impôts garde votre numéro jusqu’à ce que vous disiez stop, "
+            "un an au plus.",
+            recipients="Personne d’autre ne le reçoit.",
+        ),
+    },
+)
+POCKET_ACCOUNT: Final = SamplePurpose(
+    key="pocket",
+    basis="consent",
+    required=("name",),
+    optional=("email",),
+    retention_for=_YEAR,
+    texts={
+        "en": NoticeText(
+            title="Riverton in your pocket",
+            why="The app greets you by name. With your e-mail address it can send you what you saved.",
+            retention_text="Your data stays on your phone until you remove the app, a year at most.",
+            recipients="Nobody else receives it.",
+        ),
+        "fr": NoticeText(
+            title="Riverton dans votre poche",
+            why="L’application vous salue par votre nom. Avec votre adresse e-mail, elle peut vous envoyer "
+            "ce que vous avez gardé.",
+            retention_text="Vos données restent sur votre téléphone jusqu’à ce que vous retiriez "
+            "l’application, un an au plus.",
+            recipients="Personne d’autre ne les reçoit.",
+        ),
+    },
+)
+
+
+def sample_clients(ports: Ports) -> tuple[SampleClient, ...]:
+    """Every client of the town, at the addresses of these ports."""
+    return (
+        SampleClient(
+            "Riverton Public Library",
+            _website("riverton-library", "Riverton Public Library", ports.library_url, _SCOPES),
+            (LIBRARY_ACCOUNT,),
+        ),
+        SampleClient(
+            "Riverton Tax Office",
+            _website("riverton-tax", "Riverton Tax Portal", ports.tax_url, (*_SCOPES, "phone")),
+            (TAX_FILE, TAX_REMINDERS),
+        ),
+        SampleClient("Friends of Riverton", _POCKET, (POCKET_ACCOUNT,)),
+        SampleClient("Riverton Street Works", _LIGHTS),
+    )
+
+
+def _website(client_id: str, name: str, url: str, scopes: tuple[str, ...]) -> NewClient:
+    return NewClient(
+        name,
+        (f"{url}/callback",),
+        client_id=client_id,
+        post_logout_redirect_uris=(f"{url}/signed-out",),
+        grant_types=_SIGNS_IN,
+        scopes=scopes,
+        home_url=f"{url}/",
+    )
+
+
+_POCKET: Final = NewClient(
+    "Riverton Pocket",
+    ("http://127.0.0.1/callback", "http://[::1]/callback"),
+    client_id="riverton-pocket",
+    application_type="native",
+    token_endpoint_auth_method="none",  # noqa: S106 - a public client
+    grant_types=_SIGNS_IN,
+    scopes=_SCOPES,
+)
+_LIGHTS: Final = NewClient(
+    "Riverton Street Lights",
+    client_id="riverton-street-lights",
+    grant_types=("client_credentials",),
+    scopes=("lights:read",),
+    protects_scopes=("lights:read",),
+)

@@ -1,0 +1,137 @@
+"""Who lives in Riverton. Nobody here exists; each of them is somebody that a town must not forget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAIL_DOMAIN: Final = "riverton.example"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A resident to be. `said` is what they told us, `on_register` what the town's register says of them.
+
+    `story` is for the person who tries the demo. `age` becomes a date of birth in the year of the seeding, so
+    that a child stays a child.
+    """
+
+    username: str
+    story: str
+    said: Mapping[str, Any]
+    on_register: Mapping[str, Any] = field(default_factory=dict)
+    age: int = 40
+    birthday: str = "03-14"
+    language: str = "en"
+    has_email: bool = True
+
+    @property
+    def email(self) -> str | None:
+        """The address, of those who have one."""
+        return f"{self.username}@{MAIL_DOMAIN}" if self.has_email else None
+
+    def birthdate(self, year: int) -> str:
+        """An ISO date that makes them `age` years old within `year`."""
+        return f"{year - self.age}-{self.birthday}"
+
+
+def _names(given: str, family: str | None = None, **more: Any) -> dict[str, Any]:
+    return {"given_name": given, **({"family_name": family} if family else {}), **more}
+
+
+def _address(street: str, postcode: str, town: str = "Riverton") -> dict[str, str]:
+    return {
+        "formatted": f"{street}\n{postcode} {town}",
+        "street_address": street,
+        "postal_code": postcode,
+        "locality": town,
+    }
+
+
+def _lives(district: str, street: str, postcode: str) -> dict[str, Any]:
+    return {"resident": True, "district": district, "address": _address(street, postcode)}
+
+
+_DUARTE: Final = _lives("Mill Quarter", "31 Weaver Lane", "40210")
+_KIM: Final = _lives("Hillside", "8 Orchard Rise", "40330")
+
+RESIDENTS: Final = (
+    Sample(
+        "maria.okafor",
+        "a good one to begin with",
+        _names("Maria", "Okafor", phone_number="+1 555 0142"),
+        _lives("Old Town", "12 Bridge Street", "40110"),
+        age=38,
+    ),
+    Sample(
+        "kartika",
+        "has one name only",
+        _names("Kartika", phone_number="+1 555 0117"),
+        _lives("Old Town", "5 Market Square", "40110"),
+        age=51,
+        birthday="11-02",
+    ),
+    Sample(
+        "layla.haddad",
+        "her name is written from right to left",
+        _names("ليلى", "حدّاد", phone_number="+1 555 0163"),
+        _lives("Riverside", "77 Quay Road", "40120"),
+        age=29,
+        birthday="07-30",
+        language="fr",
+    ),
+    Sample(
+        "ana.duarte",
+        "twin: same name, birthday and home as the next one",
+        _names("Ana", "Duarte", middle_name="Inês"),
+        _DUARTE,
+        age=22,
+        birthday="05-09",
+    ),
+    Sample(
+        "ana.rita.duarte",
+        "twin: same name, birthday and home as the one before",
+        _names("Ana", "Duarte", middle_name="Rita"),
+        _DUARTE,
+        age=22,
+        birthday="05-09",
+    ),
+    Sample(
+        "jean.lefevre",
+        "has moved away, so is no resident any more; reads French",
+        _names("Jean-Baptiste", "Lefèvre", phone_number="+1 555 0188"),
+        {"resident": False, "address": _address("4 rue des Tanneurs", "25000", "Besançon")},
+        age=63,
+        birthday="01-21",
+        language="fr",
+    ),
+    Sample("noah.kim", "is thirteen", _names("Noah", "Kim"), _KIM, age=13, birthday="01-05"),
+    Sample(
+        "jiwon.kim",
+        "is Noah's parent",
+        _names("Jiwon", "Kim", phone_number="+1 555 0129"),
+        _KIM,
+        age=44,
+        birthday="09-17",
+    ),
+    Sample(
+        "elena.petrova",
+        "has a protected address: the town does not even hold it here",
+        _names("Elena", "Petrova", phone_number="+1 555 0174"),
+        {"resident": True},
+        age=35,
+        birthday="12-12",
+    ),
+    Sample(
+        "samuel.reyes",
+        "lives at the shelter: no address, no phone, no e-mail",
+        _names("Samuel", "Reyes"),
+        {"resident": True, "district": "Harbour"},
+        age=57,
+        birthday="02-28",
+        has_email=False,
+    ),
+)

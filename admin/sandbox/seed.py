@@ -1,0 +1,116 @@
+"""Fills an empty town with Riverton, through the same services as any town."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from admin.sandbox.partners import SampleClient, SamplePurpose, sample_clients
+from admin.sandbox.passphrases import new_passphrase
+from admin.sandbox.residents import RESIDENTS, Sample
+from admin.staff.service import add_staff
+from consent.purposes import declare_purpose, publish_notice
+from idp.accounts.rules import display_name
+from idp.accounts.service import NewResident, create_resident, set_attribute
+from idp.clients.service import add_partner, register_client
+from idp.jobs.stamps import bump
+from idp.login.passwords import Passwords, set_password
+from idp.oidc.provider import PURPOSES_STAMP
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from admin.sandbox.ports import Ports
+    from idp.web.context import Context
+    from keys.envelope import Vault
+
+STAFF_ROLES: Final = ("officer", "clerk", "operator")
+
+
+@dataclass(frozen=True, slots=True)
+class MadeUp:
+    """Accounts and clients with the passwords and secrets that were made up: they are nowhere else to be had."""
+
+    residents: tuple[dict[str, str], ...]
+    staff: tuple[dict[str, str], ...]
+    clients: tuple[dict[str, Any], ...]
+
+
+def seed(session: Session, context: Context, ports: Ports, *, now: int) -> MadeUp:
+    """Add residents, staff, partners and clients."""
+    vault = context.vault
+    passwords = Passwords(context.settings.passwords, vault.subkey("password-pepper"))
+    return MadeUp(
+        residents=tuple(_add_resident(session, vault, passwords, one, now=now) for one in RESIDENTS),
+        staff=tuple(_add_staff(session, vault, passwords, role, now=now) for role in STAFF_ROLES),
+        clients=tuple(_add_client(session, vault, one, now=now) for one in sample_clients(ports)),
+    )
+
+
+def _add_resident(
+    session: Session, vault: Vault, passwords: Passwords, sample: Sample, *, now: int
+) -> dict[str, str]:
+    new = NewResident(sample.language, sample.said, sample.email, sample.username)
+    resident = create_resident(session, vault, new, now=now)
+    assert resident.data_key is not None
+    data_key = vault.open_data_key(resident.data_key)
+    year = datetime.fromtimestamp(now, UTC).year
+    for name, value in {"birthdate": sample.birthdate(year), **sample.on_register}.items():
+        set_attribute(session, data_key, resident, name, value, source="register", verified_at=now, now=now)
+    password = new_passphrase()
+    set_password(session, passwords, resident.id, password, now=now)
+    return {
+        "username": sample.username,
+        "password": password,
+        "name": display_name(sample.said["given_name"], sample.said.get("family_name")),
+        "story": sample.story,
+    }
+
+
+def _add_staff(
+    session: Session, vault: Vault, passwords: Passwords, role: str, *, now: int
+) -> dict[str, str]:
+    password = new_passphrase()
+    secret = add_staff(session, vault, passwords, username=role, role=role, password=password, now=now)
+    return {"role": role, "username": role, "password": password, "totp_secret": secret}
+
+
+def _add_client(session: Session, vault: Vault, sample: SampleClient, *, now: int) -> dict[str, Any]:
+    new = sample.new
+    secret = register_client(session, add_partner(session, sample.partner, now=now), new, now=now)
+    for purpose in sample.purposes:
+        _add_purpose(session, vault.subkey("log"), new.client_id, purpose, now=now)
+    return {
+        "name": new.name,
+        "partner": sample.partner,
+        "client_id": new.client_id,
+        "client_secret": secret,
+        "token_endpoint_auth_method": new.token_endpoint_auth_method,
+        "redirect_uris": list(new.redirect_uris),
+        "post_logout_redirect_uris": list(new.post_logout_redirect_uris),
+        "grant_types": list(new.grant_types),
+        "scopes": list(new.scopes),
+        "protects_scopes": list(new.protects_scopes),
+        "application_type": new.application_type,
+    }
+
+
+def _add_purpose(
+    session: Session, log_key: bytes, client_id: str, purpose: SamplePurpose, *, now: int
+) -> None:
+    purpose_id = declare_purpose(
+        session,
+        log_key=log_key,
+        client_id=client_id,
+        key=purpose.key,
+        basis=purpose.basis,
+        required_claims=purpose.required,
+        optional_claims=purpose.optional,
+        retention_for=purpose.retention_for,
+        now=now,
+    )
+    publish_notice(
+        session, log_key=log_key, purpose_id=purpose_id, texts=purpose.texts, material=True, now=now
+    )
+    bump(session, PURPOSES_STAMP)

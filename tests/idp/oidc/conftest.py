@@ -1,0 +1,5 @@
+"""Most tests of the protocol stand on a town that is set up once."""
+
+from tests.support.settled import settled
+
+__all__ = ["settled"]

@@ -1,0 +1,83 @@
+"""K03: an error is told to the person in front of us until the address to send it to is proven."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.support.settled import assert_refused_back, assert_refused_here, footprint, parameters
+from tests.support.town import CALLBACK
+
+if TYPE_CHECKING:
+    from tests.support.settled import Settled
+
+EVIL = "https://evil.test"
+
+MISTAKES: dict[str, dict[str, str | None]] = {
+    "nothing else": {},
+    "bad response_type": {"response_type": "fish"},
+    "token response_type": {"response_type": "token"},
+    "no response_type": {"response_type": None},
+    "bad scope": {"scope": "fish"},
+    "no scope": {"scope": None},
+    "no challenge": {"code_challenge": None},
+    "no method": {"code_challenge_method": None},
+    "plain": {"code_challenge_method": "plain"},
+    "bad prompt": {"prompt": "fish"},
+    "silent": {"prompt": "none"},
+    "bad max_age": {"max_age": "-1"},
+    "bad response_mode": {"response_mode": "fragment"},
+    "form_post": {"response_mode": "form_post"},
+    "request object": {"request": "e30.e30."},
+    "request_uri": {"request_uri": "https://evil.test/request"},
+    "registration": {"registration": "{}"},
+    "long state": {"state": "s" * 3000},
+    "unknown client": {"client_id": "nobody"},
+    "client with a NUL": {"client_id": "library\0"},
+    "no client": {"client_id": None},
+    "empty client": {"client_id": ""},
+}
+REPEATED = ("response_type", "scope", "state", "client_id", "redirect_uri", "code_challenge", "prompt")
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
+def test_no_mistake_sends_anyone_to_an_address_that_is_not_registered(
+    settled: Settled, mistake: dict[str, str | None]
+) -> None:
+    """RFC 9700 §4.11.2, CVE-2026-41479, CVE-2026-44681."""
+    before = footprint(settled.town)
+    for uri in (EVIL, f"{CALLBACK}@evil.test", None):
+        assert_refused_here(
+            settled.ask(parameters(settled.town.library, **{**mistake, "redirect_uri": uri}))
+        )
+    assert footprint(settled.town) == before
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_a_repeated_parameter_sends_nobody_there_either(settled: Settled, name: str) -> None:
+    """The evil address first, last, or both; and any other parameter twice."""
+    before = footprint(settled.town)
+    asked = parameters(settled.town.library, redirect_uri=EVIL)
+    again = {"redirect_uri": CALLBACK}.get(name, asked.get(name, "login"))
+    assert_refused_here(settled.ask(f"{urlencode(asked)}&{urlencode({name: again})}"))
+    assert_refused_here(settled.ask(f"{urlencode({name: again})}&{urlencode(asked)}"))
+    assert footprint(settled.town) == before
+
+
+def test_a_client_switched_off_is_as_good_as_unknown(settled: Settled) -> None:
+    """RFC 6749 §4.1.2.1: an invalid client_id is never answered by a redirect, its registered address or not."""
+    assert_refused_here(settled.ask(parameters(settled.town.library, client_id="nobody")))
+    assert_refused_here(
+        settled.ask(parameters(settled.town.library, client_id=settled.town.service.client_id))
+    )
+
+
+def test_the_same_mistakes_are_told_to_the_client_at_its_own_address(settled: Settled) -> None:
+    """Against refusing everything: with the registered address the client learns what was wrong."""
+    library = settled.town.library
+    assert_refused_back(settled.ask(parameters(library, response_type="fish")), "unsupported_response_type")
+    assert_refused_back(settled.ask(parameters(library, scope="fish")), "invalid_scope")
+    assert_refused_back(settled.ask(parameters(library, code_challenge=None)), "invalid_request")
+    assert_refused_back(settled.ask(parameters(library, request="e30.e30.")), "request_not_supported")

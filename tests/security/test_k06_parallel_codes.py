@@ -1,0 +1,114 @@
+"""K06: one code, many callers on two nodes: one of them gets tokens, and a later replay takes them back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from idp.oidc.models import Authorization
+from tests.support.nodes import NODES, THREADS, Request, another_node, two_nodes
+from tests.support.settled import SCOPE
+from tests.support.town import Proof
+
+if TYPE_CHECKING:
+    from tests.support.settled import Settled
+    from tests.support.town import Town
+
+ROUNDS = 10
+
+
+def _redeeming(town: Town, code: str, proof: Proof) -> Request:
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": town.library.redirect_uri,
+        "code_verifier": proof.verifier,
+    }
+    return Request("/token", *town.library.authentication(form))
+
+
+def test_of_parallel_redemptions_on_two_nodes_exactly_one_succeeds(town: Town) -> None:
+    """RFC 6749 §4.1.2, ASVS 10.4.2; on both engines, ten rounds of ten callers in two processes."""
+    browser = town.browser()
+    browser.code(town.library, town.maria, SCOPE, Proof())
+    with two_nodes(town) as nodes:
+        for _ in range(ROUNDS):
+            proof = Proof()
+            code = browser.code(town.library, town.maria, SCOPE, proof)
+            replies = nodes.all_at_once(_redeeming(town, code, proof), int(town.clock()))
+            assert sorted(reply.status for reply in replies) == [200] + [400] * (NODES * THREADS - 1)
+            assert {r.body["error"] for r in replies if r.status == 400} == {"invalid_grant"}
+            tokens = next(reply.body for reply in replies if reply.status == 200)
+            assert town.redeem(town.library, code, proof).json["error"] == "invalid_grant"
+            assert town.userinfo(tokens["access_token"]).status_code == 401
+            assert town.introspect(town.library, tokens["access_token"]).json == {"active": False}
+            assert town.refresh(town.library, tokens["refresh_token"]).json["error"] == "invalid_grant"
+    assert sum(row.spent_at is not None for row in town.rows(Authorization)) == ROUNDS
+
+
+def test_replaying_a_code_kills_what_was_made_of_it(settled: Settled) -> None:
+    """RFC 6749 §4.1.2: whoever holds them, the rightful client or the thief."""
+    town, proof = settled.town, Proof()
+    code = settled.code(town.library, proof)
+    tokens = town.redeem(town.library, code, proof).json
+    later = town.refresh(town.library, tokens["refresh_token"]).json
+    assert all(settled.is_alive(town.library, later).values())
+    assert settled.is_alive(town.library, tokens)["userinfo"]
+    answer = town.redeem(town.library, code, proof)
+    assert (answer.status_code, answer.json["error"]) == (400, "invalid_grant")
+    assert not any(settled.is_alive(town.library, tokens).values())
+    assert not any(settled.is_alive(town.library, later).values())
+    assert town.refresh(town.library, later["refresh_token"]).json["error"] == "invalid_grant"
+
+
+def test_replaying_it_kills_no_other_familys_tokens(settled: Settled) -> None:
+    """A replay ends one run through the authorization endpoint, not what the resident agreed to."""
+    town, proof = settled.town, Proof()
+    others = settled.tokens(town.library)
+    code = settled.code(town.library, proof)
+    for _ in range(2):
+        town.redeem(town.library, code, proof)
+    assert all(settled.is_alive(town.library, others).values())
+
+
+def test_a_restarted_or_second_node_knows_that_a_code_is_spent(town: Town) -> None:
+    """Nothing about codes is kept in memory."""
+    proof = Proof()
+    code = town.browser().code(town.library, town.maria, SCOPE, proof)
+    tokens = town.redeem(town.library, code, proof).json
+    with another_node(town) as other:
+        assert other.redeem(town.library, code, proof).json["error"] == "invalid_grant"
+    assert town.userinfo(tokens["access_token"]).status_code == 401
+
+
+def test_a_replay_long_after_the_code_expired_still_kills_the_tokens(town: Town) -> None:
+    """The thief may be the slow one: a spent code stays recognisable beyond its minute."""
+    proof = Proof()
+    code = town.browser().code(town.library, town.maria, SCOPE, proof)
+    tokens = town.redeem(town.library, code, proof).json
+    town.clock.advance(120)
+    assert town.userinfo(tokens["access_token"]).status_code == 200
+    assert town.redeem(town.library, code, proof).json["error"] == "invalid_grant"
+    assert town.userinfo(tokens["access_token"]).status_code == 401
+
+
+def test_a_code_lives_for_its_minute_and_not_one_second_longer(town: Town) -> None:
+    """RFC 6749 §4.1.2, FAPI 2.0: at most 60 seconds; K40: an instant equal to the end is the end."""
+    browser = town.browser()
+    for wait, expected in ((59, 200), (60, 400), (61, 400)):
+        proof = Proof()
+        code = browser.code(town.library, town.maria, SCOPE, proof)
+        town.clock.advance(wait)
+        assert town.redeem(town.library, code, proof).status_code == expected
+
+
+@pytest.mark.parametrize("error", [-30, 30, -3600])
+def test_no_clock_revives_a_spent_code(town: Town, error: int) -> None:
+    """K40: whatever a node takes for the time, a code that was spent stays spent."""
+    proof = Proof()
+    code = town.browser().code(town.library, town.maria, SCOPE, proof)
+    tokens = town.redeem(town.library, code, proof).json
+    town.clock.advance(error)
+    assert town.redeem(town.library, code, proof).json["error"] == "invalid_grant"
+    assert town.userinfo(tokens["access_token"]).status_code == 401

@@ -1,0 +1,147 @@
+"""More than one process of a town: a second node here, and nodes of their own that are released together."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from idp.app import create_app, open_context
+from idp.settings import Settings
+from tests.support.town import ISSUER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from idp.web.pages import WebApp
+    from tests.support.town import Town
+
+NODES = 2
+THREADS = 5
+#: No race takes longer, in seconds; a node that hangs fails its test.
+PATIENCE = 30
+
+
+@contextmanager
+def another_node(town: Town) -> Iterator[Town]:
+    """The same town behind a second app: own connections, own caches, the same database and clock.
+
+    As after a restart, nothing is known to it but what the database holds.
+    """
+    context = open_context(town.settings, clock=town.clock, checkpoints=False)
+    yield replace(town, context=context, app=create_app(context))
+    context.database.close()
+
+
+@dataclass(frozen=True)
+class Request:
+    """A POST at a back-channel endpoint."""
+
+    path: str
+    form: dict[str, str]
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What one of the parallel callers got."""
+
+    status: int
+    body: dict[str, Any]
+
+
+class Nodes:
+    """Two processes on one database; `all_at_once` sends one request from every thread of both."""
+
+    def __init__(self, processes: Sequence[subprocess.Popen[str]]) -> None:
+        self._processes = processes
+
+    def all_at_once(self, request: Request, now: int) -> list[Reply]:
+        """The same request from 2 x 5 threads, released together when the last of them is ready."""
+        for process in self._processes:
+            _say(process.stdin, {"request": asdict(request), "now": now})
+        for process in self._processes:
+            assert _hear(process.stdout) == "ready"
+        for process in self._processes:
+            _say(process.stdin, "go")
+        return [Reply(**reply) for process in self._processes for reply in _hear(process.stdout)]
+
+
+@contextmanager
+def two_nodes(town: Town) -> Iterator[Nodes]:
+    """Start both processes and end them."""
+    with ExitStack() as stack:
+        processes = [_start(stack) for _ in range(NODES)]
+        for process in processes:
+            _say(process.stdin, town.settings.model_dump(mode="json"))
+        yield Nodes(processes)
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.close()  # the end of its work; __exit__ waits for it
+
+
+def _start(stack: ExitStack) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.support.nodes"]
+    pipe, root = subprocess.PIPE, Path(__file__).parents[2]
+    process = stack.enter_context(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=root))
+    stack.callback(process.kill)  # runs first, and does nothing to one that has ended
+    return process
+
+
+def _say(pipe: IO[str] | None, message: Any) -> None:
+    assert pipe is not None
+    pipe.write(json.dumps(message) + "\n")
+    pipe.flush()
+
+
+def _hear(pipe: IO[str] | None) -> Any:
+    assert pipe is not None
+    line = pipe.readline()
+    assert line, "a node ended; its last words are above"
+    return json.loads(line)
+
+
+# --- what runs in a node ---
+
+
+def _node() -> None:
+    """Answer the parent until it closes the pipe."""
+    settings = Settings(**_hear(sys.stdin))
+    now = [0]
+    context = open_context(settings, clock=lambda: float(now[0]), checkpoints=False)
+    app = create_app(context)
+    with ThreadPoolExecutor(THREADS) as pool:
+        for line in sys.stdin:
+            task = json.loads(line)
+            now[0] = task["now"]
+            _run(app, pool, Request(**task["request"]))
+    context.database.close()
+
+
+def _run(app: WebApp, pool: ThreadPoolExecutor, request: Request) -> None:
+    arrived, gate = threading.Semaphore(0), threading.Barrier(THREADS + 1, timeout=PATIENCE)
+
+    def call() -> dict[str, Any]:
+        app.extensions["denizen"].database.fast  # noqa: B018 - connect before the start, not in the race
+        client = app.test_client(use_cookies=False)
+        arrived.release()
+        gate.wait()
+        answer = client.post(request.path, data=request.form, headers=request.headers, base_url=ISSUER)
+        return {"status": answer.status_code, "body": answer.json}
+
+    running = [pool.submit(call) for _ in range(THREADS)]
+    assert all(arrived.acquire(timeout=PATIENCE) for _ in running), "a thread did not get ready"
+    _say(sys.stdout, "ready")
+    assert _hear(sys.stdin) == "go"
+    gate.wait()
+    _say(sys.stdout, [one.result() for one in running])
+
+
+if __name__ == "__main__":
+    _node()
