@@ -43,7 +43,6 @@ def create_app(context: Context) -> WebApp:
     app.statics.register("brand.css", brand_css(settings.town.colour).encode(), at="/brand.css")
     app.context_processor(page_values)
     passwords = Passwords(settings.passwords, context.vault.subkey("password-pepper"))
-    passwords.prepare()
     app.extensions["denizen.staff"] = passwords
     app.extensions["denizen.officer"] = ClientRegistry(context.database)
     for bp in (staff_bp, officer_bp):

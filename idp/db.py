@@ -18,6 +18,7 @@ from sqlalchemy import MetaData, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.pool import NullPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,17 +49,20 @@ class Database:
     """
 
     def __init__(self, url: str, *, threads: int = 2, checkpoints: bool = True) -> None:
-        self.engine = _make_engine(url, threads=threads, checkpoints=checkpoints)
-        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self.is_sqlite = url.startswith("sqlite:")
+        # Each thread may hold a session and work for a background job comes on top.
+        pool = {"pool_size": threads + 4, "max_overflow": 4, "pool_timeout": 5}
+        self.engine = _make_engine(url, checkpoints=checkpoints, **pool)
+        self.fast_engine = _make_engine(url, checkpoints=checkpoints, poolclass=NullPool)
+        self.writer: AbstractContextManager[Any] = threading.RLock() if self.is_sqlite else nullcontext()
         self._write_engine = self.engine.execution_options(denizen_write=True)
-        self._writer: AbstractContextManager[Any] = threading.RLock() if self.is_sqlite else nullcontext()
         self._local = threading.local()
         self._statements: dict[int, _Statement] = {}
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """A session that writes: committed at the end of the block, rolled back on an exception."""
-        with self._writer, Session(self._write_engine, expire_on_commit=False) as session, session.begin():
+        with self.writer, Session(self._write_engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
@@ -77,7 +81,7 @@ class Database:
         return connection
 
     def close(self) -> None:
-        """Close this thread's fast connection and every pooled one."""
+        """Close the calling thread's fast connection and every pooled one."""
         connection: FastConnection | None = getattr(self._local, "fast", None)
         if connection is not None:
             connection.close()
@@ -167,16 +171,21 @@ class FastConnection:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._pooled = database.engine.raw_connection()
-        self._driver: Any = self._pooled.driver_connection
-        self._dbapi: Any = database.engine.dialect.dbapi
-        self._lock: AbstractContextManager[Any] = database._writer  # noqa: SLF001
+        self._lock: AbstractContextManager[Any] = database.writer
+        self._dbapi: Any = database.fast_engine.dialect.dbapi
         self._open_transaction = False
-        if not database.is_sqlite:
-            self._driver.autocommit = True
+        self._connect()
+
+    def _connect(self) -> None:
+        """A connection of its own: it is in autocommit, so it must never go back to a pool of sessions."""
+        self._pooled = self._database.fast_engine.raw_connection()
+        driver: Any = self._pooled.driver_connection
+        self._driver = driver
+        if not self._database.is_sqlite:
+            driver.autocommit = True
             # Plans made while tables are empty are sequential scans, and prepared plans are kept.
-            self._driver.execute("SET enable_seqscan = off")
-        self._cursor: Any = self._driver.cursor()
+            driver.execute("SET enable_seqscan = off")
+        self._cursor: Any = driver.cursor()
         self._run: Callable[..., Any] = self._cursor.execute
 
     @property
@@ -197,21 +206,14 @@ class FastConnection:
         try:
             self._run(known.sql, values)
         except self._dbapi.OperationalError:
-            self._retry(known, values)
+            if known.writes or self._open_transaction or not self.closed:
+                raise
+            self._connect()  # a read outside a transaction survives a restarted server
+            self._run(known.sql, values)
         if known.row is None:
             return FastResult([], self._cursor.rowcount)
         rows = known.rows(self._cursor.fetchall())
         return FastResult(rows, len(rows))
-
-    def _retry(self, known: _Statement, values: Any) -> None:
-        """A read outside a transaction survives a restarted server; anything else is refused."""
-        if known.writes or self._open_transaction or not self.closed:
-            if self.closed:
-                self.close()
-            raise  # noqa: PLE0704
-        self.close()
-        self.__init__(self._database)  # type: ignore[misc]
-        self._run(known.sql, values)
 
     @contextmanager
     def transaction(self) -> Iterator[FastConnection]:
@@ -241,21 +243,10 @@ class FastConnection:
             self._pooled.invalidate()
 
 
-def _make_engine(url: str, *, threads: int, checkpoints: bool) -> Engine:
-    # Each thread may hold its fast connection and one session; background jobs come on top.
-    size = 2 * threads + 4
+def _make_engine(url: str, *, checkpoints: bool, **pool: Any) -> Engine:
     if not url.startswith("sqlite:"):
-        return create_engine(
-            url, hide_parameters=True, pool_size=size, max_overflow=4, pool_timeout=5, pool_pre_ping=True
-        )
-    engine = create_engine(
-        url,
-        hide_parameters=True,
-        pool_size=size,
-        max_overflow=4,
-        pool_timeout=5,
-        connect_args={"check_same_thread": False},
-    )
+        return create_engine(url, hide_parameters=True, pool_pre_ping="poolclass" not in pool, **pool)
+    engine = create_engine(url, hide_parameters=True, connect_args={"check_same_thread": False}, **pool)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
@@ -264,6 +255,7 @@ def _make_engine(url: str, *, threads: int, checkpoints: bool) -> Engine:
             "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
+            "recursive_triggers = ON",  # else INSERT OR REPLACE passes the triggers of append-only tables
             "busy_timeout = 5000",
             f"wal_autocheckpoint = {1000 if checkpoints else 0}",
         ):

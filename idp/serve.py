@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     LoadStaffApp = Callable[[], Callable[[Context], Any]]
 
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
-_DRAIN_FOR = 30
+_DRAIN_FOR = 10
 
 
 def serve(settings: Settings, *, load_staff_app: LoadStaffApp, only: str = "") -> bool:

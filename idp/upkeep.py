@@ -14,7 +14,7 @@ from idp.jobs.worker import Job
 from idp.login.models import BrowserSession, Budget
 from idp.messaging.delivery import Courier
 from idp.messaging.models import Message
-from idp.oidc.models import AccessToken, Interaction, RefreshToken
+from idp.oidc.models import AccessToken, Authorization, Interaction, RefreshToken
 from idp.oidc.provider import KEYS_STAMP
 from idp.signup.models import SignUpLink
 from keys import rotation
@@ -37,10 +37,14 @@ LOG_ALGORITHM = "Ed25519"
 #: Ended rows are kept this long, in seconds, so that a replay is still told from a guess.
 KEEP_ENDED_FOR = 7 * 86_400
 _BATCH = 5000
+_LOG_EVERY = 2
+#: Once a day the log looks for entries that were committed very late, in seconds.
+SWEEP_EVERY = 86_400
 _ENDED = (
     (Interaction.id_hash, Interaction.expires_at),
     (AccessToken.token_hash, AccessToken.expires_at),
     (RefreshToken.token_hash, RefreshToken.expires_at),
+    (Authorization.id, Authorization.expires_at),
     (SignUpLink.link_hash, SignUpLink.expires_at),
     (BrowserSession.id_hash, BrowserSession.expires_at),
     (Message.id, Message.finished_at),
@@ -53,7 +57,7 @@ def jobs(context: Context) -> list[Job]:
     courier = Courier(context)
     return [
         Job("mail", 1, courier.deliver_due),
-        Job("log", 2, lambda now: integrate_log(context, now=now)),
+        Job("log", _LOG_EVERY, lambda now: integrate_log(context, now=now)),
         Job("keys", 60, lambda now: turn_keys(context, now=now)),
         Job("purge", 600, lambda now: purge(context, now=now)),
     ]
@@ -114,18 +118,23 @@ _KINDS: dict[type[Any], str] = {
 
 
 def integrate_log(context: Context, *, now: int) -> None:
-    """Give pending log entries their place and sign a checkpoint."""
-    with context.database.transaction() as session:
-        signer, earlier = note_signers(session, context)
-        consent_log.integrate(session, signer, origin=signer.name, now=now, earlier_vkeys=earlier)
+    """Give every pending log entry its place and sign checkpoints, a batch a transaction."""
+    sweep = now % SWEEP_EVERY < _LOG_EVERY
+    integrated: object = True
+    while integrated is not None:
+        with context.database.transaction() as session:
+            signer, earlier = note_signers(session, context)
+            integrated = consent_log.integrate(
+                session, signer, origin=signer.name, now=now, sweep=sweep, earlier_vkeys=earlier
+            )
 
 
 def note_signers(session: Session, context: Context) -> tuple[consent_log.NoteSigner, list[str]]:
-    """Who signs checkpoints now, and the verifier keys of those who did before."""
-    ring = load_ring(session, context.vault, use="log")
-    current = ring.current(LOG_ALGORITHM)
+    """Who signs checkpoints now, and the verifier keys of those who did before, retired ones too."""
+    current = load_ring(session, context.vault, use="log").current(LOG_ALGORITHM)
     origin = log_origin(context.settings)
-    public = {key["kid"]: _raw_public(key["x"]) for key in ring.jwks()["keys"]}
+    known = [key for key in rotation.list_keys(session) if key.use == "log"]
+    public = {key.kid: _raw_public(key.public_jwk["x"]) for key in known}
     signer = consent_log.NoteSigner(origin, public.pop(current.kid), current.sign_raw)
     return signer, [consent_log.NoteSigner(origin, raw, _cannot_sign).vkey for raw in public.values()]
 

@@ -13,11 +13,13 @@ from admin.sandbox.mailbox_site import create_mailbox
 from admin.sandbox.ports import OPTIONS, Ports, check_ports
 from admin.sandbox.processes import check_alive, start_children, stop_children, wait_until_ready
 from admin.sandbox.sites import SiteServer
+from idp.schema import head_revision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from admin.sandbox.folder import Folder
+    from admin.sandbox.processes import Child
 
 _LOOK_EVERY: Final = 0.5
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -40,11 +42,15 @@ def run_demo(
     """
     ports, is_new = _plan(folder, asked, is_fresh=is_fresh)
     check_ports(ports)
+    children: list[Child] = []
     with ending_with_signals(), ExitStack() as running:
-        town = _prepared(folder, ports, is_new=is_new)
-        children: list[Any] = []
         running.callback(_in_peace, lambda: stop_children(children))
-        _start_all(folder, town, children, running)
+        # They take longest to make themselves ready, so they begin with that while the town is founded.
+        children += start_children(folder.settings, residents=ports.residents, staff=ports.staff)
+        town = _prepared(folder, ports, is_new=is_new)
+        _open_sites(folder, town, running)
+        for child in children:
+            child.begin()
         wait_until_ready(children)
         announce(town)
         while True:
@@ -95,26 +101,28 @@ def _plan(folder: Folder, asked: Mapping[str, int], *, is_fresh: bool) -> tuple[
 
 
 def _prepared(folder: Folder, ports: Ports, *, is_new: bool) -> Town:
-    from admin.sandbox.found import found_town, reopen_town
-
     if is_new:
+        from admin.sandbox.found import found_town
+
         folder.clear()
         return found_town(folder, ports)
     town = folder.read()
     assert town is not None
     folder.write(town)  # the folder for mail may have been removed
-    reopen_town(folder)
+    if folder.revision() != head_revision():
+        from admin.sandbox.found import renew_town
+
+        renew_town(folder)
     return town
 
 
-def _start_all(folder: Folder, town: Town, children: list[Any], running: ExitStack) -> None:
-    """Mail first, because the residents' app sends it as soon as it runs; then what takes longest."""
+def _open_sites(folder: Folder, town: Town, running: ExitStack) -> None:
+    """Mailbox and partner apps, in this process; the settings learn where mail goes."""
     store = MailStore(folder.mail)
     smtp = SmtpServer(store)
     running.callback(smtp.stop)
     smtp.start()
     folder.write_settings(town.ports, smtp_port=smtp.port)
-    children += start_children(folder.settings, residents=town.ports.residents, staff=town.ports.staff)
     mailbox = create_mailbox(store, town.staff, staff_url=town.ports.staff_url)
     for app, port in [(mailbox, town.ports.mailbox), *_partner_apps(town)]:
         server = SiteServer(app, port)

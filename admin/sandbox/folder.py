@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import sqlite3
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -52,12 +54,21 @@ class Folder:
         self.settings = self.path / "denizen.toml"
         self.key = self.path / "denizen.key"
         self.mail = self.path / "mail"
+        self._database = self.path / "denizen.sqlite"
         self._record = self.path / RECORD
 
     @property
     def database_url(self) -> str:
         """Address of the database."""
-        return f"sqlite:///{(self.path / 'denizen.sqlite').as_posix()}"
+        return f"sqlite:///{self._database.as_posix()}"
+
+    def revision(self) -> str | None:
+        """The revision of the database, or None when it cannot be told."""
+        try:
+            with closing(sqlite3.connect(f"{self._database.as_uri()}?mode=ro", uri=True)) as connection:
+                return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
+        except (sqlite3.Error, TypeError):
+            return None
 
     def read(self) -> Town | None:
         """The town that was made here, or None when there is none yet.

@@ -6,13 +6,16 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from alembic.util import CommandError
+from sqlalchemy.exc import DatabaseError
+
 from admin.sandbox.folder import FolderProblem, Town
 from admin.sandbox.seed import seed
 from idp.app import open_context
-from idp.schema import SchemaOutdated, check_schema, upgrade_database
+from idp.schema import upgrade_database
 from idp.settings import load
 from idp.upkeep import turn_keys
-from keys.envelope import KeyFileError, create_key_file
+from keys.envelope import create_key_file
 
 if TYPE_CHECKING:
     from admin.sandbox.folder import Folder
@@ -41,20 +44,16 @@ def found_town(folder: Folder, ports: Ports) -> Town:
     return town
 
 
-def reopen_town(folder: Folder) -> None:
-    """Bring a town of an earlier version of this program up to date, and see that its keys fit.
+def renew_town(folder: Folder) -> None:
+    """Bring the town of an earlier version of this program up to date.
 
     Raises:
-        FolderProblem: when the town cannot be opened any more.
+        FolderProblem: when that cannot be done.
     """
     try:
-        settings = load(folder.settings)
-        upgrade_database(settings.database.url)
-        context = open_context(settings)
-        try:
-            check_schema(context.database)
-            turn_keys(context, now=int(time.time()))
-        finally:
-            context.database.close()
-    except (KeyFileError, SchemaOutdated) as error:
-        raise FolderProblem(f"{error}\nTo begin anew: denizen demo --fresh") from None
+        upgrade_database(folder.database_url)
+    except (CommandError, DatabaseError) as error:
+        raise FolderProblem(
+            f"The town in {folder.path} cannot be brought up to date ({type(error).__name__}). "
+            "Begin anew: denizen demo --fresh"
+        ) from None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from admin.sandbox.child import BEGIN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,19 +31,29 @@ class Child:
 
     name: str
     port: int
+    page: str
     process: subprocess.Popen[bytes]
+
+    def begin(self) -> None:
+        """Let it serve: the town is ready."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has ended, which `check_alive` tells
+            self.process.stdin.write(BEGIN)
+            self.process.stdin.flush()
 
 
 def start_children(settings: Path, *, residents: int, staff: int) -> list[Child]:
-    """Start both apps; what they say goes to standard error, so that standard output stays ours."""
+    """Start both apps; each makes itself ready and waits for `begin`."""
     return [
-        Child(only, port, _start([sys.executable, "-P", "-m", "admin.sandbox.child", *arguments]))
-        for only, port in (("residents", residents), ("staff", staff))
-        for arguments in (["--config", str(settings), "serve", "--only", only],)
+        Child("residents", residents, "/health", _start(settings, "residents")),
+        Child("staff", staff, "/", _start(settings, "staff")),
     ]
 
 
-def _start(command: list[str]) -> subprocess.Popen[bytes]:
+def _start(settings: Path, only: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-P", "-m", "admin.sandbox.child"]
+    command += ["--config", str(settings), "serve", "--only", only]
+    # What it says goes to standard error, so that standard output stays ours.
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=sys.stderr.fileno())  # noqa: S603
 
 
@@ -54,7 +67,7 @@ def wait_until_ready(children: list[Child]) -> None:
     waiting = list(children)
     while waiting:
         check_alive(children)
-        waiting = [child for child in waiting if not _answers(child.port)]
+        waiting = [child for child in waiting if not _answers(child)]
         if waiting and time.monotonic() > end:
             raise ChildEnded(f"The app for {waiting[0].name} does not answer on port {waiting[0].port}.")
         if waiting:
@@ -91,10 +104,10 @@ def stop_children(children: list[Child]) -> None:
             child.process.stdin.close()
 
 
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+def _answers(child: Child) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", child.port, timeout=5)
     try:
-        connection.request("GET", "/health", headers={"Host": f"localhost:{port}"})
+        connection.request("GET", child.page, headers={"Host": f"localhost:{child.port}"})
         return connection.getresponse().status < http.client.INTERNAL_SERVER_ERROR
     except (OSError, http.client.HTTPException):
         return False

@@ -79,8 +79,9 @@ def _add_staff(
 def _add_client(session: Session, vault: Vault, sample: SampleClient, *, now: int) -> dict[str, Any]:
     new = sample.new
     secret = register_client(session, add_partner(session, sample.partner, now=now), new, now=now)
-    for purpose in sample.purposes:
-        _add_purpose(session, vault.subkey("log"), new.client_id, purpose, now=now)
+    for later, purpose in enumerate(reversed(sample.purposes)):
+        # Residents read the oldest first, so each is a second older than the next.
+        _add_purpose(session, vault.subkey("log"), new.client_id, purpose, now=now - later)
     return {
         "name": new.name,
         "partner": sample.partner,

@@ -34,6 +34,7 @@ class Attribute(Base):
     """One fact about a resident, as it may be released: its value, where it comes from, since when it is verified."""
 
     __tablename__ = "accounts_attribute"
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
     resident_id: Mapped[str] = mapped_column(
         ForeignKey("accounts_resident.id"), primary_key=True, comment="Whose attribute. pii=no"

@@ -77,7 +77,7 @@ def end_session(session: SignedIn, sid: str) -> Response:
         if found is None:
             abort(404)
         sessions.end(writing, found.id_hash, now=now)
-        end_families_of_session(writing, found.id_hash, now=now)
+        end_families_of_session(writing, session.resident_id, found.id_hash, now=now)
     if sid != session.sid:
         return redirect("/account?done=ended", 303)
     response = redirect("/logged-out", 303)

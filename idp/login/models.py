@@ -22,6 +22,7 @@ class BrowserSession(Base):
     """A resident signed in in one browser. Only the hash of its cookie is kept."""
 
     __tablename__ = "login_session"
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
     id_hash: Mapped[bytes] = mapped_column(
         LargeBinary, primary_key=True, comment="SHA-256 of the cookie. pii=no"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from functools import cached_property
+import secrets
 from typing import TYPE_CHECKING
 
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import ARGON2_VERSION
 from sqlalchemy import select
 
 from idp.login.models import Password
@@ -29,6 +30,7 @@ class Passwords:
         self._hasher = argon2.PasswordHasher(
             time_cost=settings.iterations, memory_cost=settings.memory_kib, parallelism=settings.lanes
         )
+        self._nobody = _unmatched(settings)
 
     def hash(self, password: str) -> str:
         """The encoded hash to keep."""
@@ -46,19 +48,21 @@ class Passwords:
         """Whether the hash was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(kept)
 
-    def prepare(self) -> None:
-        """Make the hash that stands in for absent accounts, so that the first of them takes no longer."""
-        _ = self._nobody
-
-    @cached_property
-    def _nobody(self) -> str:
-        return self._hasher.hash(self._keyed("nobody"))
-
     def _keyed(self, password: str) -> bytes:
         digest = hmac.new(
             self._pepper, normal_password(password).encode("utf-8", "surrogatepass"), hashlib.sha256
         )
         return base64.b64encode(digest.digest())
+
+
+def _unmatched(settings: PasswordSettings) -> str:
+    """A hash of today's cost that no password matches; it is not computed, so even the first use is no slower."""
+    salt, digest = (
+        base64.b64encode(secrets.token_bytes(size)).rstrip(b"=").decode()
+        for size in (argon2.DEFAULT_RANDOM_SALT_LENGTH, argon2.DEFAULT_HASH_LENGTH)
+    )
+    cost = f"m={settings.memory_kib},t={settings.iterations},p={settings.lanes}"
+    return f"$argon2id$v={ARGON2_VERSION}${cost}${salt}${digest}"
 
 
 def set_password(

@@ -1,5 +1,8 @@
 """Tables of the protocol. Codes and tokens are 256 random bits, kept only as SHA-256 hashes.
 
+Tokens are kept under their hash alone (in SQLite without a second tree for row numbers), and carry no
+foreign key: a token whose family is gone finds nothing to live by.
+
 A *grant* is what a resident authorised for a client now. An *authorization* is one run through the
 authorization endpoint: its code, and the family of tokens that descend from it. Revoking either row kills
 everything under it in one write.
@@ -12,6 +15,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.db import Base
 
+#: Rows kept in the order of their primary key.
+CLUSTERED = {"sqlite_with_rowid": False}
 Serial = BigInteger().with_variant(Integer, "sqlite")
 
 
@@ -19,6 +24,7 @@ class Interaction(Base):
     """An authorization request that waits for its resident: bound to one browser, kept on our side only."""
 
     __tablename__ = "oidc_interaction"
+    __table_args__ = CLUSTERED
 
     id_hash: Mapped[bytes] = mapped_column(
         LargeBinary, primary_key=True, comment="SHA-256 of the handle. pii=no"
@@ -82,7 +88,7 @@ class Authorization(Base):
         ForeignKey("oidc_grant.id"), index=True, comment="Under which grant. pii=no"
     )
     client_id: Mapped[str] = mapped_column(String(64), comment="To whom the code was given. pii=no")
-    session_hash: Mapped[bytes] = mapped_column(LargeBinary, index=True, comment="In which session. pii=no")
+    session_hash: Mapped[bytes] = mapped_column(LargeBinary, comment="In which session. pii=no")
     sid: Mapped[str] = mapped_column(String(22), comment="The session's public name. pii=no")
     redirect_uri: Mapped[str] = mapped_column(Text, comment="Where the code was sent. pii=no")
     scope: Mapped[str] = mapped_column(Text, comment="Scopes of this family, space-separated. pii=no")
@@ -106,13 +112,12 @@ class AccessToken(Base):
     """A bearer token. `authorization_id` is NULL for a client acting for itself."""
 
     __tablename__ = "oidc_access_token"
+    __table_args__ = CLUSTERED
 
     token_hash: Mapped[bytes] = mapped_column(
         LargeBinary, primary_key=True, comment="SHA-256 of the token. pii=no"
     )
-    authorization_id: Mapped[int | None] = mapped_column(
-        ForeignKey("oidc_authorization.id"), index=True, comment="Its family. pii=no"
-    )
+    authorization_id: Mapped[int | None] = mapped_column(BigInteger, comment="Its family. pii=no")
     client_id: Mapped[str] = mapped_column(String(64), comment="Who holds it. pii=no")
     scope: Mapped[str] = mapped_column(Text, comment="Scopes, space-separated. pii=no")
     issued_at: Mapped[int] = mapped_column(BigInteger, comment="When it was made. pii=no")
@@ -129,13 +134,12 @@ class RefreshToken(Base):
     """A refresh token, spent by its first use; using it again kills the family (RFC 9700 §4.14.2)."""
 
     __tablename__ = "oidc_refresh_token"
+    __table_args__ = CLUSTERED
 
     token_hash: Mapped[bytes] = mapped_column(
         LargeBinary, primary_key=True, comment="SHA-256 of the token. pii=no"
     )
-    authorization_id: Mapped[int] = mapped_column(
-        ForeignKey("oidc_authorization.id"), index=True, comment="Its family. pii=no"
-    )
+    authorization_id: Mapped[int] = mapped_column(BigInteger, comment="Its family. pii=no")
     client_id: Mapped[str] = mapped_column(String(64), comment="Who holds it. pii=no")
     scope: Mapped[str] = mapped_column(Text, comment="Scopes, space-separated. pii=no")
     issued_at: Mapped[int] = mapped_column(BigInteger, comment="When it was made. pii=no")

@@ -371,11 +371,13 @@ def revoke_grants(connection: Any, resident_id: str, *, client_id: str | None, n
     return ended
 
 
-def end_families_of_session(connection: Any, session_hash: bytes, *, now: int) -> None:
+def end_families_of_session(connection: Any, resident_id: str, session_hash: bytes, *, now: int) -> None:
     """End the tokens of a session that ends, but for those that outlive it by agreement (offline_access)."""
+    own_grants = select(Grant.id).where(Grant.resident_id == resident_id)
     connection.execute(
         update(Authorization)
         .where(
+            Authorization.grant_id.in_(own_grants),
             Authorization.session_hash == session_hash,
             Authorization.revoked_at.is_(None),
             Authorization.scope.not_like("%offline_access%"),

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 DENIZEN = Path(sys.executable).with_name("denizen")
 ARRANGEMENTS = {"sqlite": "village", "postgresql": "city"}
+#: Seconds, as in the compose files (`stop_grace_period`).
+GRACE = 35
 RESIDENTS, STAFF = "id.riverton.example", "staff.riverton.example"
 
 
@@ -52,7 +54,7 @@ def town(empty_database_url: str, tmp_path: Path) -> Iterator[Town]:
             server = subprocess.Popen(
                 [DENIZEN, *command], env=environment, cwd=tmp_path, stdout=file, stderr=file
             )
-            stack.callback(server.wait, 20)
+            stack.callback(server.wait, GRACE)
             stack.callback(server.terminate)
             processes.append(server)
         port, staff_port = (_port(environment[f"DENIZEN_SERVER__{name}"]) for name in ("BIND", "STAFF_BIND"))
@@ -72,10 +74,12 @@ def test_town_answers_by_name_and_is_found_healthy(town: Town) -> None:
 
 
 def test_town_ends_when_it_is_told_to(town: Town) -> None:
-    """`docker stop` sends SIGTERM and waits ten seconds: what is under way ends, nothing is left behind."""
+    """`docker stop` sends SIGTERM and waits for the grace period: what is under way ends, and so does the service."""
     for process in town.processes:
         process.terminate()
-    assert [process.wait(10) for process in town.processes] == [0] * len(town.processes), town.log.read_text()
+    assert [process.wait(GRACE) for process in town.processes] == [0] * len(town.processes), (
+        town.log.read_text()
+    )
 
 
 def _environment(arrangement: str, database_url: str, folder: Path) -> dict[str, str]:

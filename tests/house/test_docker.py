@@ -11,6 +11,7 @@ import yaml
 
 from idp.settings import load
 from tests.house.repository import ROOT
+from tests.house.test_arrangements import GRACE
 
 DOCKER = ROOT / "docker"
 DOCKERFILE = (DOCKER / "Dockerfile").read_text(encoding="utf-8")
@@ -83,6 +84,13 @@ def test_service_is_confined(service: dict[str, Any]) -> None:
     assert "no-new-privileges:true" in service["security_opt"]
     assert "build" in service or service["user"].split(":")[0] not in {"0", "root", ""}
     assert not service.get("privileged")
+
+
+@pytest.mark.parametrize("arrangement", ARRANGEMENTS)
+def test_our_services_may_finish_what_is_under_way(arrangement: str) -> None:
+    """The grace period is the one that tests/house/test_arrangements.py allows."""
+    ours = [service for service in compose(arrangement)["services"].values() if "build" in service]
+    assert {service["stop_grace_period"] for service in ours} == {f"{GRACE}s"}
 
 
 @pytest.mark.parametrize("service", services())

@@ -37,7 +37,7 @@ def test_there_are_templates() -> None:
 @pytest.mark.parametrize("path", PAGES)
 def test_template_parses(path: Path) -> None:
     """A mistake in a template shows here, not on the resident's screen."""
-    ENVIRONMENT.compile(path.read_text(encoding="utf-8"), name=name(path))
+    ENVIRONMENT.parse(path.read_text(encoding="utf-8"), name=name(path))
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -49,9 +49,7 @@ def test_no_mistake_sends_anyone_to_an_address_that_is_not_registered(
     """RFC 9700 §4.11.2, CVE-2026-41479, CVE-2026-44681."""
     before = footprint(settled.town)
     for uri in (EVIL, f"{CALLBACK}@evil.test", None):
-        assert_refused_here(
-            settled.ask(parameters(settled.town.library, **{**mistake, "redirect_uri": uri}))
-        )
+        assert_refused_here(settled.ask(parameters(settled.town.library, **{**mistake, "redirect_uri": uri})))
     assert footprint(settled.town) == before
 
 

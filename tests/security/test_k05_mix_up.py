@@ -115,7 +115,9 @@ def test_no_token_passes_through_the_browser(settled: Settled, response_type: st
     assert footprint(settled.town) == before
 
 
-@pytest.mark.parametrize("response_mode", ["fragment", "form_post", "jwt", "query.jwt", "web_message", "fish"])
+@pytest.mark.parametrize(
+    "response_mode", ["fragment", "form_post", "jwt", "query.jwt", "web_message", "fish"]
+)
 def test_an_answer_travels_in_the_query_or_not_at_all(settled: Settled, response_mode: str) -> None:
     """A mode that discovery does not list is refused, not obeyed."""
     answer = settled.ask(parameters(settled.town.library, response_mode=response_mode))

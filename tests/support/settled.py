@@ -119,9 +119,7 @@ def assert_refused_back(answer: TestResponse, error: str) -> None:
 
 
 @pytest.fixture(scope="session", params=WAYS)
-def settled(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Settled]:
+def settled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settled]:
     """The settled town, once per engine and way in."""
     engine, _, way = request.param.partition(", ")
     folder = tmp_path_factory.mktemp("settled")

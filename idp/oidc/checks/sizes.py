@@ -15,5 +15,7 @@ def check_sizes(draft: Draft) -> None:
     nonce = draft.unverified.get("nonce")
     if nonce is not None and len(nonce) > NONCE_LIMIT:
         raise Refusal("invalid_request", f"nonce is longer than {NONCE_LIMIT} characters")
+    if nonce is not None and "\0" in nonce:  # PostgreSQL cannot keep it
+        raise Refusal("invalid_request", "nonce has a character that it cannot have")
     draft.nonce = nonce
     draft.ui_locales = draft.unverified.get("ui_locales", "")[:200] or None

@@ -44,8 +44,10 @@ class CodeGrant(TokenGrant):
             if not isinstance(family, service.CodeRefused):
                 issued = issue(provider, connection, client, family, scope=family.scope, now=now)
         if issued is None:
-            reason = family.value if isinstance(family, service.CodeRefused) else "grant ended"
-            log.warning("refused path=/token error=invalid_grant client=%s code=%s", client.client_id, reason)
+            reason = family.value if isinstance(family, service.CodeRefused) else "without_grant"
+            log.warning(
+                "refused path=/token error=invalid_grant client=%s reason=code_%s", client.client_id, reason
+            )
             raise InvalidGrantError("The code is not valid, was used before, or belongs to another request")
         return 200, issued.signed(provider, client, now=now), []
 

@@ -39,7 +39,9 @@ class RefreshGrant(TokenGrant):
         refused = service.spend_refresh(connection, token, row, now=now)
         if refused is not None:
             log.warning(
-                "refused path=/token error=invalid_grant client=%s refresh=%s", client.client_id, refused.value
+                "refused path=/token error=invalid_grant client=%s reason=refresh_token_%s",
+                client.client_id,
+                refused.value,
             )
             return None
         return issue(provider, connection, client, row, scope=scope, refresh_until=row.expires_at, now=now)

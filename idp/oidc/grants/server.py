@@ -87,4 +87,6 @@ class TokenGrant(BaseGrant, TokenEndpointMixin):
         value = self.request.form.get(name)
         if value is None:
             raise Refusal("invalid_request", f"{name} is missing")
+        if "\0" in value:  # PostgreSQL would not even compare it
+            raise Refusal("invalid_request", f"{name} has a character that it cannot have")
         return value

@@ -108,7 +108,7 @@ def _finished(session: SignedIn | None, values: Parameters, client: Client | Non
         now = ctx.now()
         with ctx.database.transaction() as writing:
             sessions.end(writing, session.id_hash, now=now)
-            service.end_families_of_session(writing, session.id_hash, now=now)
+            service.end_families_of_session(writing, session.resident_id, session.id_hash, now=now)
     target = values.get("post_logout_redirect_uri")
     is_known = client is not None and target is not None and target in client.post_logout_redirect_uris
     if is_known and target is not None:

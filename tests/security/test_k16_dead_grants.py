@@ -1,0 +1,172 @@
+"""K16: what a grant stood on has ended, so its tokens have, everywhere; and nobody asks about foreign tokens."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import update
+
+from idp.accounts.models import Resident
+from idp.clients.service import disable_client
+from tests.support.nodes import another_node
+from tests.support.settled import SCOPE, footprint
+from tests.support.town import ISSUER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.settled import Settled
+    from tests.support.town import Partner, Town
+
+INACTIVE = b'{"active":false}'
+FULL = f"{SCOPE} tax:read"
+
+
+def _withdraw(town: Town) -> None:
+    browser = town.browser()
+    browser.sign_in(town.maria)
+    browser.get("/privacy/services/library")
+    answer = browser.submit("/privacy/services/library/withdraw")
+    assert (answer.status_code, answer.location) == (303, "/privacy/services/library/withdrawn")
+
+
+def _set_state(town: Town, state: str) -> None:
+    with town.context.database.transaction() as session:
+        session.execute(update(Resident).where(Resident.id == town.maria.resident_id).values(state=state))
+
+
+def _destroy_key(town: Town) -> None:
+    with town.context.database.transaction() as session:
+        session.execute(update(Resident).where(Resident.id == town.maria.resident_id).values(data_key=None))
+
+
+ENDINGS: dict[str, Callable[[Town], Any]] = {
+    "consent withdrawn": _withdraw,
+    "account frozen": lambda town: _set_state(town, "frozen"),
+    "account closed": lambda town: _set_state(town, "closed"),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
+def test_tokens_die_with_what_they_stood_on_on_every_node_at_once(
+    town: Town, ending: Callable[[Town], Any]
+) -> None:
+    """CVE-2026-43983, CVE-2026-18208: refresh, userinfo and introspection, with no delay at all."""
+    tokens = town.tokens(town.library, town.maria, FULL)
+    with another_node(town) as other:
+        for node in (town, other):
+            assert node.userinfo(tokens["access_token"]).status_code == 200
+            assert node.introspect(town.service, tokens["access_token"]).json["active"] is True
+        ending(town)
+        for node in (other, town):
+            _assert_dead(node, town.library, tokens)
+
+
+def test_a_client_that_is_switched_off_is_dead_within_a_second_on_every_node(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other nodes keep clients in memory for a second at most; then its tokens say nothing to anyone."""
+    tokens = town.tokens(town.library, town.maria, FULL)
+    with another_node(town) as other:
+        assert other.introspect(town.service, tokens["access_token"]).json["active"] is True
+        with town.context.database.transaction() as session:
+            disable_client(session, "library", now=int(town.clock()))
+        later = SimpleNamespace(monotonic=lambda: time.monotonic() + 1.0)
+        monkeypatch.setattr("idp.jobs.stamps.time", later)
+        for node in (town, other):
+            assert node.userinfo(tokens["access_token"]).status_code == 401
+            for token in (tokens["access_token"], tokens["refresh_token"]):
+                assert node.introspect(town.service, token).data == INACTIVE
+                assert node.introspect(town.library, token).json["error"] == "invalid_client"
+            answer = node.refresh(town.library, tokens["refresh_token"])
+            assert (answer.status_code, answer.json["error"]) == (401, "invalid_client")
+
+
+def test_an_erased_residents_tokens_give_nothing(town: Town) -> None:
+    """Without its data key an account cannot be read: no new tokens, no userinfo, and no error of ours."""
+    tokens = town.tokens(town.library, town.maria, FULL)
+    _destroy_key(town)
+    assert town.userinfo(tokens["access_token"]).status_code == 401
+    answer = town.refresh(town.library, tokens["refresh_token"])
+    assert (answer.status_code, answer.json["error"]) == (400, "invalid_grant")
+
+
+def _assert_dead(node: Town, owner: Partner, tokens: dict[str, Any]) -> None:
+    assert node.userinfo(tokens["access_token"]).status_code == 401
+    for asker in (owner, node.service):
+        for token in (tokens["access_token"], tokens["refresh_token"]):
+            answer = node.introspect(asker, token)
+            assert (answer.status_code, answer.data) == (200, INACTIVE)
+    answer = node.refresh(owner, tokens["refresh_token"])
+    assert (answer.status_code, answer.json["error"]) == (400, "invalid_grant")
+
+
+def test_a_code_given_before_the_end_gives_nothing_after_it(town: Town) -> None:
+    """The minute between code and token is no gap: the grant is read again when the code is redeemed."""
+    from tests.support.town import Proof
+
+    for ending in (_withdraw, lambda town: _set_state(town, "frozen")):
+        proof = Proof()
+        code = town.browser().code(town.library, town.maria, FULL, proof)
+        ending(town)
+        answer = town.redeem(town.library, code, proof)
+        assert (answer.status_code, answer.json["error"]) == (400, "invalid_grant")
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/token-introspection+jwt"])
+@pytest.mark.parametrize("kind", ["access_token", "refresh_token", "id_token", "unheard of"])
+def test_a_stranger_learns_nothing_by_introspection(settled: Settled, kind: str, accept: str) -> None:
+    """RFC 7662 §4, CVE-2026-37979: the same bytes for a live token, a dead one and none; in any form."""
+    town = settled.town
+    token = settled.tokens(town.library).get(kind, "x" * 43)
+    before = footprint(town)
+    for stranger in (town.tax, town.service):
+        for hint in ("access_token", "refresh_token", "fish"):
+            form = {"token": token, "token_type_hint": hint}
+            answer = town.call("/introspect", stranger, form, headers={"Accept": accept})
+            assert (answer.status_code, answer.data, answer.mimetype) == (200, INACTIVE, "application/json")
+    assert footprint(town) == before
+
+
+def test_a_public_client_and_the_public_cannot_introspect_at_all(settled: Settled) -> None:
+    """RFC 7662 §2.1: the endpoint MUST require authorization."""
+    town = settled.town
+    token = settled.tokens(town.public)["access_token"]
+    assert town.introspect(town.public, token).status_code == 401
+    answer = town.app.test_client(use_cookies=False).post(
+        "/introspect", data={"token": token}, base_url=ISSUER
+    )
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
+@pytest.mark.parametrize("stranger", ["tax", "public", "service"])
+def test_revoking_another_clients_token_has_no_effect(settled: Settled, stranger: str, kind: str) -> None:
+    """RFC 7009 §2.1, CVE-2024-47077; the answer does not tell that there was one."""
+    town = settled.town
+    tokens = settled.tokens(town.library)
+    before = footprint(town)
+    answer = town.call("/revoke", getattr(town, stranger), {"token": tokens[kind]})
+    nothing = town.call("/revoke", getattr(town, stranger), {"token": "x" * 43})
+    assert (answer.status_code, answer.data) == (nothing.status_code, nothing.data) == (200, b"")
+    assert footprint(town) == before
+    assert all(settled.is_alive(town.library, tokens).values())
+
+
+def test_what_is_not_offered_is_not_there(settled: Settled) -> None:
+    """A feature that is absent is absent: not in discovery, and its address is 404 (password reset, PAR, …)."""
+    client = settled.town.app.test_client()
+    offered = client.get("/.well-known/openid-configuration", base_url=ISSUER).json
+    for name, path in {
+        "pushed_authorization_request_endpoint": "/par",
+        "device_authorization_endpoint": "/device_authorization",
+        "registration_endpoint": "/register",
+        "backchannel_authentication_endpoint": "/bc-authorize",
+        "check_session_iframe": "/check-session",
+    }.items():
+        assert name not in offered
+        for method in ("GET", "POST"):
+            assert client.open(path, method=method, base_url=ISSUER).status_code == 404

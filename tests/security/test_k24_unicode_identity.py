@@ -1,0 +1,164 @@
+"""K24: one mailbox has one account, one name has one spelling, and look-alikes are refused rather than guessed."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from idp.accounts.models import Resident
+from idp.accounts.rules import normal_email, normal_username, tidy_name
+from idp.accounts.service import NewResident, create_resident, find_resident
+from idp.messaging.models import Message
+from idp.messaging.service import open_mail
+from idp.signup.models import SignUpLink
+
+if TYPE_CHECKING:
+    from tests.support.town import Town
+
+AMBIGUOUS = {
+    "full-width letters": "ｍaria@example.org",
+    "full-width at sign": "maria＠example.org",
+    "dotless i": "marıa@example.org",
+    "dotted capital I": "MARİA@example.org",
+    "sharp s": "maria@straße.example",
+    "Kelvin sign": "\u212aaren@example.org",
+    "zero-width space": "mar\u200bia@example.org",
+    "zero-width joiner": "mar\u200dia@example.org",
+    "right-to-left override": "\u202egro.elpmaxe@airam",
+    "composed": "josé@example.org",
+    "decomposed": unicodedata.normalize("NFD", "josé@example.org"),
+    "Cyrillic letter": "mаria@example.org",
+    "Cyrillic domain": "maria@ехample.org",
+    "trailing dot": "maria@example.org.",
+    "two addresses": "maria@example.org,evil@evil.example",
+    "address in address": "maria@example.org@evil.example",
+    "display name": "Maria <evil@evil.example>",
+    "quoted": '"maria"@example.org',
+    "comment": "maria(x)@example.org",
+    "line break": "maria@example.org\r\nBcc: evil@evil.example",
+    "line break before": "x\nmaria@example.org",
+    "encoded line break": "maria@example.org%0d%0aBcc:evil@evil.example",
+    "inner space": "mar ia@example.org",
+    "NUL": "maria@example.org\x00.evil.example",
+    "address literal": "maria@[127.0.0.1]",
+    "one label": "maria@localhost",
+    "dots": "maria..x@example.org",
+    "long": f"{'a' * 64}@{'b' * 60}.{'c' * 60}.{'d' * 60}.{'e' * 20}.org",
+}
+ONE_MAILBOX = ["maria@example.org", "MARIA@EXAMPLE.ORG", "Maria@Example.Org", "  maria@example.org\t"]
+
+
+def test_an_ambiguous_address_is_refused_before_anything_is_written(town: Town) -> None:
+    """CVE-2019-19844: neither folded nor guessed; no link, no mail."""
+    browser = town.browser()
+    for name, address in AMBIGUOUS.items():
+        browser.get("/signup")
+        answer = browser.submit("/signup", email=address)
+        assert answer.status_code == 422, name
+    assert (town.rows(SignUpLink), town.rows(Message)) == ([], [])
+
+
+def test_an_ambiguous_name_finds_nobody(town: Town) -> None:
+    """A look-alike of Maria's address or user name signs nobody in."""
+    names = [*AMBIGUOUS.values(), "ｍaria", "marıa", "mar\u200bia", "mаria", "maria\x00", "MARİA"]
+    with town.context.database.reading() as session:
+        for name in names:
+            assert find_resident(session, town.context.vault, name) is None, ascii(name)
+
+
+def test_every_spelling_of_a_mailbox_is_one_account(town: Town) -> None:
+    """Case and surrounding space make no second account, and mail goes to the address as it is kept."""
+    with town.context.database.reading() as session:
+        for spelling in (*ONE_MAILBOX, "Maria", " MARIA "):
+            found = find_resident(session, town.context.vault, spelling)
+            assert found is not None, spelling
+            assert found.id == town.maria.resident_id
+    for spelling in ONE_MAILBOX:
+        browser = town.browser()
+        browser.http.environ_base["REMOTE_ADDR"] = "192.0.2.9"
+        browser.get("/signup")
+        browser.submit("/signup", email=spelling)
+    mails = [open_mail(town.context.vault, message) for message in town.rows(Message)]
+    assert {mail.to for mail in mails} == {"maria@example.org"}
+    assert all("/signup/confirm" not in mail.text for mail in mails)
+
+
+def test_spellings_of_one_mailbox_share_its_budget(town: Town) -> None:
+    """Nobody's mailbox is flooded by typing it in another case."""
+    browser, codes = town.browser(), []
+    for spelling in ONE_MAILBOX:
+        browser.get("/signup")
+        codes.append(browser.submit("/signup", email=spelling).status_code)
+    assert codes == [200, 200, 200, 429]
+
+
+@pytest.mark.parametrize("taken", ["e-mail", "user name"])
+def test_the_database_itself_refuses_a_second_account(town: Town, taken: str) -> None:
+    """Two requests at once cannot both win: the index is unique over the normal form."""
+    email, username = ("MARIA@example.org", None) if taken == "e-mail" else (None, "MARIA")
+    with pytest.raises(IntegrityError), town.context.database.transaction() as session:
+        create_resident(session, town.context.vault, NewResident("en", {}, email, username), now=1)
+    assert len(town.rows(Resident)) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u212aaren",
+        "ｋaren",
+        "karén",
+        "kar\u200ben",
+        "кaren",
+        "ka",
+        "-karen",
+        "karen@example.org",
+        "k" * 41,
+        "a b c",
+    ],
+)
+def test_a_user_name_is_plain_letters_or_none(text: str) -> None:
+    """The Kelvin sign lower-cases to a plain k; it is refused all the same."""
+    assert normal_username(text) is None
+
+
+def test_names_keep_their_script_and_lose_what_hides() -> None:
+    """People are called what they are called; direction marks and control characters are no letters."""
+    assert tidy_name(unicodedata.normalize("NFD", " José  María ")) == "José María"
+    for name in ("Юлия", "محمد", "中村", "O’Brien-Ｋ", "नरेन्द्र", "می\u200cخواهم"):
+        assert tidy_name(name) == unicodedata.normalize("NFC", name)
+    for name in ("\u202eevil", "a\x00b", "a\u2066b", "a\ud800b", "\ue000", "", "  ", "x" * 101):
+        assert tidy_name(name) is None, ascii(name)
+
+
+def test_normal_addresses_pass() -> None:
+    """The rule refuses look-alikes, not people."""
+    for address in ("a@b.co", "first.last+tag@sub.example.museum", "o'neil_1@xn--mnchen-3ya.example"):
+        assert normal_email(address) == address
+
+
+def test_a_password_is_normalised_to_nfc_and_not_changed_otherwise(town: Town) -> None:
+    """NIST SP 800-63B-4 §3.1.1.2: every keyboard's spelling of é works; nothing is trimmed, folded or cut."""
+    from idp.login.passwords import set_password
+
+    passwords = town.app.extensions["denizen.login"].passwords
+    right = "José rows a small red boat " + "x" * 100
+    with town.context.database.transaction() as session:
+        set_password(session, passwords, town.maria.resident_id, right, now=1)
+    spellings = {
+        unicodedata.normalize("NFC", right): 303,
+        unicodedata.normalize("NFD", right): 303,
+        right.replace("J", "Ｊ"): 422,
+        right.lower(): 422,
+        right + " ": 422,
+        right[:-1]: 422,
+        right + "x": 422,
+        right.replace("José", "Jose"): 422,
+    }
+    for spelling, status in spellings.items():
+        browser = town.browser()
+        browser.get("/login")
+        answer = browser.submit("/login", username="maria", password=spelling)
+        assert answer.status_code == status, ascii(spelling)
