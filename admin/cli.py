@@ -8,6 +8,7 @@ import click
 
 from admin.sandbox.cli import demo
 from admin.staff.cli import staff
+from idp import cli_clients, cli_log
 from idp.cli import main, settings_of
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from idp.web.context import Context
 
-__all__ = ["main"]
+__all__ = ["cli_clients", "cli_log", "main"]
 
 main.add_command(demo)
 main.add_command(staff)

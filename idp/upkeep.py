@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, select
 
 from consent import log as consent_log
-from idp.jobs.stamps import bump
+from idp.jobs.stamps import KEYS, bump
 from idp.jobs.worker import Job
 from idp.login.models import BrowserSession, Budget
 from idp.messaging.delivery import Courier
 from idp.messaging.models import Message
 from idp.oidc.models import AccessToken, Authorization, Interaction, RefreshToken
-from idp.oidc.provider import KEYS_STAMP
 from idp.signup.models import SignUpLink
 from keys import rotation
 from keys.rotation import RotationSchedule
@@ -107,7 +106,7 @@ def _record(session: Session, context: Context, events: Sequence[KeyEvent], *, n
             now=now,
         )
     if events:
-        bump(session, KEYS_STAMP)
+        bump(session, KEYS)
 
 
 _KINDS: dict[type[Any], str] = {

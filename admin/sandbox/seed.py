@@ -14,9 +14,8 @@ from consent.purposes import declare_purpose, publish_notice
 from idp.accounts.rules import display_name
 from idp.accounts.service import NewResident, create_resident, set_attribute
 from idp.clients.service import add_partner, register_client
-from idp.jobs.stamps import bump
+from idp.jobs.stamps import PURPOSES, bump
 from idp.login.passwords import Passwords, set_password
-from idp.oidc.provider import PURPOSES_STAMP
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -114,4 +113,4 @@ def _add_purpose(
     publish_notice(
         session, log_key=log_key, purpose_id=purpose_id, texts=purpose.texts, material=True, now=now
     )
-    bump(session, PURPOSES_STAMP)
+    bump(session, PURPOSES)

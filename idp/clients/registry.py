@@ -13,14 +13,12 @@ from sqlalchemy import select
 
 from idp.clients.models import ClientRow, Partner
 from idp.clients.rules import is_registered_redirect
-from idp.jobs.stamps import Cached
+from idp.jobs.stamps import CLIENTS, Cached
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from idp.db import Database
-
-STAMP = "clients"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ class Client(ClientMixin):
     def form_targets(self) -> str:
         """Origins to which a form of ours may lead on, for the page policy."""
         targets = set()
-        for uri in self.redirect_uris:
+        for uri in (*self.redirect_uris, *self.post_logout_redirect_uris):
             parts = urlsplit(uri)
             targets.add(
                 f"{parts.scheme}://{parts.netloc}"
@@ -101,7 +99,7 @@ class ClientRegistry:
     """Every live client by its client_id."""
 
     def __init__(self, database: Database) -> None:
-        self._cache = Cached(database, STAMP, _load)
+        self._cache = Cached(database, CLIENTS, _load)
 
     def find(self, client_id: str) -> Client | None:
         """A client that exists and is switched on."""

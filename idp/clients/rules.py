@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 _LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::[0-9]{1,5})?(/[!-~]*)?")
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+# Whatever else a URL parser lets pass as a host would end a directive of the page policy.
+_AUTHORITY = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]*)?", re.IGNORECASE)
 
 
 def is_registered_redirect(unverified_uri: str, registered: Sequence[str], *, native: bool) -> bool:
@@ -33,9 +35,19 @@ def is_registered_redirect(unverified_uri: str, registered: Sequence[str], *, na
     return False
 
 
+def sector_of(redirect_uris: Sequence[str]) -> str | None:
+    """The host that all of a client's redirect URIs share (OIDC Core §8.1); None when there is no such host.
+
+    A resident's own machine is nobody's sector: every native app's partner would share it with all others.
+    """
+    hosts = {urlsplit(uri).hostname for uri in redirect_uris}
+    host = hosts.pop() if len(hosts) == 1 else None
+    return None if host in _LOCAL_HOSTS else host
+
+
 def redirect_problem(uri: str, *, native: bool) -> str | None:
     """Why a redirect URI cannot be registered, in the partner's words; None when it can."""
-    if not uri.isascii() or any(letter <= " " or letter in '\\"<>`*\x7f' for letter in uri):
+    if not uri.isascii() or any(letter <= " " or letter in "\\\"'<>`*\x7f" for letter in uri):
         return "has spaces, control characters, wildcards or letters outside ASCII"
     try:
         parts = urlsplit(uri)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from sqlalchemy import select
 
 from idp.clients.models import ClientRow, Partner
-from idp.clients.registry import STAMP
-from idp.clients.rules import redirect_problem
-from idp.jobs.stamps import bump
+from idp.clients.rules import redirect_problem, sector_of
+from idp.jobs.stamps import CLIENTS, bump
 from idp.web.cookies import digest, new_secret
 
 if TYPE_CHECKING:
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
 AUTH_METHODS = ("none", "client_secret_basic", "client_secret_post")
 ALGORITHMS = ("ES256", "RS256")
+APPLICATION_TYPES = ("web", "native")
+_SCOPE = re.compile(r"[!#-\[\]-~]+")  # scope-token of RFC 6749 §3.3
 
 
 class ClientRefused(Exception):
@@ -82,13 +83,13 @@ def register_client(session: Session, partner_id: str, new: NewClient, *, now: i
             id_token_signed_response_alg=new.id_token_signed_response_alg,
             home_url=new.home_url,
             is_pairwise=new.is_pairwise,
-            sector=new.sector or _sector(new),
+            sector=new.sector or sector_of(new.redirect_uris) or new.client_id,
             created_at=now,
             disabled_at=None,
         )
     )
     session.flush()
-    bump(session, STAMP)
+    bump(session, CLIENTS)
     return secret
 
 
@@ -98,14 +99,8 @@ def disable_client(session: Session, client_id: str, *, now: int) -> bool:
     if row is None:
         return False
     row.disabled_at = now
-    bump(session, STAMP)
+    bump(session, CLIENTS)
     return True
-
-
-def _sector(new: NewClient) -> str:
-    """Host of the redirect URIs (OIDC Core §8.1); a client without one is its own sector."""
-    hosts = {urlsplit(uri).netloc for uri in new.redirect_uris}
-    return hosts.pop() if len(hosts) == 1 and "" not in hosts else new.client_id
 
 
 def _check(new: NewClient) -> None:
@@ -120,8 +115,10 @@ def _check(new: NewClient) -> None:
         raise ClientRefused("a public client cannot use client_credentials")
     if "authorization_code" in new.grant_types and not new.redirect_uris:
         raise ClientRefused("redirect_uris is missing")
-    if any(" " in scope or '"' in scope or "\\" in scope for scope in (*new.scopes, *new.protects_scopes)):
-        raise ClientRefused("scopes must not contain spaces, quotes or backslashes")
+    if not all(_SCOPE.fullmatch(scope) for scope in (*new.scopes, *new.protects_scopes)):
+        raise ClientRefused("scopes must not be empty or contain spaces, quotes or backslashes")
+    if new.application_type not in APPLICATION_TYPES:
+        raise ClientRefused(f"application_type must be one of {', '.join(APPLICATION_TYPES)}")
     for uri in (*new.redirect_uris, *new.post_logout_redirect_uris):
         problem = redirect_problem(uri, native=new.application_type == "native")
         if problem:

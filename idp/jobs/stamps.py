@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: What processes keep in memory, by the name of its stamp.
+CLIENTS = "clients"
+KEYS = "keys"
+PURPOSES = "purposes"
+
 _READ = select(Stamp.version).where(Stamp.name == bindparam("name"))
 #: How long a process may work with what it has, in seconds (design: within a second across nodes).
 FRESH_FOR = 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,17 @@ def device_name(user_agent: str) -> str:
     browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
     system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
     return ", ".join(part for part in (browser, system) if part) or "?"
+
+
+def network_of(address: str) -> str:
+    """What counts as one source of guesses: an IPv4 address, or an IPv6 /64, of which one subscriber has all."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv4Address):
+        return str(parsed)
+    return str(parsed.ipv4_mapped or IPv6Network((parsed, 64), strict=False))
 
 
 def is_alive(*, seen_at: int, expires_at: int, idle_for: int, now: int) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from idp.accounts.service import find_resident
 from idp.login import sessions, throttle
 from idp.login.passwords import kept_hash, set_password
-from idp.login.rules import device_name
+from idp.login.rules import device_name, network_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -50,6 +50,11 @@ class Attempt:
         """The typed name as budgets know it."""
         return self.unverified_name.strip().casefold()
 
+    @property
+    def network(self) -> str:
+        """Where it was typed, as budgets know it."""
+        return network_of(self.source)
+
 
 def sign_in(ctx: Context, passwords: Passwords, attempt: Attempt, *, now: int) -> Success | Failure:
     """Check a password outside any transaction, then begin a session in one.
@@ -83,11 +88,13 @@ def sign_in(ctx: Context, passwords: Passwords, attempt: Attempt, *, now: int) -
 
 def _has_budget(ctx: Context, attempt: Attempt, *, now: int) -> bool:
     with ctx.database.transaction() as session:
-        has_own = throttle.spend(session, throttle.PER_NAME_AND_SOURCE, attempt.name, attempt.source, now=now)
-        return throttle.spend(session, throttle.PER_SOURCE, attempt.source, now=now) and has_own
+        has_own = throttle.spend(
+            session, throttle.PER_NAME_AND_SOURCE, attempt.name, attempt.network, now=now
+        )
+        return throttle.spend(session, throttle.PER_SOURCE, attempt.network, now=now) and has_own
 
 
 def _give_back(session: Session, attempt: Attempt) -> None:
     """Only wrong guesses use up a budget, so a busy town hall does not lock itself out."""
-    throttle.refund(session, throttle.PER_NAME_AND_SOURCE, attempt.name, attempt.source)
-    throttle.refund(session, throttle.PER_SOURCE, attempt.source)
+    throttle.refund(session, throttle.PER_NAME_AND_SOURCE, attempt.name, attempt.network)
+    throttle.refund(session, throttle.PER_SOURCE, attempt.network)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from consent.purposes import Purpose, purposes_for_client
-from idp.jobs.stamps import Cached
+from idp.jobs.stamps import KEYS, PURPOSES, Cached
 from keys.signing import KeyRing, load_ring
 
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from idp.clients.registry import ClientRegistry
     from idp.web.context import Context
-
-KEYS_STAMP = "keys"
-PURPOSES_STAMP = "purposes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +47,9 @@ class Provider:
 
     def __post_init__(self) -> None:
         ctx = self.context
-        object.__setattr__(self, "_keys", Cached(ctx.database, KEYS_STAMP, self._load_keys))
+        object.__setattr__(self, "_keys", Cached(ctx.database, KEYS, self._load_keys))
         # Begins empty at every change and fills as clients come by.
-        object.__setattr__(self, "_purposes", Cached(ctx.database, PURPOSES_STAMP, lambda _: {}))
+        object.__setattr__(self, "_purposes", Cached(ctx.database, PURPOSES, lambda _: {}))
 
     @property
     def issuer(self) -> str:

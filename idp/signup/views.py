@@ -12,7 +12,7 @@ from idp.accounts.service import find_resident
 from idp.login import sessions, throttle
 from idp.login.current import end_former_session, put_session
 from idp.login.ports import ports
-from idp.login.rules import device_name
+from idp.login.rules import device_name, network_of
 from idp.login.service import ACR_BASIC
 from idp.signup import service
 from idp.signup.forms import AccountForm, email_errors
@@ -60,9 +60,8 @@ def submit() -> str | tuple[str, int]:
 def _has_budget(session: Session, email: str, *, now: int) -> bool:
     """Nobody's mailbox is flooded through us."""
     per_address = throttle.spend(session, throttle.MAIL_PER_ADDRESS, email.strip().casefold(), now=now)
-    return (
-        throttle.spend(session, throttle.MAIL_PER_SOURCE, incoming().remote_address, now=now) and per_address
-    )
+    source = network_of(incoming().remote_address)
+    return throttle.spend(session, throttle.MAIL_PER_SOURCE, source, now=now) and per_address
 
 
 @bp.get("/signup/confirm")

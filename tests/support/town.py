@@ -15,9 +15,8 @@ from consent.purposes import NoticeText, declare_purpose, publish_notice
 from idp.accounts.service import NewResident, create_resident
 from idp.app import create_app, open_context
 from idp.clients.service import NewClient, add_partner, register_client
-from idp.jobs.stamps import bump
+from idp.jobs.stamps import PURPOSES, bump
 from idp.login.passwords import Passwords, set_password
-from idp.oidc.provider import PURPOSES_STAMP
 from idp.settings import Settings
 from idp.upkeep import turn_keys
 from keys.envelope import create_key_file
@@ -386,6 +385,6 @@ def _client(
         publish_notice(
             session, log_key=log_key, purpose_id=purpose_id, texts={"en": text}, material=True, now=now
         )
-        bump(session, PURPOSES_STAMP)
+        bump(session, PURPOSES)
     uri = new.redirect_uris[0] if new.redirect_uris else ""
     return Partner(new.client_id, secret, new.token_endpoint_auth_method, uri)

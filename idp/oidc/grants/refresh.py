@@ -35,7 +35,6 @@ class RefreshGrant(TokenGrant):
         row = service.find_refresh(connection, token, client_id=client.client_id)
         if row is None:
             return None
-        scope = self._narrowed(row.token_scope)
         refused = service.spend_refresh(connection, token, row, now=now)
         if refused is not None:
             log.warning(
@@ -44,10 +43,11 @@ class RefreshGrant(TokenGrant):
                 refused.value,
             )
             return None
+        scope = self._narrowed(row.token_scope)
         return issue(provider, connection, client, row, scope=scope, refresh_until=row.expires_at, now=now)
 
     def _narrowed(self, granted: str) -> str:
-        """The scope asked for, never wider than before (RFC 6749 §6); raised before anything is spent."""
+        """The scope asked for, never wider than before (RFC 6749 §6); a refusal takes back the spending."""
         asked = self.request.form.get("scope")
         if asked is None:
             return granted

@@ -1,0 +1,98 @@
+"""A partner app on its own: what it does with answers that it must not believe."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from admin.sandbox.partner_app import PartnerApp, Registration
+from admin.sandbox.partner_sites import partner_sites
+from admin.sandbox.ports import Ports
+from admin.sandbox.visits import Memory
+from tests.support.loopback import free_port
+
+ISSUER = "http://localhost:8400"
+LIBRARY = partner_sites(Ports())[0]
+
+
+def new_app(issuer: str = ISSUER) -> PartnerApp:
+    """The library, with what the town's discovery document says already read."""
+    app = PartnerApp(LIBRARY, Registration(issuer, LIBRARY.client_id, "secret", "session secret"))
+    if issuer == ISSUER:
+        app.town.server_metadata.update(
+            {
+                "_loaded_at": 1,
+                "issuer": issuer,
+                "authorization_endpoint": f"{issuer}/authorize",
+                "token_endpoint": f"{issuer}/token",
+            }
+        )
+    return app
+
+
+def test_sign_in_uses_the_code_flow_with_pkce_state_and_nonce() -> None:
+    """RFC 9700 §2.1: code, S256, state; OIDC Core §3.1.2.1: nonce."""
+    answer = new_app().flask.test_client().get("/sign-in")
+    asked = {name: one for name, (one,) in parse_qs(urlsplit(answer.headers["Location"]).query).items()}
+    assert answer.headers["Location"].startswith(f"{ISSUER}/authorize?")
+    assert (asked["response_type"], asked["code_challenge_method"]) == ("code", "S256")
+    assert asked["redirect_uri"] == f"{LIBRARY.url}/callback"
+    assert all(len(asked[name]) >= 20 for name in ("state", "nonce", "code_challenge"))
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("library-session=")
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+
+
+def test_the_two_apps_use_different_cookies() -> None:
+    """Ports do not separate cookies on one machine."""
+    library, tax = (
+        PartnerApp(site, Registration(ISSUER, site.client_id, "x", "y")).flask.config["SESSION_COOKIE_NAME"]
+        for site in partner_sites(Ports())
+    )
+    assert library != tax
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "words"),
+    [
+        ("error=access_denied&state=x", 200, "chose not to share"),
+        ("error=server_error&state=x", 400, "not signed in"),
+        ("code=stolen&state=of-somebody-else", 400, "not signed in"),
+        ("code=x", 400, "not signed in"),
+        ("", 400, "not signed in"),
+        ("code=x&state=y&iss=http%3A%2F%2Fevil.example", 400, "not signed in"),
+    ],
+)
+def test_an_answer_that_nobody_asked_for_signs_nobody_in(query: str, status: int, words: str) -> None:
+    """A refusal is fine; a foreign state, issuer or code is not believed, and no stack trace is shown."""
+    browser = new_app().flask.test_client()
+    answer = browser.get(f"/callback?{query}")
+    assert answer.status_code == status
+    assert words in answer.text
+    assert "What we know about you" not in browser.get("/").text
+
+
+def test_a_town_that_does_not_answer_is_told_in_plain_words() -> None:
+    """The page says that it is not the reader's mistake."""
+    answer = new_app(f"http://localhost:{free_port()}").flask.test_client().get("/sign-in")
+    assert answer.status_code == 503
+    assert "cannot be reached" in answer.text
+
+
+def test_forgotten_visits_and_stray_posts_change_nothing() -> None:
+    """After a restart the app knows nobody: its buttons lead home."""
+    browser = new_app().flask.test_client()
+    for path in ("/refresh", "/sign-out"):
+        answer = browser.post(path)
+        assert (answer.status_code, answer.headers["Location"]) == (303, LIBRARY.url)
+    assert browser.get("/sign-out").status_code == 405
+
+
+def test_memory_drops_the_oldest() -> None:
+    """A demo that runs for weeks does not fill the machine."""
+    memory: Memory[int] = Memory()
+    keys = [memory.add(number) for number in range(1001)]
+    assert memory.get(keys[0]) is None
+    assert memory.get(keys[-1]) == 1000

@@ -1,0 +1,104 @@
+"""`denizen client`: a client on paper becomes a client that signs residents in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from admin.cli import main
+from idp.cli import TEMPLATE
+from idp.clients.models import ClientRow
+from idp.schema import upgrade_database
+from keys.envelope import create_key_file
+from tests.support.town import make_town
+
+if TYPE_CHECKING:
+    from click.testing import Result
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "library.toml"
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Any:
+    """Runs `denizen` on a migrated town of its own."""
+    url = f"sqlite:///{tmp_path}/denizen.sqlite"
+    upgrade_database(url)
+    create_key_file(tmp_path / "denizen.key")
+    config = tmp_path / "denizen.toml"
+    text = TEMPLATE.format(
+        issuer="http://localhost:8400",
+        staff_url="http://localhost:8401",
+        town="Riverton",
+        contact="help@riverton.example",
+        folder=tmp_path,
+    )
+    config.write_text(text)
+
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(main, ["--config", str(config), *words])
+
+    return run
+
+
+def test_the_example_is_registered_and_its_secret_is_shown_once(command: Any) -> None:
+    """docs/examples/library.toml is what a town copies, so it must work as it stands."""
+    made = json.loads(command("client", "add", str(EXAMPLE), "--json").stdout)
+    assert len(made["client_secret"]) == 43
+    listed = command("client", "list").stdout
+    assert made["client_id"] in listed
+    assert made["client_secret"] not in listed
+    assert made["client_secret"] not in command("client", "list", "--json").stdout
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "named"),
+    [
+        ('basis = "consent"', 'basis = "because"', "purpose.0.basis"),
+        ('basis = "consent"', 'basis = "public_task"', "optional claims rest on consent"),
+        ('key = "account"', 'key = "Account 1"', "purpose.0.key"),
+        ('required = ["name"]', 'required = ["na me"]', "no name of a claim"),
+        ('partner = "Riverton Public Library"', "", "partner"),
+        ("https://library.riverton.example/callback", "https://*.example/callback", "wildcards"),
+        ('name = "Library account"', 'name = "Library account"\nis_admin = true', "is_admin"),
+        ('partner = "Riverton', "partner = Riverton", "Invalid value"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named_and_nothing_is_registered(
+    command: Any, tmp_path: Path, right: str, wrong: str, named: str
+) -> None:
+    """Bad input gets a clear error in the caller's words, and nothing is half-written."""
+    assert right in EXAMPLE.read_text()
+    path = tmp_path / "wrong.toml"
+    path.write_text(EXAMPLE.read_text().replace(right, wrong))
+    result = command("client", "add", str(path))
+    assert result.exit_code == 1
+    assert named in result.stderr
+    assert command("client", "list").stdout == ""
+
+
+def test_a_client_without_a_purpose_is_refused(command: Any, tmp_path: Path) -> None:
+    """A client asks for claims only through purposes (design/consent)."""
+    path = tmp_path / "bare.toml"
+    path.write_text(EXAMPLE.read_text().partition("[[purpose]]")[0])
+    result = command("client", "add", str(path))
+    assert result.exit_code == 1
+    assert "purpose" in result.stderr
+
+
+def test_a_disabled_client_is_refused_within_a_second(database_url: str, tmp_path: Path) -> None:
+    """K16: switching a client off kills what it holds."""
+    from idp.clients.service import disable_client
+
+    town = make_town(database_url, tmp_path)
+    tokens = town.tokens(town.library, town.maria)
+    with town.context.database.transaction() as session:
+        assert disable_client(session, "library", now=int(town.clock()))
+        assert not disable_client(session, "nobody", now=int(town.clock()))
+    town.fresh()
+    assert town.userinfo(tokens["access_token"]).status_code == 401
+    assert [row.client_id for row in town.rows(ClientRow) if row.disabled_at] == ["library"]
+    town.context.database.close()
