@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from admin.officer.views import bp as officer_bp
 from admin.staff.current import check_every_view
 from admin.staff.views import bp as staff_bp
 from admin.staff.views import page_values
+from idp import health
 from idp.clients.registry import ClientRegistry
 from idp.login.passwords import Passwords
 from idp.web.brand import brand_css
@@ -47,5 +49,6 @@ def create_app(context: Context) -> WebApp:
     app.extensions["denizen.officer"] = ClientRegistry(context.database)
     for bp in (staff_bp, officer_bp):
         app.register_blueprint(bp)
+    app.protocol_endpoint("/health", ("GET", "HEAD"), partial(health.answer, context))
     check_every_view(app)
     return app

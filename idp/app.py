@@ -25,6 +25,7 @@ from idp.login.views import bp as login_bp
 from idp.oidc import interactions, service
 from idp.oidc.provider import Provider
 from idp.oidc.views import authorize, discovery, introspect, logout, release, revoke, token, userinfo
+from idp.schema import check_schema
 from idp.signup.views import bp as signup_bp
 from idp.upkeep import jobs
 from idp.web.brand import brand_css
@@ -49,9 +50,11 @@ def open_context(
 
     Raises:
         keys.envelope.KeyFileError: for a missing, unreadable or foreign key file.
+        idp.schema.SchemaOutdated: for a database that is empty or of another version.
     """
     kek = load_key_file(settings.keys.file)
     database = Database(settings.database.url, threads=settings.server.threads, checkpoints=checkpoints)
+    check_schema(database)
     with database.transaction() as session:
         vault = open_vault(session, kek, now=int(clock()))
     return Context(settings=settings, database=database, vault=vault, clock=clock)

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ import click
 from idp.settings import Settings, SettingsError, load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from idp.web.context import Context
 
 TEMPLATE = """\
@@ -81,16 +84,26 @@ def settings_of(config_path: Path) -> Settings:
 def context_of(config_path: Path) -> Context:
     """Database and keys, or an exit that says what to do."""
     from idp.app import open_context
-    from idp.schema import SchemaOutdated, check_schema
-    from keys.envelope import KeyFileError
 
     settings = settings_of(config_path)
+    with explained():
+        return open_context(settings, checkpoints=False)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn what an operator can mend into one line: the key file, the schema, a database that cannot be used."""
+    from sqlalchemy.exc import DBAPIError
+
+    from idp.schema import SchemaOutdated, database_problem
+    from keys.envelope import KeyFileError
+
     try:
-        context = open_context(settings, checkpoints=False)
-        check_schema(context.database)
+        yield
     except (KeyFileError, SchemaOutdated) as error:
         raise click.ClickException(str(error)) from None
-    return context
+    except DBAPIError as error:
+        raise click.ClickException(database_problem(error)) from None
 
 
 @main.command()
@@ -126,7 +139,7 @@ def init(config_path: Path, issuer: str, staff_url: str, town: str, contact: str
 def _refuse_orphaned_database(settings: Settings) -> None:
     """A new key beside an existing database would hide that the right one is missing."""
     from sqlalchemy import create_engine, inspect
-    from sqlalchemy.exc import OperationalError
+    from sqlalchemy.exc import DBAPIError
 
     path = Path(settings.database.url.removeprefix("sqlite:///"))
     if settings.keys.file.exists() or (settings.is_sqlite and not path.exists()):
@@ -134,7 +147,7 @@ def _refuse_orphaned_database(settings: Settings) -> None:
     engine = create_engine(settings.database.url)
     try:
         found = inspect(engine).has_table("keys_service_key")
-    except OperationalError:
+    except DBAPIError:
         found = False
     finally:
         engine.dispose()
@@ -150,9 +163,12 @@ def migrate(config_path: Path) -> None:
     """Bring the database to this version, and make what is missing (first signing keys)."""
     from idp.schema import head_revision, upgrade_database
     from idp.upkeep import turn_keys
+    from keys.envelope import load_key_file
 
     settings = settings_of(config_path)
-    upgrade_database(settings.database.url)
+    with explained():
+        load_key_file(settings.keys.file)
+        upgrade_database(settings.database.url)
     context = context_of(config_path)
     turn_keys(context, now=context.now())
     click.echo(f"The database is at revision {head_revision()}. Next: denizen serve")
@@ -194,7 +210,7 @@ def keys_list(config_path: Path, as_json: bool) -> None:  # noqa: FBT001
 
 
 @keys.command("rotate")
-@click.option("--alg", help="Only this algorithm, such as ES256.")
+@click.option("--alg", type=click.Choice(["ES256", "RS256"]), help="Only this algorithm.")
 @click.option("--force", is_flag=True, help="Also when the next key is not yet published long enough.")
 @click.pass_obj
 def keys_rotate(config_path: Path, alg: str | None, force: bool) -> None:  # noqa: FBT001

@@ -9,6 +9,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 if TYPE_CHECKING:
+    from sqlalchemy.exc import DBAPIError
+
     from idp.db import Database
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -41,6 +43,12 @@ def check_schema(database: Database) -> None:
         raise SchemaOutdated(
             f"The database is {state}; this program needs {head_revision()}. Run: denizen migrate"
         )
+
+
+def database_problem(error: DBAPIError) -> str:
+    """Why the database cannot be used, in one line for the operator."""
+    cause = str(error.orig).strip().partition("\n")[0]
+    return f"The database cannot be used: {cause}"
 
 
 def upgrade_database(url: str, revision: str = "head") -> None:

@@ -64,16 +64,19 @@ def serve(settings: Settings, *, load_staff_app: LoadStaffApp, only: str = "") -
 
 
 def _load(settings: Settings, load_staff_app: LoadStaffApp, only: str, refused: Any) -> Any:
-    """Everything of one worker process; a mistake in keys or schema ends the whole service with one line."""
-    from idp.schema import SchemaOutdated
+    """Everything of one worker process; a mistake in keys, schema or database ends the whole service with one line."""
+    from sqlalchemy.exc import DBAPIError
+
+    from idp.schema import SchemaOutdated, database_problem
     from keys.envelope import KeyFileError
 
     try:
         return _apps(settings, load_staff_app, only)
-    except (KeyFileError, SchemaOutdated) as error:
+    except (KeyFileError, SchemaOutdated, DBAPIError) as error:
         with refused.get_lock():
             if not refused.value:
-                sys.stderr.write(f"Error: {error}\n")
+                told = database_problem(error) if isinstance(error, DBAPIError) else error
+                sys.stderr.write(f"Error: {told}\n")
             refused.value = 1
         os.kill(os.getppid(), signal.SIGTERM)
         os._exit(1)
@@ -81,11 +84,9 @@ def _load(settings: Settings, load_staff_app: LoadStaffApp, only: str, refused: 
 
 def _apps(settings: Settings, load_staff_app: LoadStaffApp, only: str) -> Any:
     from idp.app import create_app, create_worker, open_context
-    from idp.schema import check_schema
 
     # A second process on the same SQLite file must leave checkpoints to the first.
     context = open_context(settings, checkpoints=only != "staff")
-    check_schema(context.database)
     if only == "staff":
         return load_staff_app()(context)
     create_worker(context).start()

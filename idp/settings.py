@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableVariable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Seconds = Annotated[int, Field(ge=0)]
+_HIGHEST_PORT = 65535
 LANGUAGES: tuple[Literal["en", "fr"], ...] = ("en", "fr")
 
 
@@ -44,13 +46,30 @@ def is_loopback(url: str) -> bool:
 
 def _check_origin(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
+    if parts.scheme not in ("https", "http") or not parts.hostname or not _has_good_port(parts.netloc):
         raise ValueError("write a full address such as https://id.example.org")
+    if url != url.lower():
+        raise ValueError("write the address in lower case, as browsers send it")
     if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username:
         raise ValueError("write the address without path, query, fragment or user name")
     if parts.scheme == "http" and not is_loopback(url):
         raise ValueError("a public address must begin with https://")
     return url.rstrip("/")
+
+
+def _has_good_port(netloc: str) -> bool:
+    port = re.search(r":(\d*)$", netloc)
+    return netloc.endswith("]") or ":" not in netloc or (port is not None and _is_port(port[1]))
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 0 < int(text) <= _HIGHEST_PORT
+
+
+def _check_mailbox(value: str) -> str:
+    if not re.fullmatch(r"[^\s<>@]+@[^\s<>@]+|[^\r\n<>@]*<[^\s<>@]+@[^\s<>@]+>", value):
+        raise ValueError("write an e-mail address such as help@example.org")
+    return value
 
 
 class _Section(BaseModel):
@@ -79,7 +98,8 @@ class ServerSettings(_Section):
     @field_validator("bind", "staff_bind")
     @classmethod
     def _check_bind(cls, value: str) -> str:
-        if value and not re.fullmatch(r".+:\d{1,5}", value):
+        host, _, port = value.rpartition(":")
+        if value and not (host and _is_port(port)):
             raise ValueError("write address:port, such as 127.0.0.1:8400")
         return value
 
@@ -110,6 +130,8 @@ class TownSettings(_Section):
         LANGUAGES, min_length=1, description="Languages offered, the first one by default."
     )
     time_zone: str = Field("UTC", description="Time zone in which residents and staff read times.")
+
+    _mailbox = field_validator("contact_email")(_check_mailbox)
 
     @field_validator("time_zone")
     @classmethod
@@ -161,6 +183,8 @@ class MailSettings(_Section):
         "starttls", description="Encryption on the way to the SMTP server; none only on one machine."
     )
     sender: str = Field("denizen@localhost", description="Sender address of every mail.")
+
+    _mailbox = field_validator("sender")(_check_mailbox)
 
 
 class TokenSettings(_Section):
@@ -278,6 +302,11 @@ def load(path: Path) -> Settings:
         return Settings(**values)
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
+    except UnreadableVariable as error:
+        section = re.findall(r'field "(\w+)"', str(error))
+        raise SettingsError(
+            [f'[{"".join(section)}] a DENIZEN_ variable cannot be read; write a list as ["one", "two"]']
+        ) from None
 
 
 def _explain(error: ValidationError) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from tests.support import chromium, postgres, shared
+from tests.support import chromium, postgres, riverton, shared
 from tests.support.smtp import Mailbox
 from tests.support.town import Town, make_town
 
@@ -177,3 +177,31 @@ def town_both_ways(request: pytest.FixtureRequest, database_url: str, tmp_path: 
     made = make_town(database_url, tmp_path, hot=request.param == "short way")
     yield made
     made.context.database.close()
+
+
+# --- the sample town, served for real ---
+
+
+@pytest.fixture(scope="session")
+def riverton_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[riverton.Riverton]:
+    """`denizen demo`, once per worker; see `tests.support.riverton`."""
+    with riverton.demo_town(tmp_path_factory.mktemp("demo")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def riverton_city(
+    postgresql_cluster: postgres.Cluster, postgresql_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[riverton.Riverton]:
+    """`denizen serve` on PostgreSQL, once per worker."""
+    for url in _own_database(postgresql_cluster, postgresql_template):
+        with riverton.city_town(url, tmp_path_factory.mktemp("city")) as running:
+            yield running
+
+
+@pytest.fixture(name="riverton", params=["demo on sqlite", "serve on postgresql"])
+def served_riverton(request: pytest.FixtureRequest) -> riverton.Riverton:
+    """The sample town, served once per engine; tests share it, so each takes residents of its own."""
+    name = "riverton_demo" if request.param == "demo on sqlite" else "riverton_city"
+    found: riverton.Riverton = request.getfixturevalue(name)
+    return found

@@ -8,15 +8,18 @@ import email.policy
 import logging
 import re
 import secrets
+import socket
 import threading
 import time
 from dataclasses import dataclass
 from email.message import EmailMessage
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aiosmtpd.smtp import SMTP
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from aiosmtpd.smtp import Envelope, Session
@@ -80,32 +83,33 @@ class SmtpServer:
 
     def __init__(self, store: MailStore) -> None:
         self._store = store
-        self._loop = asyncio.new_event_loop()
-        listening = self._loop.create_server(lambda: SMTP(self, hostname="localhost"), "127.0.0.1", 0)
-        self._server = self._loop.run_until_complete(listening)
-        self.port: int = self._server.sockets[0].getsockname()[1]
-        self._thread = threading.Thread(target=self._loop.run_forever, name="smtp", daemon=True)
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        self._halt: Callable[[], object] = self._socket.close
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin to answer."""
+        ready = threading.Event()
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve(ready)), name="smtp", daemon=True
+        )
         self._thread.start()
+        ready.wait()
 
     def stop(self) -> None:
         """Stop listening."""
-        if self._thread.is_alive():
-            asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(timeout=5)
-            self._loop.call_soon_threadsafe(self._loop.stop)
+        self._halt()
+        if self._thread is not None:
             self._thread.join(timeout=5)
-        else:
-            self._loop.run_until_complete(self._close())
-        self._loop.close()
 
-    async def _close(self) -> None:
-        self._server.close()
-        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+    async def _serve(self, ready: threading.Event) -> None:
+        loop, halted = asyncio.get_running_loop(), asyncio.Event()
+        self._halt = partial(loop.call_soon_threadsafe, halted.set)
+        server = await loop.create_server(lambda: SMTP(self, hostname="localhost"), sock=self._socket)
+        ready.set()
+        await halted.wait()
+        server.close()
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Keep a mail (aiosmtpd calls this)."""

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from admin.sandbox.child import BEGIN
+from admin.sandbox.child import BEGIN, PROGRAM
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,7 @@ def start_children(settings: Path, *, residents: int, staff: int) -> list[Child]
 
 
 def _start(settings: Path, only: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-P", "-m", "admin.sandbox.child"]
+    command = [sys.executable, "-P", "-c", PROGRAM]
     command += ["--config", str(settings), "serve", "--only", only]
     # What it says goes to standard error, so that standard output stays ours.
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=sys.stderr.fileno())  # noqa: S603

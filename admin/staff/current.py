@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BASE_NAME = "denizen-staff-session"
 #: Files of the pages themselves, which `idp.web.pages` serves to everybody.
-OPEN_ENDPOINTS = frozenset({"static", "brand"})
+OPEN_ENDPOINTS = frozenset({"static", "brand", "/health"})
 
 
 def session_cookie() -> Cookie:

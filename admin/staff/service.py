@@ -72,6 +72,11 @@ class Attempt:
     unverified_code: str
     source: str
 
+    @property
+    def name(self) -> str:
+        """The typed name as budgets know it."""
+        return self.unverified_username.strip().casefold()
+
 
 def add_staff(
     session: Session, vault: Vault, passwords: Passwords, *, username: str, role: str, password: str, now: int
@@ -179,16 +184,23 @@ def _begin(
         if passwords.is_outdated(staff.password_hash):
             renewed = passwords.hash(attempt.unverified_password)
             session.execute(update(Staff).where(Staff.id == staff.id).values(password_hash=renewed))
+        _give_back(session, staff, attempt)
         cookie_value = sessions.begin(session, staff.id, settings=ctx.settings.sessions, now=now)
     log.info("signed in staff=%s role=%s", staff.id, staff.role)
     return cookie_value
 
 
 def _has_budget(ctx: Context, attempt: Attempt, *, now: int) -> bool:
-    name = attempt.unverified_username.strip().casefold()
     with ctx.database.transaction() as session:
-        own = throttle.spend(session, PER_NAME_AND_SOURCE, name, attempt.source, now=now)
-        return throttle.spend(session, PER_SOURCE, attempt.source, now=now) and own
+        has_own = throttle.spend(session, PER_NAME_AND_SOURCE, attempt.name, attempt.source, now=now)
+        return throttle.spend(session, PER_SOURCE, attempt.source, now=now) and has_own
+
+
+def _give_back(session: Session, staff: Staff, attempt: Attempt) -> None:
+    """Only wrong guesses use up a budget, so a busy town hall does not lock itself out."""
+    throttle.refund(session, PER_NAME_AND_SOURCE, attempt.name, attempt.source)
+    throttle.refund(session, PER_SOURCE, attempt.source)
+    throttle.refund(session, PER_CODE, staff.id)
 
 
 def _may_try_code(ctx: Context, staff: Staff | None, attempt: Attempt, *, now: int) -> bool:

@@ -47,7 +47,7 @@ def sector_of(redirect_uris: Sequence[str]) -> str | None:
 
 def redirect_problem(uri: str, *, native: bool) -> str | None:
     """Why a redirect URI cannot be registered, in the partner's words; None when it can."""
-    if not uri.isascii() or any(letter <= " " or letter in "\\\"'<>`*\x7f" for letter in uri):
+    if not uri.isascii() or any(letter <= " " or letter in '\\"<>`*\x7f' for letter in uri):
         return "has spaces, control characters, wildcards or letters outside ASCII"
     try:
         parts = urlsplit(uri)
@@ -58,6 +58,8 @@ def redirect_problem(uri: str, *, native: bool) -> str | None:
         return "has a fragment (#…)"
     if parts.username is not None or "@" in parts.netloc:
         return "has a user name"
+    if host and not _AUTHORITY.fullmatch(parts.netloc):
+        return "has a host that is no host name"
     is_web = (parts.scheme == "https" and host) or (parts.scheme == "http" and host in _LOCAL_HOSTS)
     is_own_scheme = native and _PRIVATE_SCHEME.fullmatch(parts.scheme)
     return None if is_web or is_own_scheme else "must begin with https://"

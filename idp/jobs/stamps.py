@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, select, text
 
 from idp.jobs.models import Stamp
 
@@ -23,17 +23,18 @@ KEYS = "keys"
 PURPOSES = "purposes"
 
 _READ = select(Stamp.version).where(Stamp.name == bindparam("name"))
+# One statement, so that two first changes at once do not meet.
+_BUMP = text(
+    "INSERT INTO jobs_stamp (name, version) VALUES (:name, 1) "
+    "ON CONFLICT (name) DO UPDATE SET version = jobs_stamp.version + 1"
+)
 #: How long a process may work with what it has, in seconds (design: within a second across nodes).
 FRESH_FOR = 1.0
 
 
 def bump(connection: Any, name: str) -> None:
     """Tell every process that `name` changed; part of the transaction that changes it."""
-    changed = connection.execute(
-        update(Stamp).where(Stamp.name == name).values(version=Stamp.version + 1).returning(Stamp.version)
-    ).first()
-    if changed is None:
-        connection.execute(insert(Stamp).values(name=name, version=1))
+    connection.execute(_BUMP, {"name": name})
 
 
 class Cached(Generic[T]):

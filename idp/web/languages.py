@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
 COOKIE = "denizen-language"
+_LOCALES = {"en": "en_GB"}
 
 
 def current_language() -> str:
@@ -21,6 +22,11 @@ def current_language() -> str:
     if found is None:
         found = g.language = _choose()
     return found
+
+
+def current_locale() -> str:
+    """The conventions of the page being made: English dates are written day first, as in Europe."""
+    return _LOCALES.get(current_language(), current_language())
 
 
 def prefer(tags: str | None) -> None:

@@ -148,13 +148,13 @@ def new_reference() -> str:
     return secrets.token_hex(4)
 
 
-def init_pages(app: WebApp, *, languages_of: Callable[[], str] | None = None) -> None:
+def init_pages(app: WebApp) -> None:
     """Give an app its pages: languages, CSRF, headers, error pages, static files."""
     settings = app.context.settings
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(LOCALE)
     Babel(
         app,
-        locale_selector=languages_of or languages.current_language,
+        locale_selector=languages.current_locale,
         timezone_selector=lambda: settings.town.time_zone,
     )
     app.before_request(_start)
@@ -208,10 +208,10 @@ def _finish(response: Response) -> Response:
 
 
 def page_policy() -> str:
-    """Only our own styles and images; no script; forms go to us and on to where we redirect."""
+    """Only our own styles and images (the style sheet carries its icons as data); no script; forms go to us and on to where we redirect."""
     more = g.get("form_targets", "")
     return (
-        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
         f"frame-ancestors 'none'; form-action 'self'{more}"
     )
 

@@ -161,7 +161,17 @@ def test_a_resident_has_one_reference_for_officers(office: Office) -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", ["", "   ", "because", "a b c", "court case", "\u200b \u200b \u200b", ". , ; : ! ? . , ; : !"]
+    "reason",
+    [
+        "",
+        "   ",
+        "because",
+        "a b c",
+        "court case",
+        "administrative proceedings",
+        "\u200b \u200b \u200b",
+        ". , ; : ! ? . , ; : !",
+    ],
 )
 def test_without_a_reason_nothing_is_searched(office: Office, reason: str) -> None:
     """A few words at least; the page keeps what was typed and nothing is recorded."""

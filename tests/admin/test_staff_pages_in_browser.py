@@ -46,7 +46,7 @@ def served(
 
 
 def check(page: Page) -> None:
-    """axe finds nothing, there is one main heading, and the page is no wider than the screen."""
+    """Nothing for axe to find; there is one main heading, and the page is no wider than the screen."""
     assert axe_violations(page) == []
     assert page.locator("h1").count() == 1
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")

@@ -183,6 +183,13 @@ def test_guesses_from_one_source_run_out(office: Office) -> None:
     assert guesser.sign_in(office.officer).status_code == 303
 
 
+def test_right_answers_use_up_nothing(office: Office) -> None:
+    """Staff who sign in often within a quarter of an hour are not taken for guessers."""
+    office.town.clock.at = START - START % 900
+    for _ in range(12):
+        office.signed_in("officer")
+
+
 def test_a_source_cannot_try_many_names(office: Office) -> None:
     """K26: fifty guesses a quarter of an hour, over all names."""
     guesser = office.desk("198.51.100.9")

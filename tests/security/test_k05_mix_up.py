@@ -27,7 +27,7 @@ STATES = {
     "header injection": "x\r\nSet-Cookie: a=b\r\n\r\n<script>",
     "looks like parameters": "a&iss=https://evil.test&code=stolen&state=b#code=c",
     "encoded already": "%26iss=%3D%25%2B+%20",
-    "other scripts": "名前 😀 ‮ ﷽ é é",
+    "other scripts": "名前 \U0001f600 \u202e ﷽ é e\u0301",
     "longest": "s" * 2048,
 }
 FORBIDDEN_TYPES = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Request
-from authlib.oauth2.rfc6749.errors import UnauthorizedClientError
+from authlib.oauth2.rfc6749.errors import UnauthorizedClientError, UnsupportedGrantTypeError
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
@@ -45,6 +45,13 @@ class TokenServer(AuthorizationServer):
     def create_oauth2_request(self, request: Incoming) -> FormRequest:
         """Wrap a request of ours."""
         return FormRequest(request)
+
+    def get_token_grant(self, request: FormRequest) -> Any:
+        """The grant asked for; Authlib's own refusal would repeat what was sent (RFC 6749 §5.2)."""
+        try:
+            return super().get_token_grant(request)
+        except UnsupportedGrantTypeError:
+            raise Refusal("unsupported_grant_type", "This grant_type is not supported") from None
 
     def authenticate_client(
         self,

@@ -89,7 +89,10 @@ def start_demo(folder: Path, ports: Ports, *more: str) -> Demo:
     watchdog.start()
     line = process.stdout.readline()
     watchdog.cancel()
-    assert line, folder.with_suffix(".log").read_text()
+    if not line:
+        process.stdout.close()
+        process.wait(timeout=SECONDS)
+        raise AssertionError(folder.with_suffix(".log").read_text())
     return Demo(process, json.loads(line), ports)
 
 

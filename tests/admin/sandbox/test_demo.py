@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import stat
 import subprocess
@@ -131,12 +129,14 @@ def test_a_resident_signs_in_once_and_withdraws(demo: Demo, page: Page) -> None:
     assert "Riverton Public Library" in listed
     assert "Riverton Tax Portal" in listed
     page.goto(f"{demo.said['issuer']}/privacy/services/riverton-library")
-    page.click("#withdraw")
+    with page.expect_navigation():
+        page.click("button#withdraw")
     page.goto(library)
     page.click("#refresh")
     assert "no longer lets us see your data" in page.inner_text("#access-ended")
     page.goto(tax)
-    page.click("#refresh")
+    with page.expect_navigation():
+        page.click("#refresh")
     assert "Maria Okafor" in page.inner_text("#account")
     page.click("#sign-out")
     assert "signed out" in page.inner_text("#signed-out")
@@ -219,18 +219,13 @@ def test_nothing_survives_a_demo_that_is_killed(tmp_path: Path) -> None:
         wait_until_free(running.ports)
 
 
-def test_settings_meant_for_another_town_do_not_reach_the_demo(tmp_path: Path) -> None:
+def test_settings_meant_for_another_town_do_not_reach_the_demo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A DENIZEN_ variable of the caller must not make the demo work on a real database."""
-    ports = free_ports()
-    command = [*arguments(tmp_path / "riverton", ports)]
-    environment = {**os.environ, "DENIZEN_DATABASE__URL": "postgresql://nobody@192.0.2.1/real"}
-    with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
-        )
-    assert process.stdout is not None
-    with Demo(process, json.loads(process.stdout.readline()), ports) as running:
-        assert running.said["issuer"] == ports.issuer
+    monkeypatch.setenv("DENIZEN_DATABASE__URL", "postgresql://nobody@192.0.2.1/real")
+    with start_demo(tmp_path / "riverton", free_ports()) as running:
+        assert running.said["issuer"] == running.ports.issuer
 
 
 def test_an_app_that_ends_by_itself_is_told(tmp_path: Path) -> None:

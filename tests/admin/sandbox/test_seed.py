@@ -52,10 +52,10 @@ def town(database_url: str, tmp_path: Path) -> Iterator[Seeded]:
     """Riverton on a database of its own."""
     create_key_file(tmp_path / "denizen.key")
     settings = Settings(
-        server={"issuer": "http://localhost:8400", "staff_url": "http://localhost:8401"},  # type: ignore[arg-type]
-        town={"name": "Riverton", "contact_email": "help@riverton.example"},  # type: ignore[arg-type]
-        database={"url": database_url},  # type: ignore[arg-type]
-        keys={"file": tmp_path / "denizen.key"},  # type: ignore[arg-type]
+        server={"issuer": "http://localhost:8400", "staff_url": "http://localhost:8401"},
+        town={"name": "Riverton", "contact_email": "help@riverton.example"},
+        database={"url": database_url},
+        keys={"file": tmp_path / "denizen.key"},
     )
     context = open_context(settings)
     turn_keys(context, now=NOW)

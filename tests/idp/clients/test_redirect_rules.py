@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from idp.clients.rules import is_registered_redirect, redirect_problem
@@ -14,7 +14,18 @@ NATIVE = ("http://127.0.0.1/callback", "http://[::1]/callback", "com.example.app
 addresses = st.builds(
     "{}://{}{}{}".format,
     st.sampled_from(["https", "http", "com.example.app", "javascript"]),
-    st.sampled_from(["rp.example", "127.0.0.1", "[::1]", "localhost", "rp.example.", "a@rp.example"]),
+    st.sampled_from(
+        [
+            "rp.example",
+            "rp.example;x",
+            "rp%2eexample",
+            "127.0.0.1",
+            "[::1]",
+            "localhost",
+            "rp.example.",
+            "a@rp.example",
+        ]
+    ),
     st.sampled_from(["", ":443", ":80", ":5000", ":99999", ":x"]),
     st.sampled_from(["", "/", "/cb", "/callback", "/CB", "/cb/", "/cb?x=1", "/cb#f", "/cb\n"]),
 )
@@ -47,20 +58,26 @@ def test_any_loopback_port_is_accepted_of_a_native_client(port: int) -> None:
     assert not is_registered_redirect(f"http://127.0.0.1:{port}/callback", NATIVE, native=False)
 
 
-@given(st.one_of(st.text(), addresses), st.booleans())
+anything = st.one_of(st.text(st.characters(codec="ascii")), addresses)
+seldom_lawful = settings(suppress_health_check=[HealthCheck.filter_too_much])
+
+
+@seldom_lawful
+@given(anything, st.booleans())
 def test_whatever_is_registered_is_harmless_in_a_header_and_a_page_policy(uri: str, native: bool) -> None:
     """It goes into Location as it is, and its origin into form-action: nothing there may end either."""
     assume(redirect_problem(uri, native=native) is None)
     assert uri.isascii()
     assert uri.isprintable()
-    assert not set(" \"'<>`\\*#") & set(uri)
+    assert not set(' "<>`\\*#') & set(uri)
     authority = uri.partition("://")[2].partition("/")[0].partition("?")[0]
-    assert not set("@;,") & set(authority)
+    assert not set("@;,'%") & set(authority)
     scheme = uri.partition(":")[0].lower()
     assert scheme in ("https", "http") or (native and "." in scheme)
 
 
-@given(st.one_of(st.text(), addresses), st.booleans())
+@seldom_lawful
+@given(anything, st.booleans())
 def test_whatever_is_registered_works_afterwards(uri: str, native: bool) -> None:
     """Rule of registration and rule of use agree."""
     assume(redirect_problem(uri, native=native) is None)

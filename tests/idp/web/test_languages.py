@@ -46,7 +46,9 @@ def test_the_order_of_wishes(town: Town) -> None:
     assert language(town, "/login?lang=fr", accept="en", cookie="en") == "fr"
 
 
-@pytest.mark.parametrize("odd", ["", "*", "de", "xx-YY", "fr;q=0", ";;;,,", "é" * 50, "../fr", "fr\x00", "FR "])
+@pytest.mark.parametrize(
+    "odd", ["", "*", "de", "xx-YY", "fr;q=0", ";;;,,", "é" * 50, "../fr", "fr\x00", "FR "]
+)
 def test_a_language_that_is_not_offered_falls_through(town: Town, odd: str) -> None:
     """Odd wishes are no mistake of anybody: the next in order counts."""
     assert language(town, accept=odd.replace("\x00", "")) in ("en", "fr")

@@ -1,0 +1,111 @@
+"""Who learns what about a token (RFC 7662)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.settled import footprint
+from tests.support.town import ISSUER, START
+
+if TYPE_CHECKING:
+    from tests.support.settled import Settled
+
+FULL = "openid profile email offline_access tax:read"
+
+
+@pytest.fixture(scope="session")
+def taxed(settled: Settled) -> Settled:
+    """The library may ask with the tax service's scope, too; Maria has agreed to that once."""
+    from tests.support.town import Proof
+
+    settled.browser.code(settled.town.library, settled.town.maria, FULL, Proof())
+    return settled
+
+
+def test_its_own_client_learns_everything_about_a_token(taxed: Settled) -> None:
+    """RFC 7662 §2.2."""
+    town = taxed.town
+    tokens = taxed.tokens(town.library, scope=FULL)
+    answer = town.introspect(town.library, tokens["access_token"])
+    found = answer.json
+    assert found.pop("sub") == town.userinfo(tokens["access_token"]).json["sub"]
+    assert set(found.pop("scope").split()) == set(FULL.split())
+    assert found == {
+        "active": True,
+        "iss": ISSUER,
+        "client_id": "library",
+        "aud": "library",
+        "token_type": "Bearer",
+        "iat": START,
+        "exp": START + town.settings.tokens.access_for,
+        "auth_time": START,
+        "acr": "basic",
+    }
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_resource_server_learns_about_its_own_scopes_alone(taxed: Settled) -> None:
+    """RFC 9701 §8.1, data minimisation: the tax service does not learn that the library reads the profile."""
+    town = taxed.town
+    token = taxed.tokens(town.library, scope=FULL)["access_token"]
+    found = town.introspect(town.service, token).json
+    assert (found["active"], found["scope"], found["client_id"]) == (True, "tax:read", "library")
+    assert found["aud"] == "tax-service"
+
+
+def test_each_asker_knows_the_resident_by_its_own_pseudonym(taxed: Settled) -> None:
+    """OIDC Core §8.1: two partners that compare answers about one token cannot join their records."""
+    town = taxed.town
+    token = taxed.tokens(town.library, scope=FULL)["access_token"]
+    again = taxed.tokens(town.library, scope=FULL)["access_token"]
+    one, other = town.introspect(town.library, token).json, town.introspect(town.service, token).json
+    assert one["sub"] != other["sub"]
+    assert other["sub"] == town.introspect(town.service, again).json["sub"]
+    assert town.maria.resident_id not in (one["sub"], other["sub"])
+
+
+def test_a_token_without_the_resource_servers_scope_is_none_of_its_business(taxed: Settled) -> None:
+    """RFC 7662 §4."""
+    token = taxed.tokens(taxed.town.library)["access_token"]
+    assert taxed.town.introspect(taxed.town.service, token).json == {"active": False}
+
+
+def test_a_refresh_token_is_shown_to_its_own_client(taxed: Settled) -> None:
+    """And to nobody else, not even the resource server whose scope it could renew."""
+    town = taxed.town
+    tokens = taxed.tokens(town.library, scope=FULL)
+    found = town.introspect(town.library, tokens["refresh_token"]).json
+    assert (found["active"], found["client_id"]) == (True, "library")
+    assert found["exp"] == START + town.settings.tokens.refresh_for
+    assert "token_type" not in found
+    assert town.introspect(town.service, tokens["refresh_token"]).json == {"active": False}
+    town.refresh(town.library, tokens["refresh_token"])
+    assert town.introspect(town.library, tokens["refresh_token"]).json == {"active": False}
+
+
+@pytest.mark.parametrize("token", ["x", "x" * 43, "é😀", "a\0b", "e30.e30.c2ln", " ", "x" * 9000])
+def test_what_is_no_token_is_inactive(settled: Settled, token: str) -> None:
+    """RFC 7662 §2.2: no error, so that nothing can be told from the kind of refusal."""
+    before = footprint(settled.town)
+    answer = settled.town.introspect(settled.town.library, token)
+    assert (answer.status_code, answer.json) == (200, {"active": False})
+    assert footprint(settled.town) == before
+
+
+def test_the_token_must_be_given(settled: Settled) -> None:
+    """RFC 7662 §2.1: required."""
+    for form in ({}, {"token": ""}):
+        answer = settled.town.call("/introspect", settled.town.library, form)
+        assert (answer.status_code, answer.json["error"]) == (400, "invalid_request")
+
+
+def test_asking_changes_nothing(settled: Settled) -> None:
+    """Nothing is spent or released by looking."""
+    town = settled.town
+    tokens = settled.tokens(town.library)
+    before = footprint(town)
+    for token in (tokens["access_token"], tokens["refresh_token"]):
+        town.introspect(town.library, token)
+    assert footprint(town) == before

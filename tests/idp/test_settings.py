@@ -1,0 +1,229 @@
+"""Settings: one file, variables above it, and every mistake explained in the operator's words."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import ValidationError
+
+from idp.settings import Settings, SettingsError, is_loopback, load
+from tests.house.repository import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = """
+[server]
+issuer = "https://id.riverton.example"
+staff_url = "https://staff.riverton.example"
+[town]
+name = "Riverton"
+contact_email = "help@riverton.example"
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may have settings of their own."""
+    for name in os.environ:  # noqa: TID251 - only names, to remove them
+        if name.startswith("DENIZEN_"):
+            monkeypatch.delenv(name)
+
+
+def problems(tmp_path: Path, text: str) -> list[str]:
+    """What is wrong with a settings file."""
+    path = tmp_path / "denizen.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError) as refused:
+        load(path)
+    return refused.value.problems
+
+
+def changed(section: str, line: str) -> str:
+    """The good file with one line more; it replaces the line of the same name."""
+    values = tomllib.loads(GOOD)
+    values.setdefault(section, {}).pop(line.partition(" ")[0], None)
+    kept = [f"[{name}]\n" + "\n".join(f'{k} = "{v}"' for k, v in of.items()) for name, of in values.items()]
+    return "\n".join(one + (f"\n{line}" if one.startswith(f"[{section}]") else "") for one in kept)
+
+
+MISTAKES = [
+    ("server", 'issuer = "id.riverton.example"', "[server] issuer: write a full address"),
+    ("server", 'issuer = "ftp://id.riverton.example"', "[server] issuer: write a full address"),
+    (
+        "server",
+        'issuer = "http://id.riverton.example"',
+        "[server] issuer: a public address must begin with https",
+    ),
+    ("server", 'issuer = "https://id.riverton.example/x"', "[server] issuer: write the address without path"),
+    ("server", 'issuer = "https://u@id.riverton.example"', "[server] issuer: write the address without path"),
+    ("server", 'issuer = "https://id.riverton.example?x"', "[server] issuer: write the address without path"),
+    ("server", 'issuer = "https://id.riverton.example:port"', "[server] issuer: write a full address"),
+    ("server", 'issuer = "https://id.riverton.example:99999"', "[server] issuer: write a full address"),
+    ("server", 'issuer = "https://["', "[server] issuer: "),
+    ("server", 'issuer = "https://ID.riverton.example"', "[server] issuer: write the address in lower case"),
+    ("server", 'staff_url = "https://id.riverton.example"', "[server]: staff_url must differ from issuer"),
+    ("server", 'bind = "8400"', "[server] bind: write address:port"),
+    ("server", 'bind = "127.0.0.1:99999"', "[server] bind: write address:port"),
+    ("server", "workers = 0", "[server] workers: "),
+    ("server", "workers = 2", "settings: [server] workers must be 1 with SQLite"),
+    ("server", 'trusted_proxies = ["nginx"]', "[server] trusted_proxies: 'nginx' does not appear to be"),
+    ("server", "isuer = 1", "[server] isuer: no such setting"),
+    ("town", 'name = ""', "[town] name: "),
+    ("town", 'colour = "green"', "[town] colour: "),
+    ("town", 'contact_email = "the town hall"', "[town] contact_email: write an e-mail address"),
+    ("town", 'languages = ["xx"]', "[town] languages.0: "),
+    ("town", "languages = []", "[town] languages: "),
+    ("town", 'time_zone = "Riverton"', "[town] time_zone: no such time zone"),
+    ("database", 'url = "mysql://x"', "[database] url: write sqlite:///PATH or postgresql://"),
+    ("keys", "publish_for = 60", "settings: [keys] publish_for must outlast"),
+    ("keys", "keep_for = 60", "settings: [keys] keep_for must outlast"),
+    ("keys", "sign_for = -1", "[keys] sign_for: "),
+    ("mail", 'security = "ssl"', "[mail] security: "),
+    ("mail", "port = 0", "[mail] port: "),
+    ("mail", 'sender = "Riverton"', "[mail] sender: write an e-mail address"),
+    ("mail", 'sender = "a@b\\nBcc: c@d"', "[mail] sender: write an e-mail address"),
+    ("tokens", "code_for = 61", "[tokens] code_for: "),
+    ("tokens", "access_for = 1", "[tokens] access_for: "),
+    ("sessions", "idle_for = 1", "[sessions] idle_for: "),
+    ("passwords", "memory_kib = 64", "[passwords] memory_kib: "),
+    ("passwords", "minimum_length = 8", "[passwords] minimum_length: "),
+    ("testing", "enabled = true", "settings: [testing] enabled is refused with a public issuer"),
+    ("elsewhere", "x = 1", "[elsewhere]: no such setting"),
+]
+
+
+@pytest.mark.parametrize(("section", "line", "said"), MISTAKES, ids=[line for _, line, _ in MISTAKES])
+def test_each_mistake_is_explained_with_its_place(tmp_path: Path, section: str, line: str, said: str) -> None:
+    """A line names section and setting, and says what to write."""
+    text = changed(section, line)
+    if f"[{section}]" not in text:
+        text += f"\n[{section}]\n{line}\n"
+    problem, *_ = problems(tmp_path, text)
+    assert problem.startswith(said), problem
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    """Nobody runs the check once per mistake."""
+    found = problems(
+        tmp_path, '[server]\nissuer = "x"\nworkers = 0\n[town]\nname = ""\n[tokens]\ncode_for = 61\n'
+    )
+    places = [problem.partition(":")[0] for problem in found]
+    assert places == [
+        "[server] issuer",
+        "[server] staff_url",
+        "[server] workers",
+        "[town] name",
+        "[town] contact_email",
+        "[tokens] code_for",
+    ]
+    assert "[server] staff_url: is missing" in found
+
+
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    """Absent, a folder, not UTF-8, not TOML, half-written: each says which file and why."""
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
+    (tmp_path / "half.toml").write_text('[server]\nissuer = "https://id.riv')
+    (tmp_path / "twice.toml").write_text(GOOD + GOOD)
+    for name, said in {
+        "none.toml": "no such file. Make one with: denizen init",
+        "": "cannot be read",
+        "bytes.toml": "cannot be read",
+        "half.toml": "not valid TOML",
+        "twice.toml": "not valid TOML",
+    }.items():
+        with pytest.raises(SettingsError) as refused:
+            load(tmp_path / name)
+        (line,) = refused.value.problems
+        assert line.startswith(f"{tmp_path / name}: {said}")
+        assert "\n" not in line
+
+
+def test_a_variable_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`DENIZEN_SECTION__KEY`; secrets such as passwords need not stand in a file."""
+    path = tmp_path / "denizen.toml"
+    path.write_text(GOOD)
+    for name, value in {
+        "DENIZEN_TOWN__NAME": "Elsewhere",
+        "DENIZEN_DATABASE__URL": "postgresql://denizen:secret@db/denizen",
+        "DENIZEN_SERVER__WORKERS": "4",
+        "DENIZEN_TOWN__LANGUAGES": '["fr"]',
+        "DENIZEN_MAIL__PASSWORD": "hunter2",
+    }.items():
+        monkeypatch.setenv(name, value)
+    settings = load(path)
+    assert (settings.town.name, settings.server.workers, settings.town.languages) == ("Elsewhere", 4, ("fr",))
+    assert settings.database.url == "postgresql+psycopg://denizen:secret@db/denizen"
+    assert settings.server.issuer == "https://id.riverton.example"
+    assert "hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("DENIZEN_SERVER__WORKERS", "many", "[server] workers: "),
+        ("DENIZEN_SERVER__ISUER", "x", "[server] isuer: no such setting"),
+        ("DENIZEN_TOWN__LANGUAGES", "en,fr", "[town] a DENIZEN_ variable cannot be read; write a list as"),
+        ("DENIZEN_TOWN", "Riverton", "[town] a DENIZEN_ variable cannot be read"),
+    ],
+)
+def test_a_mistake_in_a_variable_is_explained_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    """No traceback for a container whose environment has a slip."""
+    monkeypatch.setenv(name, value)
+    (problem,) = problems(tmp_path, GOOD)
+    assert problem.startswith(said), problem
+
+
+def test_an_explanation_does_not_repeat_a_secret(tmp_path: Path) -> None:
+    """The line names the setting; what stands there may be a password."""
+    text = GOOD + '[database]\nurl = "mysql://denizen:hunter2@db/x"\n[mail]\npassword = ["hunter2"]\n'
+    assert "hunter2" not in "\n".join(problems(tmp_path, text))
+
+
+def test_settings_cannot_be_changed_once_read(tmp_path: Path) -> None:
+    """Read once, frozen all the way down."""
+    path = tmp_path / "denizen.toml"
+    path.write_text(GOOD)
+    settings = load(path)
+    for holder, name in ((settings, "town"), (settings.town, "name")):
+        with pytest.raises(ValidationError):
+            setattr(holder, name, "x")
+
+
+@pytest.mark.parametrize("name", ["village", "city"])
+def test_the_settings_that_we_ship_are_fine(name: str) -> None:
+    """docker/*.toml are what a town begins with."""
+    settings = load(ROOT / "docker" / f"{name}.toml")
+    assert settings.is_secure
+    assert settings.is_sqlite == (name == "village")
+    assert not settings.testing.enabled
+
+
+def test_only_this_machine_counts_as_loopback() -> None:
+    """Plain http and testing switches are for these alone."""
+    ours = [
+        "http://localhost:1",
+        "http://staff.localhost",
+        "http://127.0.0.1:1",
+        "http://127.8.8.8",
+        "http://[::1]",
+    ]
+    others = [
+        "http://localhost.evil.example",
+        "http://127.0.0.1.evil.example",
+        "http://10.0.0.1",
+        "http://0.0.0.0",
+    ]
+    assert [is_loopback(url) for url in (*ours, *others)] == [True] * 5 + [False] * 4
+
+
+def test_every_town_may_test_on_its_own_machine() -> None:
+    """The switch for conformance runs works where nobody else is."""
+    values: dict[str, Any] = tomllib.loads(GOOD)
+    values["server"] = {"issuer": "http://localhost:8400", "staff_url": "http://localhost:8401"}
+    assert Settings(**values, testing={"enabled": True}).testing.enabled
