@@ -37,5 +37,8 @@ def serve(config_path: Path, only: str | None) -> None:
 
         return create_app
 
-    if not run(settings_of(config_path), load_staff_app=load_staff_app, only=only or ""):
+    settings = settings_of(config_path)
+    if only == "staff" and not settings.server.staff_bind:
+        raise click.UsageError("[server] staff_bind is empty: say where the staff app is to listen")
+    if not run(settings, load_staff_app=load_staff_app, only=only or ""):
         raise SystemExit(1)

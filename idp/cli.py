@@ -58,17 +58,18 @@ sender = "{contact}"
 @click.version_option(package_name="denizen")
 @click.pass_context
 def main(click_context: click.Context, config_path: Path) -> None:
-    r"""One verified identity and one privacy record for every resident of a town.
+    """One verified identity and one privacy record for every resident of a town.
 
     \b
     A first look:          denizen demo
     A town on one machine: denizen init && denizen migrate && denizen serve
-    """
+    """  # noqa: D301 - click wants the backspace itself
     click_context.obj = config_path
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
     logging.Formatter.converter = time.gmtime
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def settings_of(config_path: Path) -> Settings:
@@ -108,7 +109,9 @@ def explained() -> Iterator[None]:
 
 @main.command()
 @click.option("--issuer", default="http://localhost:8400", show_default=True, help="Address for residents.")
-@click.option("--staff-url", default="http://localhost:8401", show_default=True, help="Address for staff.")
+@click.option(
+    "--staff-url", default="http://staff.localhost:8400", show_default=True, help="Address for staff."
+)
 @click.option("--town", default="Riverton", show_default=True, help="Name of the town.")
 @click.option("--contact", default="help@riverton.example", show_default=True, help="Where residents turn.")
 @click.pass_obj

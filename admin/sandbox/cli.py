@@ -40,13 +40,12 @@ _NEEDS = ("aiosmtpd", "requests")
     "--port-partners", "partners", type=_PORT, show_default="8410", help="First port of the partner apps."
 )
 def demo(as_json: bool, fresh: bool, folder: Path, **ports: int | None) -> None:  # noqa: FBT001
-    r"""Serve the sample town Riverton on this machine, with partner apps and a mailbox, until Ctrl-C.
+    """Serve the sample town Riverton on this machine, with partner apps and a mailbox, until Ctrl-C.
 
     \b
-    A first look:       denizen demo
-    On other ports:     denizen demo --folder other --port-residents 9400 --port-staff 9401 \
-                                     --port-mailbox 9402 --port-partners 9410
-    """
+    A first look:    denizen demo
+    On other ports:  denizen demo --folder other --port-residents 9400 --port-staff 9401
+    """  # noqa: D301 - click wants the backspace itself
     started_at = time.monotonic()
     _require_packages()
     _forget_settings_of_other_towns()

@@ -50,15 +50,16 @@ class Client(ClientMixin):
     @property
     def form_targets(self) -> str:
         """Origins to which a form of ours may lead on, for the page policy."""
-        targets = set()
-        for uri in (*self.redirect_uris, *self.post_logout_redirect_uris):
-            parts = urlsplit(uri)
-            targets.add(
-                f"{parts.scheme}://{parts.netloc}"
-                if parts.scheme in ("http", "https")
-                else f"{parts.scheme}:"
-            )
-        return "".join(f" {target}" for target in sorted(targets))
+        leads_to = (*self.redirect_uris, *self.post_logout_redirect_uris)
+        return "".join(f" {target}" for target in sorted(set(map(self._form_target, leads_to))))
+
+    def _form_target(self, uri: str) -> str:
+        parts = urlsplit(uri)
+        if parts.scheme not in ("http", "https") or parts.netloc.startswith("["):
+            return f"{parts.scheme}:"  # a policy cannot name private schemes' hosts, nor IPv6 addresses
+        if self.application_type == "native" and parts.hostname == "127.0.0.1":
+            return "http://127.0.0.1:*"
+        return f"{parts.scheme}://{parts.netloc}"
 
     def get_client_id(self) -> str:
         """Its client_id."""

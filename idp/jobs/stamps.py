@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sqlalchemy import bindparam, select, text
 
+from idp.db import is_unavailable
 from idp.jobs.models import Stamp
 
 if TYPE_CHECKING:
@@ -60,13 +61,21 @@ class Cached(Generic[T]):
         with self._lock:
             if time.monotonic() < self._fresh_until:
                 return
-            row = self._database.fast.execute(_READ, {"name": self._name}).first()
-            version = row.version if row else 0
-            if version != self._version:
-                with self._database.reading() as session:
-                    self._value = self._load(session)
-                self._version = version
+            try:
+                self._read()
+            except Exception as error:
+                # Keys stay published while the database is away; nothing is granted without it anyway.
+                if self._value is None or not is_unavailable(error):
+                    raise
             self._fresh_until = time.monotonic() + FRESH_FOR
+
+    def _read(self) -> None:
+        row = self._database.fast.execute(_READ, {"name": self._name}).first()
+        version = row.version if row else 0
+        if version != self._version:
+            with self._database.reading() as session:
+                self._value = self._load(session)
+            self._version = version
 
     def forget(self) -> None:
         """Read again at the next use, for the process that made the change."""

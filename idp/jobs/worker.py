@@ -41,7 +41,8 @@ class Worker:
         self._database = database
         self._jobs = jobs
         self._clock = clock
-        self._holder = secrets.token_urlsafe(16)
+        # SQLite is served by one process alone: after a restart it need not wait for its own former self.
+        self._holder = "only" if database.is_sqlite else secrets.token_urlsafe(16)
         self._halt = threading.Event()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None

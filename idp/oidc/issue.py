@@ -94,7 +94,7 @@ def issue(
             resident_id=grant.resident_id,
             client_id=client.client_id,
             kind="id_token",
-            claims=("sub",),
+            claims=(),  # nothing but the pseudonym
             purpose_ids=grant.purposes.split(),
             authorization_id=str(family.id),
             now=now,

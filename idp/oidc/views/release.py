@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Blueprint, g, redirect, render_template, request
-from flask_babel import gettext
+from flask_babel import format_date, gettext
 
 from consent import labels
 from consent.purposes import notices_for
+from consent.rules import CONSENT
 from idp.accounts import service as accounts
 from idp.accounts.models import Resident
 from idp.accounts.rules import display_name
@@ -167,7 +169,7 @@ def _section(section: Section, basis: str, notice: Notice, values: Mapping[str, 
         "purpose_title": notice.text.title,
         "why": notice.text.why,
         "basis": basis,
-        "basis_text": labels.basis_text(basis),
+        "basis_text": _basis_text(basis),
         "retention_text": notice.text.retention_text,
         "recipients": notice.text.recipients,
         "required": [_item(claim, values) for claim in _shown(section.required_claims)],
@@ -178,15 +180,26 @@ def _section(section: Section, basis: str, notice: Notice, values: Mapping[str, 
     }
 
 
+def _basis_text(basis: str) -> str:
+    """Nobody has agreed yet on this page, so consent is spoken of as a choice."""
+    return (
+        str(gettext("You decide. You can stop it at any time."))
+        if basis == CONSENT
+        else labels.basis_text(basis)
+    )
+
+
 def _shown(claims: Iterable[str]) -> list[str]:
     return [claim for claim in claims if claim not in COMPANIONS]
 
 
 def _item(claim: str, values: Mapping[str, Any]) -> dict[str, str]:
-    return {"id": claim, "label": str(labels.claim_label(claim)), "value": _text(values.get(claim))}
+    return {"id": claim, "label": str(labels.claim_label(claim)), "value": _text(claim, values.get(claim))}
 
 
-def _text(value: Any) -> str:
+def _text(claim: str, value: Any) -> str:
+    if claim == "birthdate" and value is not None:
+        return str(format_date(date.fromisoformat(value), "long"))
     if value is None:
         return str(gettext("not known to us"))
     if isinstance(value, bool):
