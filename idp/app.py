@@ -24,7 +24,17 @@ from idp.login.passwords import Passwords
 from idp.login.views import bp as login_bp
 from idp.oidc import interactions, service
 from idp.oidc.provider import Provider
-from idp.oidc.views import authorize, discovery, introspect, logout, release, revoke, token, userinfo
+from idp.oidc.views import (
+    authorize,
+    discovery,
+    interaction,
+    introspect,
+    logout,
+    release,
+    revoke,
+    token,
+    userinfo,
+)
 from idp.schema import check_schema
 from idp.signup.views import bp as signup_bp
 from idp.upkeep import jobs
@@ -73,7 +83,7 @@ def create_app(context: Context, *, hot: bool = True) -> WebApp:
     passwords = Passwords(context.settings.passwords, context.vault.subkey("password-pepper"))
     app.extensions["denizen.login"] = _login_ports(provider, passwords)
     consent_ports.init_app(app, _consent_ports(provider))
-    for bp in (login_bp, signup_bp, home_bp, authorize.bp, release.bp, logout.bp, consent_views.bp):
+    for bp in (login_bp, signup_bp, home_bp, interaction.bp, release.bp, logout.bp, consent_views.bp):
         app.register_blueprint(bp)
     _protocol_endpoints(app, provider)
     logging.getLogger("authlib").setLevel(logging.INFO)  # at DEBUG it prints live tokens
@@ -103,7 +113,7 @@ def _login_ports(provider: Provider, passwords: Passwords) -> login_ports.Ports:
     ctx = provider.context
 
     def describe(handle: str) -> login_ports.Flow | None:
-        waiting = authorize.waiting_request(handle)
+        waiting = interaction.waiting_request(handle)
         client = provider.clients.find(waiting.request.client_id) if waiting else None
         if waiting is None or client is None:
             return None
@@ -111,13 +121,13 @@ def _login_ports(provider: Provider, passwords: Passwords) -> login_ports.Ports:
             client.name, waiting.login_hint, client.form_targets, f"/authorize/continue?flow={handle}"
         )
 
-    def mark_signed_in(handle: str) -> None:
-        waiting = authorize.waiting_request(handle)
+    def mark_signed_in(handle: str, now: int) -> None:
+        waiting = interaction.waiting_request(handle)
         if waiting is not None:
             with ctx.database.transaction() as session:
-                interactions.mark_signed_in(session, waiting.id_hash, now=ctx.now())
+                interactions.mark_signed_in(session, waiting.id_hash, now=now)
 
-    return login_ports.Ports(passwords, describe, authorize.cancel, mark_signed_in)
+    return login_ports.Ports(passwords, describe, interaction.cancel, mark_signed_in)
 
 
 def _consent_ports(provider: Provider) -> consent_ports.Ports:

@@ -6,6 +6,7 @@ from functools import wraps
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, abort, redirect, render_template, request
+from flask_babel import gettext
 
 from idp.accounts import service as accounts
 from idp.accounts.models import Resident
@@ -62,8 +63,8 @@ def account(session: SignedIn) -> str:
         }
         for one in live
     ]
-    done = request.args.get("done") == "ended"
-    return render_template("ui/account.html", name=name, email=email, sessions=listed, ended=done)
+    done = gettext("That device is signed out.") if request.args.get("done") == "ended" else ""
+    return render_template("ui/account.html", name=name, email=email, sessions=listed, done=done)
 
 
 @bp.post("/account/sessions/<sid>/end")

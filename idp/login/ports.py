@@ -32,7 +32,7 @@ class Ports:
     passwords: Passwords
     describe: Callable[[str], Flow | None]
     cancel: Callable[[str], Response]
-    signed_in: Callable[[str], None]
+    signed_in: Callable[[str, int], None]
 
 
 def ports() -> Ports:

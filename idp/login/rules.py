@@ -41,6 +41,8 @@ def password_problem(password: str, *, minimum: int, context_words: Iterable[str
 def _is_run(text: str) -> bool:
     """Whether each character follows from the one before, as in 123456… or a repeated short piece."""
     steps = {ord(b) - ord(a) for a, b in pairwise(text)}
+    if text.isdigit():
+        steps = {step % 10 for step in steps}  # after 9 comes 0
     if len(steps) == 1:
         return True
     return any(

@@ -54,7 +54,7 @@ def submit() -> str | Response | tuple[str, int]:
     with ctx.database.transaction() as writing:
         end_former_session(writing, now=now)
     if flow:
-        ports().signed_in(unverified_flow)
+        ports().signed_in(unverified_flow, now)
     response = redirect(flow.next_url if flow else _next(), 303)
     put_session(response, outcome.cookie_value)
     return response

@@ -84,7 +84,7 @@ class Courier:
             mail = open_mail(self._context.vault, message)
         except SealBroken:
             self._finish(message, "dead", now=now)
-            log.error("mail unreadable id=%s name=%s", message.id, message.name)
+            log.warning("mail unreadable id=%s name=%s", message.id, message.name)
             return False
         try:
             server.send_message(_compose(self._context.settings.mail.sender, mail))

@@ -66,24 +66,24 @@ def issue(
     *,
     scope: str,
     now: int,
-    refresh_until: int | None = None,
+    refresh: tuple[str, int] | None = None,
 ) -> Issued | None:
     """Mint for a family and record the release of the ID token; None when grant or account has ended.
 
     A code gives a refresh token when `offline_access` was granted; a refresh token gives its successor,
-    with the same end.
+    with the same scope and end (RFC 6749 §6).
     """
     grant = service.read_grant(connection, family.grant_id)
     if grant is None or grant.data_key is None:
         return None
-    if refresh_until is None and "offline_access" in scope.split():
-        refresh_until = family.expires_at
+    if refresh is None and "offline_access" in scope.split():
+        refresh = (scope, family.expires_at)
     minted = service.mint(
         connection,
         client_id=client.client_id,
         scope=scope,
         authorization_id=family.id,
-        refresh_until=refresh_until,
+        refresh=refresh,
         settings=provider.context.settings.tokens,
         now=now,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import orjson
@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from idp.clients.registry import Client
+    from idp.oidc.hints import Hint
     from idp.web.incoming import Parameters
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
-    """What a partner asked for (OIDC Core §3.1.2.1), checked."""
+    """What a partner asked for (OIDC Core §3.1.2.1), checked. `subject` is whom its id_token_hint names."""
 
     client_id: str
     redirect_uri: str
@@ -27,6 +28,7 @@ class AuthorizationRequest:
     prompt: tuple[str, ...] = ()
     max_age: int | None = None
     ui_locales: str | None = None
+    subject: str | None = None
 
     def to_json(self) -> str:
         """The request as it is kept while its resident signs in."""
@@ -48,6 +50,7 @@ class Draft:
 
     unverified: Parameters
     find_client: Callable[[str], Client | None]
+    read_hint: Callable[[str], Hint | None]
     client: Client | None = None
     redirect_uri: str | None = None
     scope: tuple[str, ...] = ()
@@ -56,7 +59,8 @@ class Draft:
     max_age: int | None = None
     state: str | None = None
     nonce: str | None = None
-    ui_locales: str | None = field(default=None)
+    ui_locales: str | None = None
+    subject: str | None = None
 
     def frozen(self) -> AuthorizationRequest:
         """The request, once every check has passed."""
@@ -72,4 +76,5 @@ class Draft:
             prompt=self.prompt,
             max_age=self.max_age,
             ui_locales=self.ui_locales,
+            subject=self.subject,
         )

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from idp.settings import TokenSettings
     from keys.envelope import Vault
 
+#: How far the clocks of two nodes may differ, in seconds.
+CLOCK_LEEWAY = 60
+
 _INSERT_AUTHORIZATION = insert(Authorization).values(
     {
         column: bindparam(f"new_{column}")
@@ -75,6 +78,8 @@ _SPEND_CODE = (
         Authorization.spent_at.is_(None),
         Authorization.revoked_at.is_(None),
         Authorization.code_expires_at > bindparam("at"),
+        # A node whose clock is behind must not revive what has ended (K40).
+        Authorization.created_at <= bindparam("at") + CLOCK_LEEWAY,
     )
     .values(spent_at=bindparam("at"))
     .returning(*_FAMILY)
@@ -123,6 +128,7 @@ _INSERT_REFRESH = insert(RefreshToken).values(
 _LIVE_TOKEN = (
     AccessToken.token_hash == bindparam("token_hash_"),
     AccessToken.expires_at > bindparam("at"),
+    AccessToken.issued_at <= bindparam("at") + CLOCK_LEEWAY,
     AccessToken.revoked_at.is_(None),
 )
 _FIND_OWN_TOKEN = select(
@@ -285,11 +291,11 @@ def mint(
     client_id: str,
     scope: str,
     authorization_id: int | None,
-    refresh_until: int | None,
+    refresh: tuple[str, int] | None,
     settings: TokenSettings,
     now: int,
 ) -> Minted:
-    """Make an access token and, with `refresh_until`, a refresh token; only their hashes are kept."""
+    """Make an access token and, with `refresh` (its scope and end), a refresh token; only hashes are kept."""
     access_token = new_secret()
     connection.execute(
         _INSERT_ACCESS,
@@ -303,7 +309,8 @@ def mint(
         },
     )
     refresh_token = None
-    if refresh_until is not None:
+    if refresh is not None:
+        refresh_scope, refresh_until = refresh
         refresh_token = new_secret()
         connection.execute(
             _INSERT_REFRESH,
@@ -311,7 +318,7 @@ def mint(
                 "new_token_hash": digest(refresh_token),
                 "new_authorization_id": authorization_id,
                 "new_client_id": client_id,
-                "new_scope": scope,
+                "new_scope": refresh_scope,
                 "new_issued_at": now,
                 "new_expires_at": refresh_until,
             },
@@ -380,7 +387,7 @@ def end_families_of_session(connection: Any, resident_id: str, session_hash: byt
             Authorization.grant_id.in_(own_grants),
             Authorization.session_hash == session_hash,
             Authorization.revoked_at.is_(None),
-            Authorization.scope.not_like("%offline_access%"),
+            (" " + Authorization.scope + " ").not_like("% offline_access %"),
         )
         .values(revoked_at=now)
     )

@@ -102,7 +102,7 @@ def finish() -> str | Response | tuple[str, int]:
     flow = ports().describe(request.form.get("flow", ""))
     response = redirect(flow.next_url if flow else "/account", 303)
     if flow:
-        ports().signed_in(request.form["flow"])
+        ports().signed_in(request.form["flow"], now)
     put_session(response, cookie_value)
     return response
 

@@ -76,10 +76,14 @@ class WebApp(Flask):
         """
 
         def view() -> Any:
+            if request.method not in allowed:
+                raise MethodNotAllowed(allowed)
             answer = self._guarded(handler, incoming())
             if answer is None:
                 return page() if page is not None else empty_answer(404)
-            return Response(answer.body, answer.status, [*answer.headers, *self.always])
+            response = Response(status=answer.status, headers=[*answer.headers, *self.always])
+            response.response = [answer.body]  # as it is: HEAD keeps its Content-Length
+            return response
 
         view.is_protocol = True  # type: ignore[attr-defined]
         allowed = [*methods]
@@ -181,6 +185,8 @@ def _start() -> Response | None:
     """Before any view: who we are, and proof that a form came from a page of ours."""
     app = web_app()
     g.cookie_prefix, g.cookie_secure = app.cookie_prefix, app.is_secure
+    if "\0" in request.path:
+        return error_page(404, gettext("Page not found"), gettext("There is nothing at this address."))
     view = app.view_functions.get(request.endpoint or "")
     changes_something = request.method not in ("GET", "HEAD", "OPTIONS")
     if view is None or not changes_something or getattr(view, "is_protocol", False) or not is_forged():

@@ -66,6 +66,13 @@ def _every_connection(database: Database, *pragmas: str) -> Iterator[None]:
         database.close()
 
 
+@contextmanager
+def impatient(database: Database) -> Iterator[None]:
+    """Nobody waits for a lock of SQLite; without this a test would wait for seconds."""
+    with _every_connection(database, "busy_timeout = 0"):
+        yield
+
+
 def _path(database: Database) -> Path:
     return Path(str(database.engine.url.database))
 
@@ -76,7 +83,7 @@ def _sqlite_locked(database: Database) -> Iterator[None]:
     other = sqlite3.connect(_path(database), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     try:
-        with _every_connection(database, "busy_timeout = 0"):
+        with impatient(database):
             yield
     finally:
         other.execute("ROLLBACK")

@@ -23,9 +23,12 @@ _STRUCTURE = """() => ({
     inline: [...document.querySelectorAll("[style], style, script")].map(one => one.outerHTML.slice(0, 200)),
     handlers: [...document.querySelectorAll("*")].flatMap(one => one.getAttributeNames())
         .filter(name => name.startsWith("on")),
+    ids: [...document.querySelectorAll("[id]")].map(one => one.id).filter((id, at, all) => all.indexOf(id) < at),
     foreign: performance.getEntriesByType("resource").map(one => one.name)
         .filter(name => !name.startsWith(location.origin + "/")),
 })"""
+#: What a page must have none of: inline styles and scripts, repeated ids, files of others.
+_EMPTY = ("inline", "handlers", "ids", "foreign")
 _OVERFLOW = """() => {
     const width = document.scrollingElement.clientWidth;
     if (document.scrollingElement.scrollWidth <= width) return [];
@@ -90,6 +93,6 @@ def overflow(page: Page) -> list[str]:
 
 
 def _structural(seen: dict[str, Any], language: str) -> list[str]:
-    wanted = {"h1": 1, "lang": language, "dir": "ltr", "inline": [], "handlers": [], "foreign": []}
+    wanted = {"h1": 1, "lang": language, "dir": "ltr", **{name: [] for name in _EMPTY}}
     found = [f"{name} is {seen[name]!r}" for name, value in wanted.items() if seen[name] != value]
     return found if seen["title"] else [*found, "the title is empty"]

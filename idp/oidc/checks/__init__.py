@@ -17,9 +17,11 @@ Each file holds one check: a function of a `Draft` that raises `Refusal` or sets
 | pkce | code_challenge | invalid_request |
 | prompt | prompt | invalid_request |
 | max_age | max_age | invalid_request |
+| id_token_hint | subject | invalid_request |
 """
 
 from idp.oidc.checks.client import check_client
+from idp.oidc.checks.id_token_hint import check_id_token_hint
 from idp.oidc.checks.max_age import check_max_age
 from idp.oidc.checks.pkce import check_pkce
 from idp.oidc.checks.prompt import check_prompt
@@ -44,6 +46,7 @@ CHECKS = (
     check_pkce,
     check_prompt,
     check_max_age,
+    check_id_token_hint,
 )
 
 

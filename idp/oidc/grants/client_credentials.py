@@ -26,7 +26,7 @@ class ClientCredentialsGrant(TokenGrant):
             client_id=client.client_id,
             scope=scope,
             authorization_id=None,
-            refresh_until=None,
+            refresh=None,
             settings=provider.context.settings.tokens,
             now=now,
         )

@@ -44,7 +44,9 @@ class RefreshGrant(TokenGrant):
             )
             return None
         scope = self._narrowed(row.token_scope)
-        return issue(provider, connection, client, row, scope=scope, refresh_until=row.expires_at, now=now)
+        return issue(
+            provider, connection, client, row, scope=scope, refresh=(row.token_scope, row.expires_at), now=now
+        )
 
     def _narrowed(self, granted: str) -> str:
         """The scope asked for, never wider than before (RFC 6749 §6); a refusal takes back the spending."""

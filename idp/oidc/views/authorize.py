@@ -7,25 +7,26 @@ may not be redirected, a sign-in, a release to agree to) gives None, and the pag
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, redirect
-from flask import request as http
+from flask import redirect
 from flask_babel import gettext
 from sqlalchemy import and_, bindparam, select
 
 from idp.accounts.models import Resident
 from idp.login import sessions
-from idp.login.current import session_cookie, signed_in
+from idp.login.current import session_cookie
 from idp.login.models import BrowserSession
-from idp.login.views import flow_is_over
 from idp.oidc import decisions, interactions, service
 from idp.oidc.checks import run_checks
 from idp.oidc.errors import Refusal
+from idp.oidc.hints import read_hint
 from idp.oidc.models import Grant
 from idp.oidc.request import AuthorizationRequest, Draft
-from idp.oidc.response import authorization_url, code_answer, error_url
+from idp.oidc.response import code_answer, error_url
 from idp.oidc.rules import owes_sign_in
+from idp.oidc.views.interaction import is_expected
 from idp.oidc.wiring import provider as current_provider
 from idp.web.answers import Answer, redirect_answer
 from idp.web.cookies import digest
@@ -36,13 +37,11 @@ from idp.web.pages import error_page, incoming
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
-    from idp.oidc.interactions import Waiting
     from idp.oidc.provider import Provider
     from idp.web.context import Context
     from idp.web.incoming import Incoming, Parameters
 
 log = logging.getLogger("denizen.oidc")
-bp = Blueprint("oidc", __name__)
 
 _SESSION_AND_GRANT = (
     select(
@@ -68,7 +67,7 @@ _SESSION_AND_GRANT = (
 
 def answer(provider: Provider, found: Incoming) -> Answer | None:
     """Answer without a person where the rules allow it; None hands over to `page`."""
-    draft = Draft(_parameters(found), provider.clients.find)
+    draft = _draft(provider, found)
     try:
         run_checks(draft)
     except Refusal as refusal:
@@ -78,6 +77,10 @@ def answer(provider: Provider, found: Incoming) -> Answer | None:
         return _answer_at_once(provider, request, found)
     except Refusal as refusal:
         return _refused(provider, draft, refusal)
+
+
+def _draft(provider: Provider, found: Incoming) -> Draft:
+    return Draft(_parameters(found), provider.clients.find, partial(read_hint, provider))
 
 
 def _parameters(found: Incoming) -> Parameters:
@@ -110,6 +113,8 @@ def _answer_at_once(provider: Provider, request: AuthorizationRequest, found: In
         request, authenticated_at=session.authenticated_at, signed_in_at=None, now=now
     ):
         return _person_needed(request, "login_required", "The resident must sign in")
+    if not is_expected(provider, request, session):
+        return _person_needed(request, "login_required", "Somebody else is signed in")
     purposes = provider.purposes_of(request.client_id)
     claims = decisions.requested_claims(request.scope, purposes)
     grant = row if row.grant_id is not None else None
@@ -152,7 +157,7 @@ def _person_needed(request: AuthorizationRequest, error: str, public: str) -> An
 def page() -> Response:
     """Where a person must act: keep the request on our side and begin."""
     provider = current_provider()
-    draft = Draft(_parameters(incoming()), provider.clients.find)
+    draft = _draft(provider, incoming())
     try:
         run_checks(draft)
     except Refusal as refusal:
@@ -182,67 +187,3 @@ def _refusal_page(refusal: Refusal) -> Response:
         gettext("Go back to the service and tell its helpdesk what is written below."),
         oauth_error=f"{refusal.error}: {refusal.public}",
     )
-
-
-@bp.get("/authorize/continue")
-def go_on() -> Response:
-    """The next thing a waiting request needs; worked out anew each time, so tabs and back buttons are harmless."""
-    provider = current_provider()
-    handle = http.args.get("flow", "")
-    waiting = waiting_request(handle)
-    if waiting is None:
-        return flow_is_over()
-    session, ctx = signed_in(), provider.context
-    request, now = waiting.request, ctx.now()
-    client = provider.clients.find(request.client_id)
-    if client is None:
-        return flow_is_over()
-    if owes_sign_in(
-        request,
-        authenticated_at=session.authenticated_at if session else None,
-        signed_in_at=waiting.signed_in_at,
-        now=now,
-    ):
-        return redirect(f"/login?flow={handle}", 303)
-    assert session is not None
-    purposes = provider.purposes_of(request.client_id)
-    with ctx.database.reading() as reading:
-        grant = decisions.live_grant(reading, session.resident_id, request.client_id)
-    claims = decisions.requested_claims(request.scope, purposes)
-    asks_again = "consent" in request.prompt
-    if asks_again or not decisions.is_covered(grant, request.scope, claims, purposes.notices_hash):
-        return redirect(f"/consent?flow={handle}", 303)
-    with ctx.database.transaction() as writing:
-        if not interactions.finish(writing, waiting.id_hash, now=now):
-            return flow_is_over()
-        code = service.add_authorization(
-            writing, request, grant_id=grant.id, signed_in=session, settings=ctx.settings.tokens, now=now
-        )
-    return redirect(authorization_url(request.redirect_uri, provider.issuer, request.state, code=code), 303)
-
-
-def waiting_request(unverified_handle: str) -> Waiting | None:
-    """The request behind a handle, if it waits and is this browser's; pages are then in its language."""
-    ctx = current_provider().context
-    with ctx.database.reading() as session:
-        waiting = interactions.find(
-            session, ctx.vault, unverified_handle, browser=browser_id(), now=ctx.now()
-        )
-    if waiting is not None:
-        prefer(waiting.request.ui_locales)
-    return waiting
-
-
-def cancel(unverified_handle: str) -> Response:
-    """The resident turned back: the client learns so (OIDC Core §3.1.2.6 access_denied)."""
-    provider = current_provider()
-    ctx = provider.context
-    waiting = waiting_request(unverified_handle)
-    if waiting is None:
-        return flow_is_over()
-    with ctx.database.transaction() as session:
-        if not interactions.finish(session, waiting.id_hash, now=ctx.now()):
-            return flow_is_over()
-    refusal = Refusal("access_denied", "The resident cancelled")
-    request = waiting.request
-    return redirect(error_url(request.redirect_uri, provider.issuer, request.state, refusal), 303)

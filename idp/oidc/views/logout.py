@@ -6,18 +6,16 @@ else shows a page; the session lives until the page is confirmed (K20).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from flask import Blueprint, g, redirect, render_template
 from flask_babel import gettext
-from joserfc import jwt
-from joserfc.errors import JoseError
 
 from idp.login import sessions
 from idp.login.current import drop_session, signed_in
 from idp.oidc import service
+from idp.oidc.hints import read_hint
 from idp.oidc.wiring import provider as current_provider
 from idp.web.csrf import is_forged
 from idp.web.pages import error_page, incoming
@@ -27,22 +25,12 @@ if TYPE_CHECKING:
 
     from idp.clients.registry import Client
     from idp.login.sessions import SignedIn
+    from idp.oidc.hints import Hint
     from idp.web.incoming import Parameters
 
 bp = Blueprint("logout", __name__)
 
-ALGORITHMS = ["RS256", "ES256"]
 _FIELDS = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales")
-_LIMIT = 8192
-
-
-@dataclass(frozen=True, slots=True)
-class Hint:
-    """What an ID token of ours says; `is_fresh` while it has not expired."""
-
-    client_id: str
-    sid: str
-    is_fresh: bool
 
 
 @bp.route("/logout", methods=["GET", "POST"])
@@ -52,7 +40,7 @@ def logout() -> str | Response:
     values = found.form if found.method == "POST" else found.query
     if values.repeated:
         return _mistake("invalid_request: A parameter is given more than once")
-    hint = _read_hint(values)
+    hint = read_hint(current_provider(), values.get("id_token_hint"))
     client = _client(values, hint)
     if values.get("client_id") and hint and values["client_id"] != hint.client_id:
         return _mistake("invalid_request: client_id differs from the one in id_token_hint")
@@ -67,24 +55,6 @@ def logout() -> str | Response:
 
 
 logout.is_protocol = True  # type: ignore[attr-defined] # partners may POST here; `confirm` carries our own token
-
-
-def _read_hint(values: Parameters) -> Hint | None:
-    """An ID token that we signed, expired or not; None for anything else."""
-    unverified_hint = values.get("id_token_hint")
-    if unverified_hint is None or len(unverified_hint) > _LIMIT:
-        return None
-    provider = current_provider()
-    try:
-        token = jwt.decode(unverified_hint, provider.keys.ring.verify_keys, algorithms=ALGORITHMS)
-    except (JoseError, ValueError, TypeError):
-        return None
-    claims = token.claims
-    client_id, sid, expires_at = claims.get("aud"), claims.get("sid"), claims.get("exp")
-    if claims.get("iss") != provider.issuer or not isinstance(client_id, str) or not isinstance(sid, str):
-        return None
-    fresh = isinstance(expires_at, int) and expires_at > provider.context.now()
-    return Hint(client_id, sid, fresh)
 
 
 def _client(values: Parameters, hint: Hint | None) -> Client | None:

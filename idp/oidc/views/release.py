@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, g, redirect, render_template, request
 from flask_babel import format_date, gettext
@@ -14,13 +14,12 @@ from consent.rules import CONSENT
 from idp.accounts import service as accounts
 from idp.accounts.models import Resident
 from idp.accounts.rules import display_name
-from idp.login.current import signed_in
 from idp.login.views import flow_is_over
 from idp.oidc import decisions, interactions, service
 from idp.oidc.errors import Refusal
 from idp.oidc.response import authorization_url, error_url
-from idp.oidc.rules import COMPANIONS, claim_values, owes_sign_in
-from idp.oidc.views.authorize import waiting_request
+from idp.oidc.rules import COMPANIONS, claim_values
+from idp.oidc.views.interaction import Ready, ready
 from idp.oidc.wiring import provider as current_provider
 from idp.web.languages import current_language
 
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
     from consent.purposes import Notice
     from consent.rules import Section
-    from idp.clients.registry import Client
     from idp.login.sessions import SignedIn
     from idp.oidc.interactions import Waiting
 
@@ -43,10 +41,10 @@ bp = Blueprint("release", __name__)
 def show() -> str | Response:
     """Which service, why, under which basis, what it gets with the actual values, what stays optional."""
     handle = request.args.get("flow", "")
-    ready = _ready(handle)
-    if not isinstance(ready, Ready):
-        return ready
-    waiting, session, client = ready
+    found = ready(handle)
+    if not isinstance(found, Ready):
+        return found
+    waiting, session, client = found
     ctx = current_provider().context
     g.form_targets = client.form_targets
     with ctx.database.reading() as reading:
@@ -85,10 +83,10 @@ def submit() -> Response:
     provider = current_provider()
     ctx = provider.context
     handle = request.form.get("flow", "")
-    ready = _ready(handle)
-    if not isinstance(ready, Ready):
-        return ready
-    waiting, session, client = ready
+    found = ready(handle)
+    if not isinstance(found, Ready):
+        return found
+    waiting, session, client = found
     if request.form.get("decision") not in ("allow", "deny"):
         return redirect(f"/consent?flow={handle}", 303)
     expressed = decisions.Expressed(
@@ -109,33 +107,6 @@ def submit() -> Response:
             writing, asked, grant_id=grant_id, signed_in=session, settings=ctx.settings.tokens, now=now
         )
     return redirect(authorization_url(asked.redirect_uri, provider.issuer, asked.state, code=code), 303)
-
-
-class Ready(NamedTuple):
-    """A request that waits for nothing but the answer of its resident."""
-
-    waiting: Waiting
-    session: SignedIn
-    client: Client
-
-
-def _ready(unverified_handle: str) -> Ready | Response:
-    """What the page works with, or where to go when the flow is over or a sign-in is owed."""
-    provider = current_provider()
-    waiting = waiting_request(unverified_handle)
-    client = provider.clients.find(waiting.request.client_id) if waiting else None
-    if waiting is None or client is None:
-        return flow_is_over()
-    session = signed_in()
-    owes = owes_sign_in(
-        waiting.request,
-        authenticated_at=session.authenticated_at if session else None,
-        signed_in_at=waiting.signed_in_at,
-        now=provider.context.now(),
-    )
-    if owes or session is None:
-        return redirect(f"/authorize/continue?flow={unverified_handle}", 303)
-    return Ready(waiting, session, client)
 
 
 def _decide(reading: Session, waiting: Waiting, session: SignedIn) -> decisions.Decision:

@@ -89,7 +89,7 @@ def _draft(
     find: Callable[[str], Client | None] = {"library": CLIENT}.get,
 ) -> Draft:
     values = {name: value for name, value in {**LAWFUL, **change}.items() if value is not None}
-    return Draft(parse_parameters(urlencode(values, doseq=True)), find)
+    return Draft(parse_parameters(urlencode(values, doseq=True)), find, lambda _: None)
 
 
 def _checked(**change: str | list[str] | None) -> AuthorizationRequest:

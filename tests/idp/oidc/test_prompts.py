@@ -100,9 +100,6 @@ class TickingClock(Clock):
         return self.at
 
 
-@pytest.mark.xfail(
-    strict=True, reason="two looks at the clock: session and request disagree about the sign-in"
-)
 def test_a_second_that_passes_while_the_password_is_checked_costs_no_second_sign_in(town: Town) -> None:
     """Checking a password takes time; the request must know this sign-in as its own whatever the clock says."""
     browser = town.browser()
@@ -150,7 +147,6 @@ def _subject(town: Town, browser: Browser) -> str:
     return str(_claims(town, town.library, code, proof)["sub"])
 
 
-@pytest.mark.xfail(strict=True, reason="id_token_hint is ignored at the authorization endpoint")
 def test_a_hint_about_somebody_else_is_never_answered_silently(town: Town) -> None:
     """OIDC Core §3.1.2.1: if the resident of the hint is not signed in, the answer MUST be an error."""
     hint = town.tokens(town.library, town.jun, "openid profile")["id_token"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from joserfc import jwt
 
 from tests.support.settled import SCOPE
@@ -51,7 +50,6 @@ def test_a_narrower_scope_may_be_asked_for(settled: Settled) -> None:
     assert set(town.userinfo(later["access_token"]).json) == {"sub", "email", "email_verified"}
 
 
-@pytest.mark.xfail(strict=True, reason="the new refresh token is narrowed together with the access token")
 def test_narrowing_once_does_not_narrow_for_ever(settled: Settled) -> None:
     """RFC 6749 §6: the scope of a new refresh token MUST be identical to that of the one it replaces."""
     town = settled.town

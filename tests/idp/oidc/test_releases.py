@@ -22,7 +22,7 @@ def _releases(town: Town) -> list[tuple[str, list[str]]]:
     return [(row.kind, orjson.loads(row.claims)) for row in rows]
 
 
-ID_TOKEN = ("id_token", ["sub"])
+ID_TOKEN = ("id_token", [])
 USERINFO = ("userinfo", ["email", "email_verified", "name", "updated_at"])
 
 

@@ -1,0 +1,260 @@
+"""The database: two ways to run a statement that give one result, and transactions that are whole."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    bindparam,
+    column,
+    delete,
+    func,
+    insert,
+    select,
+    table,
+    text,
+    update,
+)
+
+from idp.db import Database, is_unavailable
+from idp.jobs.models import Lease
+from tests.support.faults import impatient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SAMPLE = table(
+    "sample",
+    column("id", Integer),
+    column("big", BigInteger),
+    column("flag", Boolean),
+    column("word", String(40)),
+    column("long_text", Text),
+    column("raw", LargeBinary),
+)
+NAMES = ("id", "big", "flag", "word", "long_text", "raw")
+_INSERT = insert(SAMPLE).values({name: bindparam(f"new_{name}") for name in NAMES})
+_FIND = select(SAMPLE).where(SAMPLE.c.id == bindparam("id_"))
+_ALL = select(SAMPLE).order_by(SAMPLE.c.id)
+_CHANGE = (
+    update(SAMPLE)
+    .where(SAMPLE.c.id == bindparam("id_"), SAMPLE.c.flag.is_(None) | SAMPLE.c.flag)
+    .values(word=bindparam("word_"))
+    .returning(SAMPLE.c.id, SAMPLE.c.flag, SAMPLE.c.raw)
+)
+_CHANGE_QUIETLY = update(SAMPLE).where(SAMPLE.c.id == bindparam("id_")).values(word="fixed", big=7)
+_DELETE = delete(SAMPLE).where(SAMPLE.c.id == bindparam("id_"))
+_COUNT = select(func.count().label("number")).select_from(SAMPLE)
+
+_LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
+values = st.fixed_dictionaries(
+    {
+        "big": st.none() | st.integers(-(2**63), 2**63 - 1),
+        "flag": st.none() | st.booleans(),
+        "word": st.none() | st.text(_LETTERS, max_size=40),
+        "long_text": st.none() | st.text(_LETTERS, max_size=300),
+        "raw": st.none() | st.binary(max_size=100),
+    }
+)
+
+
+@pytest.fixture
+def database(empty_database_url: str) -> Iterator[Database]:
+    """A database with one table that has every type in use, all of them nullable."""
+    found = Database(empty_database_url)
+    raw = "BLOB" if found.is_sqlite else "BYTEA"
+    with found.transaction() as session:
+        session.execute(
+            text(
+                "CREATE TABLE sample (id INTEGER PRIMARY KEY, big BIGINT, flag BOOLEAN, word VARCHAR(40), "
+                f"long_text TEXT, raw {raw})"
+            )
+        )
+    yield found
+    found.close()
+
+
+def row(number: int, **given_values: Any) -> dict[str, Any]:
+    """Parameters of an insert; what is not given is NULL."""
+    return {f"new_{name}": given_values.get(name) for name in NAMES} | {"new_id": number}
+
+
+def both(database: Database, statement: Any, parameters: dict[str, Any] | None = None) -> list[list[Any]]:
+    """The rows of a read, as the fast connection and as a session give them."""
+    fast = [tuple(one) for one in database.fast.execute(statement, parameters).all()]
+    with database.reading() as session:
+        return [fast, [tuple(one) for one in session.execute(statement, parameters or {}).all()]]
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(one=values)
+def test_both_ways_write_and_read_the_same(database: Database, one: dict[str, Any]) -> None:
+    """Whatever the types and NULLs: written by either, read by either, equal in value and type."""
+    database.fast.execute(_DELETE, {"id_": 1})
+    database.fast.execute(_DELETE, {"id_": 2})
+    database.fast.execute(_INSERT, row(1, **one))
+    with database.transaction() as session:
+        session.execute(_INSERT, row(2, **one))
+    for number in (1, 2):
+        fast, slow = both(database, _FIND, {"id_": number})
+        assert fast == slow == [(number, *(one[name] for name in NAMES[1:]))]
+        assert [type(value) for value in fast[0]] == [type(value) for value in slow[0]]
+
+
+def test_rows_have_names_and_counts_alike(database: Database) -> None:
+    """`first`, `all`, `rowcount` and the names of columns are those of SQLAlchemy."""
+    for number, flag in enumerate((None, True, False)):
+        assert database.fast.execute(_INSERT, row(number, flag=flag, raw=b"\x00")).rowcount == 1
+    assert database.fast.execute(_FIND, {"id_": 9}).first() is None
+    assert database.fast.execute(_FIND, {"id_": 9}).all() == []
+    assert database.fast.execute(_FIND, {"id_": 1}).first().flag is True
+    assert database.fast.execute(_COUNT).first().number == 3
+    assert len(both(database, _ALL)[0]) == 3
+    changed = database.fast.execute(_CHANGE, {"id_": 0, "word_": "x"})
+    assert (changed.rowcount, changed.first().flag, bytes(changed.first().raw)) == (1, None, b"\x00")
+    refused = database.fast.execute(_CHANGE, {"id_": 2, "word_": "x"})
+    assert (refused.rowcount, refused.first()) == (0, None)
+    assert database.fast.execute(_CHANGE_QUIETLY, {"id_": 2}).rowcount == 1
+    assert database.fast.execute(_DELETE, {"id_": 5}).rowcount == 0
+    fast, slow = both(database, _ALL)
+    assert fast == slow
+    assert fast[2][:4] == (2, 7, False, "fixed")
+
+
+def ids(database: Database) -> list[int]:
+    return [one[0] for one in both(database, _ALL)[1]]
+
+
+def test_a_transaction_is_whole(database: Database) -> None:
+    """Committed at the end of the block; gone after an exception, the fast way and the other."""
+    with database.transaction() as session:
+        session.execute(_INSERT, row(1))
+        session.execute(_INSERT, row(2))
+    with database.fast.transaction() as connection:
+        connection.execute(_INSERT, row(3))
+        connection.execute(_INSERT, row(4))
+    for opened in (database.transaction(), database.fast.transaction()):
+        with pytest.raises(RuntimeError), opened as connection:
+            connection.execute(_INSERT, row(9))
+            raise RuntimeError
+    assert ids(database) == [1, 2, 3, 4]
+
+
+def test_a_transaction_whose_statement_fails_leaves_nothing_and_a_working_connection(
+    database: Database,
+) -> None:
+    """The second insert breaks a key, so the first is undone; the next use is as if nothing had been."""
+    database.fast.execute(_INSERT, row(1))
+    for way in ("fast", "session"):
+        with pytest.raises(Exception, match="(?i)unique|duplicate"):
+            with database.fast.transaction() if way == "fast" else database.transaction() as connection:
+                connection.execute(_INSERT, row(2))
+                connection.execute(_INSERT, row(1))
+        assert ids(database) == [1]
+    database.fast.execute(_INSERT, row(3))
+    assert ids(database) == [1, 3]
+
+
+def test_a_single_fast_write_is_durable_at_once(database: Database) -> None:
+    """Outside `transaction()` every statement is its own, and a broken one breaks nothing else."""
+    database.fast.execute(_INSERT, row(1))
+    with pytest.raises(Exception, match="(?i)unique|duplicate"):
+        database.fast.execute(_INSERT, row(1))
+    other = Database(database.engine.url.render_as_string(hide_password=False))
+    assert ids(other) == [1]
+    other.close()
+
+
+def test_reading_writes_nothing(database: Database) -> None:
+    """What a reading session would write is rolled back."""
+    with database.reading() as session:
+        session.execute(_INSERT, row(1))
+    assert ids(database) == []
+
+
+def test_threads_have_connections_of_their_own(database: Database) -> None:
+    """A transaction of one thread is not seen, nor ended, by another."""
+    seen: list[Any] = []
+    mine = database.fast
+
+    def look() -> None:
+        seen.append(database.fast is not mine)
+        seen.append([tuple(one) for one in database.fast.execute(_ALL).all()])
+        database.fast.close()
+
+    with database.fast.transaction() as connection:
+        connection.execute(_INSERT, row(1))
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join(10)
+    assert seen == [True, []]
+    assert ids(database) == [1]
+
+
+@pytest.mark.parametrize("empty_database_url", ["sqlite"], indirect=True)
+def test_a_transaction_inside_another_is_refused_and_spoils_nothing(database: Database) -> None:
+    """A write beside one's own open transaction would wait for itself: SQLite says so, the outer one goes on."""
+    with impatient(database):
+        with database.transaction() as outer:
+            outer.execute(_INSERT, row(1))
+            with pytest.raises(Exception, match="locked") as refused, database.transaction() as inner:
+                inner.execute(_INSERT, row(2))
+            with pytest.raises(Exception, match="locked"):
+                database.fast.execute(_INSERT, row(3))
+            outer.execute(_INSERT, row(4))
+        assert ids(database) == [1, 4]
+    assert is_unavailable(refused.value)
+
+
+def test_a_mistake_in_a_statement_is_not_taken_for_a_database_that_is_away(database: Database) -> None:
+    """Only what heals by itself is answered with "come again"."""
+    with pytest.raises(Exception, match="(?i)unique|duplicate") as broken, database.transaction() as session:
+        session.execute(_INSERT, row(1))
+        session.execute(_INSERT, row(1))
+    assert not is_unavailable(broken.value)
+    assert not is_unavailable(RuntimeError("no"))
+    assert not is_unavailable(KeyError("no"))
+
+
+def test_errors_do_not_show_the_values_of_a_statement(database: Database) -> None:
+    """A log of an error may be read by many; the values are residents' data."""
+    with pytest.raises(Exception, match="(?i)unique|duplicate") as broken, database.transaction() as session:
+        for _ in range(2):
+            session.execute(_INSERT, row(1, word="Maria Okafor", raw=b"secret"))
+    assert "Okafor" not in str(broken.value)
+
+
+def test_sqlite_writes_are_on_disk_before_they_are_acknowledged(tmp_path: Any) -> None:
+    """F03: WAL with synchronous=FULL on every connection, pooled or fast; foreign keys are enforced."""
+    database = Database(f"sqlite:///{tmp_path}/x.sqlite")
+    with database.reading() as session:
+        pragmas = [
+            session.execute(text(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+    driver = database.fast._driver
+    fast = [
+        driver.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("journal_mode", "synchronous", "foreign_keys")
+    ]
+    database.close()
+    assert pragmas == fast == ["wal", 2, 1]
+
+
+def test_orm_rows_can_be_used_after_their_transaction(database_url: str) -> None:
+    """Nothing expires behind a view's back."""
+    database = Database(database_url)
+    with database.transaction() as session:
+        session.add(lease := Lease(name="x", holder="h", until_at=5))
+    assert lease.until_at == 5
+    database.close()
