@@ -155,9 +155,10 @@ def answer(
     offered = section.offered
     if not section.gives_choice:
         return Answer(section.purpose_id, "informed", offered, section.required_claims)
-    if not agreed:
-        return Answer(section.purpose_id, "refused", offered, ())
     chosen = section.required_claims + tuple(one for one in section.optional_claims if one in ticked)
+    # Who leaves every box of a purpose empty has not agreed to it, whichever button they press.
+    if not agreed or (offered and not chosen):
+        return Answer(section.purpose_id, "refused", offered, ())
     return Answer(section.purpose_id, _agreement(before, chosen), offered, chosen)
 
 

@@ -121,6 +121,7 @@ def test_another_basis_gives_no_choice() -> None:
 
 
 OFFER = Section("reports", gives_choice=True, required_claims=("district",), optional_claims=("email", "name"), ticked=(), reason="new")  # fmt: skip
+ONLY_OPTIONAL = Section("reminders", gives_choice=True, required_claims=(), optional_claims=("email",), ticked=(), reason="new")  # fmt: skip
 INFORM = Section("tax", gives_choice=False, required_claims=("name",), optional_claims=(), ticked=(), reason="new")  # fmt: skip
 ALL = ("district", "email", "name")
 ANSWERS = [
@@ -128,6 +129,8 @@ ANSWERS = [
     (OFFER, None, True, "email", "given", "district email"),
     (OFFER, None, True, "name email birthdate", "given", "district email name"),
     (OFFER, None, False, "email", "refused", ""),
+    (ONLY_OPTIONAL, None, True, "", "refused", ""),
+    (ONLY_OPTIONAL, None, True, "email", "given", "email"),
     (OFFER, choice("reports", "given", "district email"), True, "", "narrowed", "district"),
     (
         OFFER,

@@ -105,7 +105,9 @@ def the_main_job(town: Town, secrets: dict[str, str]) -> None:
     answer = browser.follow(browser.submit("/login", username=maria.username, password=maria.password))
     answer = browser.follow(browser.allow(share=choices(answer.text)))
     secrets.update(hint, code=code_of(answer), verifier=proof.verifier, guess="a wrong guess of hers")
-    secrets["session"], secrets["browser"] = (cookie(browser, f"__Host-denizen-{n}") for n in ("session", "browser"))
+    secrets["session"], secrets["browser"] = (
+        cookie(browser, f"__Host-denizen-{n}") for n in ("session", "browser")
+    )
     tokens = town.redeem(town.library, secrets["code"], proof).json
     fresh = town.refresh(town.library, tokens["refresh_token"]).json
     for name in ("access_token", "refresh_token", "id_token"):
@@ -130,7 +132,9 @@ def the_failures(town: Town, secrets: dict[str, str]) -> None:
     town.refresh(town.library, secrets["refresh_token"])
     town.introspect(town.tax, secrets["access_token"])
     town.call("/revoke", town.library, {"token": secrets["fresh refresh_token"]})
-    wrong = town.library.__class__("library", "a-wrong-client-secret", town.library.method, town.library.redirect_uri)
+    wrong = town.library.__class__(
+        "library", "a-wrong-client-secret", town.library.method, town.library.redirect_uri
+    )
     secrets["wrong secret"] = "a-wrong-client-secret"
     town.redeem(wrong, secrets["code"], proof)
     browser = town.browser()

@@ -36,7 +36,9 @@ class Evaluations:
 @pytest.fixture
 def evaluations(monkeypatch: pytest.MonkeyPatch) -> Evaluations:
     found = Evaluations()
-    monkeypatch.setattr(Passwords, "is_right", lambda *values: found(*values))
+    monkeypatch.setattr(
+        Passwords, "is_right", lambda passwords, kept, password: found(passwords, kept, password)
+    )
     return found
 
 

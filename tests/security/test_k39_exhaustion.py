@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import re
 import shutil
 import signal
@@ -116,7 +115,6 @@ def serving(folder: Path, template: Path) -> Iterator[Server]:
             cwd=ROOT,
             stdout=log,
             stderr=log,
-            env={**os.environ, "LANG": "C.UTF-8"},
         )
     try:
         wait_for_port(port)
@@ -240,7 +238,7 @@ def test_slow_headers_keep_nobody_waiting(server: Server) -> None:
 
 @pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
 def test_slow_bodies_keep_nobody_waiting_behind_the_door_that_we_ship(server: Server, tmp_path: Path) -> None:
-    """nginx hands a request on when all of it is there, so slow senders never reach a worker.
+    """The door hands a request on when all of it is there, so slow senders never reach a worker.
 
     The server alone reads a body in a worker, which is why docker/README.md wants a proxy in front.
     """

@@ -101,7 +101,17 @@ def test_an_erased_resident_has_no_name_left(town: Town) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/help", "/help/sign-in", "/accessibility", "/privacy-statement", "/logged-out", "/login", "/signup"]
+    "path",
+    [
+        "/",
+        "/help",
+        "/help/sign-in",
+        "/accessibility",
+        "/privacy-statement",
+        "/logged-out",
+        "/login",
+        "/signup",
+    ],
 )
 def test_pages_for_everybody_need_no_sign_in_and_link_to_what_is_there(town: Town, path: str) -> None:
     """Every link on them leads to a page."""

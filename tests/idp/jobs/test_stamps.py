@@ -28,6 +28,12 @@ def change(town: Town, name: str = "things") -> None:
         bump(session, name)
 
 
+def change_and_fail(town: Town) -> None:
+    with town.context.database.transaction() as session:
+        bump(session, "things")
+        raise RuntimeError
+
+
 def version(town: Town, name: str = "things") -> int:
     return next((row.version for row in town.rows(Stamp) if row.name == name), 0)
 
@@ -37,9 +43,8 @@ def test_a_change_counts_up_with_its_transaction(town: Town) -> None:
     for expected in (1, 2, 3):
         change(town)
         assert version(town) == expected
-    with pytest.raises(RuntimeError), town.context.database.transaction() as session:
-        bump(session, "things")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        change_and_fail(town)
     assert version(town) == 3
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from idp.accounts.models import Resident
 from idp.login.models import BrowserSession, Password
-from idp.login.passwords import Passwords, set_password
+from idp.login.passwords import Passwords
 from idp.login.rules import device_name, is_alive, is_own_path, network_of, password_problem
 from idp.settings import PasswordSettings
 from tests.support.town import Proof, answer_parameters
@@ -75,9 +75,15 @@ def test_a_page_that_needs_a_resident_comes_back_to_itself(town: Town) -> None:
     for path, after in (("/privacy/history", "/privacy/history"), ("/account", "/account")):
         browser.http.delete_cookie("__Host-denizen-session", domain="id.riverton.example")
         browser.follow(browser.get(path))
-        assert browser.submit("/login", username="maria", password=town.maria.password).headers["Location"] == after
+        assert (
+            browser.submit("/login", username="maria", password=town.maria.password).headers["Location"]
+            == after
+        )
     token = browser.get("/signup").text.partition('name="csrf_token" value="')[2].partition('"')[0]
-    for path, after in (("/account/sessions/x/end", "/account"), ("/privacy/services/library/withdraw", "/privacy")):
+    for path, after in (
+        ("/account/sessions/x/end", "/account"),
+        ("/privacy/services/library/withdraw", "/privacy"),
+    ):
         browser.http.delete_cookie("__Host-denizen-session", domain="id.riverton.example")
         browser.follow(browser.post(path, {"csrf_token": token}))
         answer = browser.submit("/login", username="maria", password=town.maria.password)
@@ -90,7 +96,8 @@ def test_a_password_made_with_weaker_parameters_is_made_anew_at_the_next_sign_in
     stronger = PasswordSettings(iterations=3)
     passwords = Passwords(stronger, town.context.vault.subkey("password-pepper"))
     town.app.extensions["denizen.login"] = type(town.app.extensions["denizen.login"])(
-        passwords, *(getattr(town.app.extensions["denizen.login"], n) for n in ("describe", "cancel", "signed_in"))
+        passwords,
+        *(getattr(town.app.extensions["denizen.login"], n) for n in ("describe", "cancel", "signed_in")),
     )
 
     def kept() -> str:
@@ -123,7 +130,10 @@ def test_no_password_fits_an_absent_account_at_the_same_cost() -> None:
     passwords = Passwords(PasswordSettings(), PEPPER)
     for password in ("nobody", "", "x" * 256):
         assert not passwords.is_right(None, password)
-    stand_in, real = argon2.extract_parameters(passwords._nobody), argon2.extract_parameters(passwords.hash("x"))
+    stand_in, real = (
+        argon2.extract_parameters(passwords._nobody),
+        argon2.extract_parameters(passwords.hash("x")),
+    )
     assert stand_in == real
     assert not passwords.is_right("no hash at all", "x")
 

@@ -77,9 +77,9 @@ class Moody(Mailbox):
         super().__init__(**options)
         self.refuse = refuse
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802
         self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
-    ) -> str:  # noqa: N802
+    ) -> str:
         answer = self.refuse.get(address, "250 OK")
         if answer.startswith("250"):
             envelope.rcpt_tos.append(address)
@@ -150,18 +150,23 @@ def test_a_sent_message_is_emptied(town: Town, smtp: Mailbox) -> None:
 
 def test_a_message_is_written_with_what_causes_it_or_not_at_all(town: Town) -> None:
     """An outbox, not a call: what is rolled back was never sent."""
-    with pytest.raises(RuntimeError), town.context.database.transaction() as session:
-        enqueue(
-            session,
-            town.context.vault,
-            "welcome",
-            to="x@example.org",
-            language="en",
-            values=VALUES,
-            expires_at=START + 9,
-            now=START,
-        )
-        raise RuntimeError
+
+    def cause_and_fail() -> None:
+        with town.context.database.transaction() as session:
+            enqueue(
+                session,
+                town.context.vault,
+                "welcome",
+                to="x@example.org",
+                language="en",
+                values=VALUES,
+                expires_at=START + 9,
+                now=START,
+            )
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        cause_and_fail()
     assert town.rows(Message) == []
 
 
