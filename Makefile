@@ -21,10 +21,10 @@ LANGUAGES := fr
 # Half the tests wait for Chromium or PostgreSQL, yet one worker a core is still the fastest on small machines.
 WORKERS ?= auto
 
-.PHONY: help install demo dev system interop test check format bench lock messages clean
+.PHONY: help install demo dev system interop test check format argon2 bench lock messages clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## the environment in .venv, with the denizen command
 	@echo "Denizen is installed: $(BIN)/denizen"
@@ -46,8 +46,12 @@ format: dev ## put the code into its one format and mend what can be mended
 	$(BIN)/ruff check --fix --quiet . || true
 	$(BIN)/ruff format .
 
+# The published wheel is built for every x86-64; with AVX2 one password check costs half (docs/operators.md).
+argon2: install ## password checks at half the cost: build the Argon2 library for this processor (needs a C compiler)
+	CFLAGS="-O3 -march=native" $(PIP) install --force-reinstall --no-deps --no-cache-dir \
+		--no-binary argon2-cffi-bindings "$$($(BIN)/python -m pip freeze | grep '^argon2-cffi-bindings==')"
+
 bench: dev ## the workloads, beside node-oidc-provider where npm is there
-	@tests/support/npm.sh tests/bench
 	$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
 lock: dev ## both requirement files anew; LOCK_ARGS=--upgrade takes newer versions

@@ -73,7 +73,7 @@ TAX_FILE: Final = SamplePurpose(
             title="Your tax file",
             why="The tax office finds your file and writes to you about it. The law asks the town to do this.",
             retention_text="The tax office keeps this for ten years, as the law says.",
-            recipients="Only the tax office.",
+            recipients="Only the tax office receives it.",
         ),
         "fr": NoticeText(
             title="Votre dossier fiscal",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask_babel import format_datetime
+from flask_babel import format_date, format_time, get_locale
 
 
 def day_time(at: int | None) -> str:
-    """An instant in Unix seconds as the reader writes day and time; empty for None."""
+    """An instant in Unix seconds as the reader writes day and time, to the minute; empty for None."""
     if at is None:
         return ""
-    text: str = format_datetime(datetime.fromtimestamp(at, UTC), "medium")
-    return text
+    moment = datetime.fromtimestamp(at, UTC)
+    pattern: str = str(get_locale().datetime_formats["medium"])
+    return pattern.replace("{1}", format_date(moment, "medium")).replace("{0}", format_time(moment, "short"))

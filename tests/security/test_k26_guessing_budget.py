@@ -27,7 +27,7 @@ class Evaluations:
         self.lock = threading.Lock()
         self.count = 0
 
-    def __call__(self, _passwords: Passwords, _kept: str | None, password: str) -> bool:
+    def __call__(self, _kept: str | None, password: str) -> bool:
         with self.lock:
             self.count += 1
         return password.endswith("rows a small red boat")
@@ -36,9 +36,7 @@ class Evaluations:
 @pytest.fixture
 def evaluations(monkeypatch: pytest.MonkeyPatch) -> Evaluations:
     found = Evaluations()
-    monkeypatch.setattr(
-        Passwords, "is_right", lambda passwords, kept, password: found(passwords, kept, password)
-    )
+    monkeypatch.setattr(Passwords, "is_right", found)
     return found
 
 

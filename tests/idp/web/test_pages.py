@@ -13,7 +13,7 @@ from tests.support.town import ISSUER
 if TYPE_CHECKING:
     from tests.support.town import Town
 
-SECRET = "select 'the inside of a stack trace'"
+SECRET = "the inside of a stack trace"
 
 
 def reference(text: str) -> str:
