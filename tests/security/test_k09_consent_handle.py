@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consent.models import Record
-from idp.oidc.models import Authorization, Grant
+from idp.oidc.interactions import finish
+from idp.oidc.models import Authorization, Grant, Interaction
 from tests.support.town import ISSUER, Proof, answer_parameters, hidden_fields
 
 if TYPE_CHECKING:
@@ -98,6 +99,15 @@ def test_an_answer_given_once_cannot_be_given_again(town: Town) -> None:
         assert again.status_code == 400
         assert "Location" not in again.headers
     assert (len(town.rows(Authorization)), len(town.rows(Record))) == (1, 1)
+
+
+def test_of_two_answers_at_once_one_counts(town: Town) -> None:
+    """The handle is spent by one conditional write, whatever was read before it."""
+    waiting_for_consent(town)
+    (row,) = town.rows(Interaction)
+    for expected in (True, False, False):
+        with town.context.database.transaction() as session:
+            assert finish(session, row.id_hash, now=int(town.clock())) is expected
 
 
 def test_extra_fields_of_the_form_change_nothing(town: Town) -> None:

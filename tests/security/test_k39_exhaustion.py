@@ -19,10 +19,12 @@ import pytest
 
 from tests.house.test_nginx import NGINX, _ask, _context, _make_certificate, _write
 from tests.support.loopback import free_port, wait_for_port
-from tests.support.town import Person, make_town
+from tests.support.town import Person, Proof, make_town
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.support.town import Town
 
 ROOT = Path(__file__).parents[2]
 FORM = "application/x-www-form-urlencoded"
@@ -302,3 +304,28 @@ def test_broken_requests_are_answered_or_dropped(server: Server) -> None:
                 answer = connection.recv(4096)
         assert answer[9:10] in (b"", b"2", b"3", b"4"), (data[:40], answer[:40])
     assert server.sign_in() == 303
+
+
+def test_odd_characters_in_any_parameter_are_no_mistake_of_ours(town_both_ways: Town) -> None:
+    """NUL and its like reach no database as they are: an answer below 500, on both engines."""
+    town = town_both_ways
+    browser, odd = (
+        town.browser(),
+        ("\x00", "a\x00b", "\ufffe", "\U0010ffff", "\r\n", "' OR 1=1--", "🙂" * 100),
+    )
+    browser.code(town.library, town.maria, "openid profile", Proof())
+    names = ("state", "nonce", "scope", "redirect_uri", "client_id", "code_challenge", "prompt", "max_age")
+    for value in odd:
+        for name in (*names, "ui_locales", "login_hint", "response_mode", "acr_values", "odd"):
+            extra = {name: value} if name != "scope" else {}
+            scope = value if name == "scope" else "openid profile"
+            for one in (browser, town.browser()):
+                answer = one.follow(one.authorize(town.library, scope, Proof(), **extra))
+                assert answer.status_code < 500, (name, value)
+        for name in ("code", "redirect_uri", "code_verifier", "grant_type", "scope", "client_id", "token"):
+            form = {"grant_type": "authorization_code", "code": "x", "code_verifier": "v" * 43, name: value}
+            for path in ("/token", "/introspect", "/revoke", "/userinfo", "/logout"):
+                assert town.call(path, town.library, form).status_code < 500, (path, name, value)
+        for grant in ("refresh_token", "client_credentials"):
+            form = {"grant_type": grant, "refresh_token": value, "scope": value}
+            assert town.call("/token", town.service, form).status_code < 500, (grant, value)

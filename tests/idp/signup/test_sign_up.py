@@ -15,6 +15,7 @@ from idp.login.models import BrowserSession
 from idp.messaging.models import Message
 from idp.messaging.service import open_mail
 from idp.signup.models import SignUpLink
+from idp.signup.service import spend_link
 from tests.support.town import ISSUER, Proof, code_of, hidden_fields
 
 if TYPE_CHECKING:
@@ -109,6 +110,17 @@ def test_of_two_at_once_one_opens_the_account(town: Town) -> None:
         assert sorted(pool.map(send, ready)) == [303, 410, 410, 410]
     assert len(town.rows(Resident)) == 3
     assert len(town.rows(BrowserSession)) == 1
+
+
+def test_a_link_is_spent_by_one_write(town: Town) -> None:
+    """Whatever was read before it: the second caller gets nothing."""
+    ask(town)
+    token = re.findall(r"token=([\w-]+)", links(town)[0])[0]
+    found = []
+    for _ in range(2):
+        with town.context.database.transaction() as session:
+            found.append(spend_link(session, town.context.vault, token, now=int(town.clock())))
+    assert [one.email if one else None for one in found] == [NEW, None]
 
 
 def test_using_one_link_ends_the_older_ones(town: Town) -> None:
