@@ -20,6 +20,7 @@ from idp.home.views import bp as home_bp
 from idp.jobs.worker import Worker
 from idp.login import ports as login_ports
 from idp.login.current import signed_in, to_sign_in
+from idp.login.passkey_views import bp as passkeys_bp
 from idp.login.passwords import Passwords
 from idp.login.views import bp as login_bp
 from idp.oidc import interactions, service
@@ -83,7 +84,16 @@ def create_app(context: Context, *, hot: bool = True) -> WebApp:
     passwords = Passwords(context.settings.passwords, context.vault.subkey("password-pepper"))
     app.extensions["denizen.login"] = _login_ports(provider, passwords)
     consent_ports.init_app(app, _consent_ports(provider))
-    for bp in (login_bp, signup_bp, home_bp, interaction.bp, release.bp, logout.bp, consent_views.bp):
+    for bp in (
+        login_bp,
+        passkeys_bp,
+        signup_bp,
+        home_bp,
+        interaction.bp,
+        release.bp,
+        logout.bp,
+        consent_views.bp,
+    ):
         app.register_blueprint(bp)
     _protocol_endpoints(app, provider)
     logging.getLogger("authlib").setLevel(logging.INFO)  # at DEBUG it prints live tokens

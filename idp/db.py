@@ -275,4 +275,7 @@ def is_unavailable(error: BaseException) -> bool:
         return True
     psycopg: Any = sys.modules.get("psycopg")  # imported only where PostgreSQL is used
     drivers = (sqlite3.OperationalError, *((psycopg.OperationalError,) if psycopg else ()))
+    # A standby after a failover takes no writes until it is promoted: 25006 read_only_sql_transaction.
+    if getattr(getattr(error, "orig", error), "sqlstate", None) == "25006":
+        return True
     return isinstance(error, (OperationalError, PoolExhausted, *drivers))

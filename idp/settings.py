@@ -38,10 +38,16 @@ def is_loopback(url: str) -> bool:
     host = urlsplit(url).hostname or ""
     if host == "localhost" or host.endswith(".localhost"):
         return True
+    return is_address(host) and ip_address(host).is_loopback
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address and no name."""
     try:
-        return ip_address(host).is_loopback
+        ip_address(host)
     except ValueError:
         return False
+    return True
 
 
 def _check_origin(url: str) -> str:
@@ -92,6 +98,7 @@ class ServerSettings(_Section):
     trusted_proxies: tuple[str, ...] = Field(
         (), description="Addresses of reverse proxies whose X-Forwarded-For is believed."
     )
+    rp_id: str = Field("", description="Domain that passkeys belong to; empty: the host name of the issuer.")
 
     _origins = field_validator("issuer", "staff_url")(_check_origin)
 
@@ -109,6 +116,14 @@ class ServerSettings(_Section):
         for address in value:
             ip_address(address)
         return value
+
+    @model_validator(mode="after")
+    def _check_rp_id(self) -> ServerSettings:
+        host = urlsplit(self.issuer).hostname or ""
+        is_parent = "." in self.rp_id and host.endswith(f".{self.rp_id}")
+        if self.rp_id and (is_address(host) or not (self.rp_id == host or is_parent)):
+            raise ValueError("rp_id must be the host name of issuer or a domain above it")
+        return self
 
     @model_validator(mode="after")
     def _check_apart(self) -> ServerSettings:
@@ -273,6 +288,12 @@ class Settings(BaseSettings):
     def is_sqlite(self) -> bool:
         """Whether the database is SQLite (one process, one writer)."""
         return self.database.url.startswith("sqlite:")
+
+    @property
+    def passkey_domain(self) -> str:
+        """The RP ID of passkeys (WebAuthn L3 §5.4.2); empty where there can be none: at an IP address."""
+        host = urlsplit(self.server.issuer).hostname or ""
+        return "" if is_address(host) else self.server.rp_id or host
 
     @property
     def is_secure(self) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 from consent import log as consent_log
 from idp.jobs.stamps import KEYS, bump
 from idp.jobs.worker import Job
-from idp.login.models import BrowserSession, Budget
+from idp.login.models import BrowserSession, Budget, Challenge
 from idp.messaging.delivery import Courier
 from idp.messaging.models import Message
 from idp.oidc.models import AccessToken, Authorization, Interaction, RefreshToken
@@ -46,6 +46,7 @@ _ENDED = (
     (Authorization.id, Authorization.expires_at),
     (SignUpLink.link_hash, SignUpLink.expires_at),
     (BrowserSession.id_hash, BrowserSession.expires_at),
+    (Challenge.challenge_hash, Challenge.expires_at),
     (Message.id, Message.finished_at),
     (Budget.bucket, Budget.window_at),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import wraps
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, abort, redirect, render_template, request
@@ -11,31 +10,17 @@ from flask_babel import gettext
 from idp.accounts import service as accounts
 from idp.accounts.models import Resident
 from idp.accounts.rules import display_name
-from idp.login import sessions
-from idp.login.current import drop_session, signed_in, to_sign_in
+from idp.login import passkeys, sessions
+from idp.login.current import drop_session, for_residents, signed_in
 from idp.oidc.service import end_families_of_session
 from idp.web.context import context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
     from werkzeug.wrappers import Response
 
     from idp.login.sessions import SignedIn
 
 bp = Blueprint("home", __name__)
-
-
-def for_residents(view: Callable[..., Any]) -> Callable[..., Any]:
-    """A page that needs a signed-in resident, who is handed to it first."""
-
-    @wraps(view)
-    def guarded(**values: Any) -> Any:
-        session = signed_in()
-        return to_sign_in() if session is None else view(session, **values)
-
-    return guarded
 
 
 @bp.get("/")
@@ -48,11 +33,12 @@ def start() -> str:
 @bp.get("/account")
 @for_residents
 def account(session: SignedIn) -> str:
-    """Name, address, and where one is signed in."""
+    """Name, address, passkeys, and where one is signed in."""
     ctx = context()
     name, email = _name_and_email(session)
     with ctx.database.reading() as reading:
         live = sessions.list_live(reading, session.resident_id, settings=ctx.settings.sessions, now=ctx.now())
+        keys = passkeys.listed(reading, ctx, session.resident_id)
     listed = [
         {
             "id": one.sid,
@@ -63,8 +49,26 @@ def account(session: SignedIn) -> str:
         }
         for one in live
     ]
-    done = gettext("That device is signed out.") if request.args.get("done") == "ended" else ""
-    return render_template("ui/account.html", name=name, email=email, sessions=listed, done=done)
+    return render_template(
+        "ui/account.html",
+        name=name,
+        email=email,
+        sessions=listed,
+        passkeys=keys,
+        offers_passkeys=bool(ctx.settings.passkey_domain),
+        done=_done(request.args.get("done", "")),
+    )
+
+
+def _done(unverified_done: str) -> str:
+    """What has just been done on another page, in words."""
+    texts: dict[str, str] = {
+        "ended": gettext("That device is signed out."),
+        "passkey-added": gettext("The passkey is added. You can sign in with it from now on."),
+        "passkey-renamed": gettext("The passkey has its new name."),
+        "passkey-removed": gettext("The passkey is removed. It no longer opens your account."),
+    }
+    return texts.get(unverified_done, "")
 
 
 @bp.post("/account/sessions/<sid>/end")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from flask import g, redirect, request
 
 from idp.login import sessions
+from idp.login.rules import is_fresh
 from idp.web.context import context
 from idp.web.cookies import Cookie, digest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy.orm import Session
     from werkzeug.wrappers import Response
 
@@ -38,6 +42,30 @@ def to_sign_in() -> Response:
     """Send a visitor to the sign-in page, and back here afterwards; from a form, to the page it belongs to."""
     path = request.path if request.method in ("GET", "HEAD") else "/" + request.path.split("/")[1]
     return redirect(f"/login?next={quote(path)}", 303)
+
+
+def for_residents(view: Callable[..., Any]) -> Callable[..., Any]:
+    """A page that needs a signed-in resident, who is handed to it first."""
+
+    @wraps(view)
+    def guarded(**values: Any) -> Any:
+        session = signed_in()
+        return to_sign_in() if session is None else view(session, **values)
+
+    return guarded
+
+
+def for_fresh_residents(view: Callable[..., Any]) -> Callable[..., Any]:
+    """A page that changes how one signs in: it needs a resident who signed in within the last minutes."""
+
+    @wraps(view)
+    def guarded(session: sessions.SignedIn, **values: Any) -> Any:
+        if is_fresh(session.authenticated_at, now=context().now()):
+            return view(session, **values)
+        page = request.path if request.method in ("GET", "HEAD") else "/account"
+        return redirect(f"/login?again=1&next={quote(page)}", 303)
+
+    return for_residents(guarded)
 
 
 def end_former_session(writing: Session, *, now: int) -> None:

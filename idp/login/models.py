@@ -1,11 +1,12 @@
-"""Tables of sign-in: passwords, sessions, guessing budgets."""
+"""Tables of sign-in: passwords, passkeys and their challenges, sessions, guessing budgets."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Integer, LargeBinary, String
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Integer, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.db import Base
+from keys.columns import Sealed, SealedBytes
 
 
 class Password(Base):
@@ -16,6 +17,72 @@ class Password(Base):
     resident_id: Mapped[str] = mapped_column(String(22), primary_key=True, comment="Whose password. pii=no")
     hash: Mapped[str] = mapped_column(String(200), comment="Encoded Argon2id hash. pii=no")
     changed_at: Mapped[int] = mapped_column(BigInteger, comment="When it was set. pii=no")
+
+
+class Passkey(Base):
+    """One passkey of a resident: the credential record of WebAuthn L3 §4. No two residents share one."""
+
+    __tablename__ = "login_passkey"
+    __table_args__ = (
+        CheckConstraint("sign_count >= 0", name="sign_count"),
+        CheckConstraint("may_sync OR NOT is_synced", name="synced"),
+    )
+
+    credential_hash: Mapped[bytes] = mapped_column(
+        LargeBinary, primary_key=True, comment="SHA-256 of the credential id. pii=no"
+    )
+    id: Mapped[str] = mapped_column(
+        String(22), unique=True, comment="Name of the passkey in addresses of pages. pii=no"
+    )
+    resident_id: Mapped[str] = mapped_column(String(22), index=True, comment="Whose passkey. pii=no")
+    credential_id: Mapped[bytes] = mapped_column(LargeBinary, comment="As the device knows it. pii=no")
+    public_key: Mapped[bytes] = mapped_column(LargeBinary, comment="COSE key (RFC 9052 §7). pii=no")
+    sign_count: Mapped[int] = mapped_column(BigInteger, comment="Signature counter as last seen. pii=no")
+    user_handle: Mapped[bytes] = mapped_column(
+        LargeBinary, comment="By what the device knows the resident: random to everybody else. pii=no"
+    )
+    rp_id: Mapped[str] = mapped_column(String(253), comment="Domain that the passkey belongs to. pii=no")
+    name: Mapped[SealedBytes] = mapped_column(Sealed, comment="What the resident calls it, sealed. pii=yes")
+    transports: Mapped[str] = mapped_column(
+        String(80), comment="How the device is reached, space-separated. pii=no"
+    )
+    may_sync: Mapped[bool] = mapped_column(Boolean, comment="Backup eligible (BE): not of one device. pii=no")
+    is_synced: Mapped[bool] = mapped_column(Boolean, comment="Backed up when last seen (BS). pii=no")
+    aaguid: Mapped[str] = mapped_column(
+        String(36), comment="Model of the authenticator, as it says itself. pii=no"
+    )
+    created_at: Mapped[int] = mapped_column(BigInteger, comment="When it was added. pii=no")
+    used_at: Mapped[int | None] = mapped_column(BigInteger, comment="When it signed in last. pii=no")
+
+
+class Challenge(Base):
+    """A challenge of a passkey ceremony: for one browser and one purpose, once. Only its hash is kept."""
+
+    __tablename__ = "login_challenge"
+    __table_args__ = (
+        CheckConstraint("purpose IN ('create', 'get')", name="purpose"),
+        CheckConstraint("purpose = 'get' OR resident_id IS NOT NULL", name="resident"),
+        {"sqlite_with_rowid": False},
+    )
+
+    challenge_hash: Mapped[bytes] = mapped_column(
+        LargeBinary, primary_key=True, comment="SHA-256 of the challenge. pii=no"
+    )
+    purpose: Mapped[str] = mapped_column(String(10), comment="create or get. pii=no")
+    browser_hash: Mapped[bytes] = mapped_column(
+        LargeBinary, comment="SHA-256 of the browser's cookie. pii=no"
+    )
+    resident_id: Mapped[str | None] = mapped_column(
+        String(22), comment="Who must answer it; NULL: whoever signs in. pii=no"
+    )
+    flow_hash: Mapped[bytes | None] = mapped_column(
+        LargeBinary, comment="SHA-256 of the handle of the partner's request that waits. pii=no"
+    )
+    created_at: Mapped[int] = mapped_column(BigInteger, comment="When it was given out. pii=no")
+    expires_at: Mapped[int] = mapped_column(
+        BigInteger, index=True, comment="When it is worth nothing. pii=no"
+    )
+    spent_at: Mapped[int | None] = mapped_column(BigInteger, comment="When it came back first. pii=no")
 
 
 class BrowserSession(Base):

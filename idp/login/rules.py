@@ -90,6 +90,15 @@ def is_alive(*, seen_at: int, expires_at: int, idle_for: int, now: int) -> bool:
     return now < expires_at and now - seen_at < idle_for
 
 
+#: Whoever changes how they sign in has signed in within this many seconds (ASVS 7.5.1).
+FRESH_FOR = 300
+
+
+def is_fresh(authenticated_at: int, *, now: int) -> bool:
+    """Whether a resident proved so lately who they are that they may change how they sign in."""
+    return now - authenticated_at <= FRESH_FOR
+
+
 def is_own_path(path: str) -> bool:
     """Whether a sign-in may lead on to this path: a page of ours, never another site."""
     return re.fullmatch(r"/(privacy|account)(/[A-Za-z0-9._~/-]*)?", path) is not None and "//" not in path

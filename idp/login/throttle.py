@@ -27,6 +27,8 @@ class Limit:
 
 PER_NAME_AND_SOURCE = Limit("name-source", 10, 900)
 PER_SOURCE = Limit("source", 100, 900)
+#: Apart from passwords, so that a passkey still opens the door after somebody guessed passwords from there.
+PASSKEYS_PER_SOURCE = Limit("passkey-source", 100, 900)
 MAIL_PER_ADDRESS = Limit("mail-address", 3, 3600)
 MAIL_PER_SOURCE = Limit("mail-source", 20, 3600)
 

@@ -8,12 +8,12 @@ from babel import Locale
 from flask import g, request
 
 from idp.web.context import context
+from idp.web.locales import locale_of
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
 COOKIE = "denizen-language"
-_LOCALES = {"en": "en_GB"}
 
 
 def current_language() -> str:
@@ -25,8 +25,8 @@ def current_language() -> str:
 
 
 def current_locale() -> str:
-    """The conventions of the page being made: English dates are written day first, as in Europe."""
-    return _LOCALES.get(current_language(), current_language())
+    """The conventions of the page being made."""
+    return locale_of(current_language())
 
 
 def prefer(tags: str | None) -> None:

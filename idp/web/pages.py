@@ -214,10 +214,14 @@ def _finish(response: Response) -> Response:
 
 
 def page_policy() -> str:
-    """Only our own styles and images (the style sheet carries its icons as data); no script; forms go to us and on to where we redirect."""
+    """Only our own styles and images (the style sheet carries its icons as data); forms go to us and on to where we redirect.
+
+    No script, but for our own files on the few pages that set `g.runs_script`: a passkey needs one.
+    """
     more = g.get("form_targets", "")
+    script = "script-src 'self'; connect-src 'self'; " if g.get("runs_script") else ""
     return (
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
+        f"default-src 'none'; {script}style-src 'self'; img-src 'self' data:; base-uri 'none'; "
         f"frame-ancestors 'none'; form-action 'self'{more}"
     )
 

@@ -16,6 +16,7 @@ Header = tuple[str, str]
 
 _CONTENT_TYPES = {
     ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -23,7 +24,7 @@ _CONTENT_TYPES = {
     ".woff2": "font/woff2",
     ".txt": "text/plain; charset=utf-8",
 }
-_COMPRESSIBLE = (".css", ".svg", ".txt")
+_COMPRESSIBLE = (".css", ".js", ".svg", ".txt")
 _FOR_EVER = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"
 

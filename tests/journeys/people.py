@@ -14,4 +14,4 @@ def sign_in(page: Page, person: Resident) -> None:
     """Fill in the sign-in page that is shown, and send it."""
     page.get_by_label("E-mail address or user name").fill(person.username)
     page.get_by_label("Password").fill(person.password)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()

@@ -149,7 +149,7 @@ class Tour:
         self.visit("/logout?client_id=riverton-library", "sign-out for a service")
         self.visit("/logout", "sign-out")
         self.press("logout-confirm", "signed out")
-        self.page.goto(f"{self.riverton.issuer}/login")
+        self.page.goto(f"{self.riverton.issuer}/login", wait_until="networkidle")  # its script has asked
         self.page.context.clear_cookies()
         self.press("login-submit", "form that has grown stale")
 

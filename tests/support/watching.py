@@ -20,7 +20,7 @@ _STRUCTURE = """() => ({
     lang: document.documentElement.lang,
     dir: document.documentElement.dir,
     title: document.title.trim(),
-    inline: [...document.querySelectorAll("[style], style, script")].map(one => one.outerHTML.slice(0, 200)),
+    inline: [...document.querySelectorAll("[style], style, script:not([src])")].map(one => one.outerHTML.slice(0, 200)),
     handlers: [...document.querySelectorAll("*")].flatMap(one => one.getAttributeNames())
         .filter(name => name.startsWith("on")),
     ids: [...document.querySelectorAll("[id]")].map(one => one.id).filter((id, at, all) => all.indexOf(id) < at),

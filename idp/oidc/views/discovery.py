@@ -62,7 +62,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
             "sid",
             *CLAIMS,
         ],
-        "acr_values_supported": ["basic"],
+        "acr_values_supported": ["basic", *(["strong"] if settings.passkey_domain else [])],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "ui_locales_supported": list(settings.town.languages),
         "authorization_response_iss_parameter_supported": True,

@@ -69,7 +69,7 @@ def ready(unverified_handle: str) -> Ready | Response:
         return Ready(waiting, session, client)
     if not owes and waiting.signed_in_at is not None:
         return answered_with(unverified_handle, Refusal("login_required", "Somebody else signed in"))
-    return redirect(f"/login?flow={unverified_handle}", 303)
+    return redirect(f"/login?flow={unverified_handle}#main", 303)
 
 
 def is_expected(provider: Provider, asked: AuthorizationRequest, session: SignedIn) -> bool:
@@ -95,7 +95,7 @@ def go_on() -> Response:
     claims = decisions.requested_claims(asked.scope, purposes)
     covered = decisions.is_covered(grant, asked.scope, claims, purposes.notices_hash)
     if "consent" in asked.prompt or not covered:
-        return redirect(f"/consent?flow={handle}", 303)
+        return redirect(f"/consent?flow={handle}#main", 303)
     with ctx.database.transaction() as writing:
         if not interactions.finish(writing, found.waiting.id_hash, now=now):
             return flow_is_over()

@@ -48,6 +48,10 @@ def logout() -> str | Response:
     confirmed = found.method == "POST" and values.get("confirm") == "yes"
     if confirmed and is_forged():
         return _confirm_page(values, client)
+    if found.method == "POST" and session is None and not confirmed:
+        # A partner's form comes without our Lax cookie; the GET that follows has it, and a page asks (K20).
+        kept = {name: values[name] for name in _FIELDS if name in values}
+        return redirect(f"/logout?{urlencode(kept)}", 303)
     proven = hint is not None and hint.is_fresh and session is not None and hint.sid == session.sid
     if session is not None and not (confirmed or proven):
         return _confirm_page(values, client)
@@ -87,7 +91,8 @@ def _finished(session: SignedIn | None, values: Parameters, client: Client | Non
         response = redirect(target + (separator + urlencode({"state": state}) if state else ""), 303)
     else:
         response = redirect("/logged-out", 303)
-    drop_session(response)
+    if session is not None:
+        drop_session(response)
     return response
 
 

@@ -88,7 +88,7 @@ def submit() -> Response:
         return found
     waiting, session, client = found
     if request.form.get("decision") not in ("allow", "deny"):
-        return redirect(f"/consent?flow={handle}", 303)
+        return redirect(f"/consent?flow={handle}#main", 303)
     expressed = decisions.Expressed(
         agreed=request.form["decision"] == "allow",
         ticked=frozenset(request.form.getlist("share")),

@@ -117,7 +117,7 @@ def test_what_stands_in_the_address_is_never_part_of_the_page(town: Town) -> Non
         ):
             text = client.get(path, base_url=ISSUER).text
             assert "<svg onload" not in text, path
-            assert "<script" not in text.lower(), path
+            assert "<script" not in text.lower().replace('<script src="/static/passkey.', ""), path
             assert ">49<" not in text, path
 
 

@@ -1,0 +1,284 @@
+"""A resident's passkeys: adding, naming and removing them. The owner is told of the first and the last by mail."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import secrets
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from idp.accounts import service as accounts
+from idp.accounts.models import Resident
+from idp.accounts.rules import display_name
+from idp.login import ceremony, challenges, throttle
+from idp.login.ceremony import Answer, CeremonyRefused, NewCredential, RelyingParty
+from idp.login.models import Passkey, Password
+from idp.login.rules import network_of
+from idp.messaging.service import enqueue
+from idp.web.locales import day_time_in
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from idp.login.challenges import Setting
+    from idp.settings import Settings
+    from idp.web.context import Context
+    from keys.envelope import DataKey
+
+log = logging.getLogger("denizen.login")
+
+#: More than anybody needs, and too few to fill a database with.
+LIMIT = 20
+#: A notice is worth sending for this long, in seconds.
+_NOTICE_FOR = 3 * 86_400
+
+
+class Refusal(Enum):
+    """Why a passkey was not added or removed."""
+
+    FAILED = "failed"
+    THROTTLED = "throttled"
+    TOO_MANY = "too_many"
+    LAST_WAY_IN = "last_way_in"
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What a browser handed over, and from where."""
+
+    unverified_answer: str
+    setting: Setting
+    source: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A passkey as its resident sees it."""
+
+    id: str
+    name: str
+    is_synced: bool
+    created_at: int
+    used_at: int | None
+
+
+def relying_party(settings: Settings) -> RelyingParty:
+    """We, as passkeys know us."""
+    return RelyingParty(settings.passkey_domain, settings.server.issuer, settings.town.name)
+
+
+def begin_creation(ctx: Context, resident_id: str, setting: Setting, *, now: int) -> dict[str, Any]:
+    """The options with which a browser makes a passkey for a resident."""
+    with ctx.database.transaction() as session:
+        resident = session.get_one(Resident, resident_id)
+        challenge = challenges.give_out(session, setting, resident_id=resident_id, now=now)
+        has = of_resident(session, resident_id)
+        user = _user(session, ctx, resident)
+    return ceremony.creation_options(relying_party(ctx.settings), challenge, user, has)
+
+
+def _user(session: Session, ctx: Context, resident: Resident) -> dict[str, str]:
+    """What the device shows of its owner, and the handle by which it knows them (§5.4.3): no name of ours."""
+    known = accounts.read_attributes(session, ctx.vault, resident)
+    shown = display_name(known.get("given_name", ""), known.get("family_name"))
+    name = known.get("email") or known.get("preferred_username") or shown
+    handle = user_handle(ctx, resident.id)
+    return {"id": ceremony.encoded(handle), "name": name, "displayName": shown}
+
+
+def user_handle(ctx: Context, resident_id: str) -> bytes:
+    """The same for all passkeys of a resident, so that one device keeps one of them; it tells nobody else anything."""
+    return hmac.new(ctx.vault.subkey("passkey-user"), resident_id.encode(), hashlib.sha256).digest()
+
+
+def finish_creation(
+    ctx: Context, resident_id: str, handed: Handed, *, name: str, now: int
+) -> Passkey | Refusal:
+    """Verify a new passkey and keep it, if it is this resident's answer to our challenge (WebAuthn L3 §7.1)."""
+    try:
+        answer = ceremony.read_answer(handed.unverified_answer)
+        spent = spend(ctx, handed, answer, now=now)
+        if isinstance(spent, Refusal):
+            return spent
+        if spent.resident_id != resident_id:
+            raise CeremonyRefused("the challenge is another resident's")
+        made = ceremony.check_creation(relying_party(ctx.settings), answer, answer.challenge)
+        return _keep(ctx, resident_id, made, handed, name=name, now=now)
+    except CeremonyRefused as refused:
+        log.info("passkey refused purpose=create reason=%.200r", str(refused))
+        return Refusal.FAILED
+
+
+def spend(ctx: Context, handed: Handed, answer: Answer, *, now: int) -> challenges.Spent | Refusal:
+    """Count an attempt and spend its challenge, before anything of it is verified.
+
+    Raises:
+        CeremonyRefused: when the challenge is not one of ours that waits for this browser.
+    """
+    with ctx.database.transaction() as session:
+        spent = challenges.spend(session, handed.setting, answer.challenge, now=now)
+        source = network_of(handed.source)
+        within = throttle.spend(session, throttle.PASSKEYS_PER_SOURCE, source, now=now)
+    if not within and not ctx.settings.testing.enabled:
+        return Refusal.THROTTLED
+    if spent is None:
+        raise CeremonyRefused("the challenge is unknown, used, too old or of another browser")
+    return spent
+
+
+def give_back(session: Session, handed: Handed) -> None:
+    """A ceremony that succeeded was no guess."""
+    throttle.refund(session, throttle.PASSKEYS_PER_SOURCE, network_of(handed.source))
+
+
+def _keep(
+    ctx: Context, resident_id: str, made: NewCredential, handed: Handed, *, name: str, now: int
+) -> Passkey | Refusal:
+    """Add the passkey and tell its owner; a credential that anybody has already is refused (§7.1 step 26)."""
+    try:
+        with ctx.database.transaction() as session:
+            resident = _locked(session, resident_id)
+            if resident.state != "active" or resident.data_key is None:
+                raise CeremonyRefused("the account is not active")
+            if len(of_resident(session, resident_id)) >= LIMIT:
+                return Refusal.TOO_MANY
+            data_key = ctx.vault.open_data_key(resident.data_key)
+            passkey = _row(ctx, resident_id, made, data_key, name=name, now=now)
+            session.add(passkey)
+            session.flush()
+            give_back(session, handed)
+            _tell(session, ctx, resident, "passkey_added", handed.device, now=now)
+    except IntegrityError:
+        raise CeremonyRefused("the credential is registered already") from None
+    log.info("passkey added passkey=%s", passkey.id)
+    return passkey
+
+
+def _row(
+    ctx: Context, resident_id: str, made: NewCredential, data_key: DataKey, *, name: str, now: int
+) -> Passkey:
+    passkey_id = secrets.token_urlsafe(16)
+    return Passkey(
+        credential_hash=hashlib.sha256(made.credential_id).digest(),
+        id=passkey_id,
+        resident_id=resident_id,
+        credential_id=made.credential_id,
+        public_key=made.public_key,
+        sign_count=made.sign_count,
+        user_handle=user_handle(ctx, resident_id),
+        rp_id=ctx.settings.passkey_domain,
+        name=data_key.seal(name, _context(passkey_id)),
+        transports=made.transports,
+        may_sync=made.may_sync,
+        is_synced=made.is_synced,
+        aaguid=made.aaguid,
+        created_at=now,
+        used_at=None,
+    )
+
+
+def of_resident(session: Session, resident_id: str) -> list[Passkey]:
+    """Every passkey of a resident, the oldest first."""
+    found = select(Passkey).where(Passkey.resident_id == resident_id)
+    return list(session.execute(found.order_by(Passkey.created_at, Passkey.id)).scalars())
+
+
+def listed(session: Session, ctx: Context, resident_id: str) -> list[Listed]:
+    """Every passkey of a resident with its name, for the account page."""
+    found = of_resident(session, resident_id)
+    resident = session.get(Resident, resident_id) if found else None
+    if resident is None or resident.data_key is None:
+        return []
+    data_key = ctx.vault.open_data_key(resident.data_key)
+    return [_listed(one, data_key) for one in found]
+
+
+def _listed(passkey: Passkey, data_key: DataKey) -> Listed:
+    name = data_key.open(passkey.name, _context(passkey.id))
+    return Listed(passkey.id, name, passkey.is_synced, passkey.created_at, passkey.used_at)
+
+
+def find(session: Session, ctx: Context, resident_id: str, passkey_id: str) -> Listed | None:
+    """A passkey of this very resident by its name in addresses (K30, K34)."""
+    return next((one for one in listed(session, ctx, resident_id) if one.id == passkey_id), None)
+
+
+def rename(session: Session, ctx: Context, resident_id: str, passkey_id: str, name: str) -> bool:
+    """Give a passkey of this resident another name; False when it is not theirs."""
+    resident = session.get(Resident, resident_id)
+    if resident is None or resident.data_key is None:
+        return False
+    sealed = ctx.vault.open_data_key(resident.data_key).seal(name, _context(passkey_id))
+    renamed = session.execute(
+        update(Passkey)
+        .where(Passkey.id == passkey_id, Passkey.resident_id == resident_id)
+        .values(name=sealed)
+        .returning(Passkey.id)
+    ).first()
+    return renamed is not None
+
+
+def remove(
+    session: Session, ctx: Context, resident_id: str, passkey_id: str, device: str, *, now: int
+) -> Refusal | bool:
+    """Remove a passkey of this resident; False when it is not theirs, a refusal when nothing else would be left."""
+    resident = _locked(session, resident_id)
+    removed = session.execute(
+        delete(Passkey)
+        .where(
+            Passkey.id == passkey_id,
+            Passkey.resident_id == resident_id,
+            _ways_in(resident_id) > 1,
+        )
+        .returning(Passkey.id)
+    ).first()
+    if removed is None:
+        return Refusal.LAST_WAY_IN if find(session, ctx, resident_id, passkey_id) else False
+    _tell(session, ctx, resident, "passkey_removed", device, now=now)
+    log.info("passkey removed passkey=%s", passkey_id)
+    return True
+
+
+def _ways_in(resident_id: str) -> Any:
+    """How many passkeys and passwords a resident has, as an expression."""
+    passkeys = select(func.count()).select_from(Passkey).where(Passkey.resident_id == resident_id)
+    passwords = select(func.count()).select_from(Password).where(Password.resident_id == resident_id)
+    return passkeys.scalar_subquery() + passwords.scalar_subquery()
+
+
+def _locked(session: Session, resident_id: str) -> Resident:
+    """The resident's row, so that two changes of their passkeys happen one after the other."""
+    return session.get_one(Resident, resident_id, with_for_update=True)
+
+
+def _context(passkey_id: str) -> str:
+    return f"passkey|{passkey_id}"
+
+
+def _tell(session: Session, ctx: Context, resident: Resident, message: str, device: str, *, now: int) -> None:
+    """A mail to every address of the resident, in the transaction that changes something (identity.md)."""
+    values = {
+        "town": ctx.settings.town.name,
+        "contact": ctx.settings.town.contact_email,
+        "link": f"{ctx.settings.server.issuer}/account",
+        "device": device,
+        "when": day_time_in(resident.language, now, ctx.settings.town.time_zone),
+    }
+    for address in accounts.email_addresses(session, ctx.vault, resident):
+        enqueue(
+            session,
+            ctx.vault,
+            message,
+            to=address,
+            language=resident.language,
+            values=values,
+            expires_at=now + _NOTICE_FOR,
+            now=now,
+        )
