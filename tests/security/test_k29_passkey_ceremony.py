@@ -124,6 +124,13 @@ def test_a_challenge_counts_where_it_was_given_out(town: Town, device: Authentic
     assert_refused(town, hand_over(browser, SIGN_IN, fields, signed))
 
 
+def test_a_challenge_counts_in_the_browser_that_asked_for_it(town: Town, device: Authenticator) -> None:
+    """Two browsers on the same plain sign-in page: nothing but the browser differs."""
+    asking, answering = town.browser(), town.browser()
+    signed = device.get(options(asking, SIGN_IN, open_sign_in(asking)))
+    assert_refused(town, hand_over(answering, SIGN_IN, open_sign_in(answering), signed))
+
+
 @pytest.mark.parametrize("outcome", ["success", "failure"])
 def test_a_challenge_is_spent_on_every_outcome(town: Town, device: Authenticator, outcome: str) -> None:
     """CVE-2026-28787: the same answer a second time, and a right one after a wrong one."""
@@ -286,14 +293,17 @@ def test_an_answer_for_signing_in_adds_no_passkey(town: Town, device: Authentica
 
 
 @pytest.mark.parametrize("lie", [lying(raw_id=b"i" * 1024), lying(fmt="android-safetynet"), lying(fmt="x")])
-def test_odd_passkeys_are_not_kept(town: Town, lie: Lie) -> None:
+def test_odd_passkeys_are_not_kept(town: Town, lie: Lie, caplog: pytest.LogCaptureFixture) -> None:
     """§7.1 steps 22 and 25: ids of more than 1023 bytes, attestation that was not asked for."""
     browser = town.browser()
     browser.sign_in(town.maria)
     fields, found = begin_adding(browser)
-    answer = hand_over(browser, ADD, fields, Authenticator().create(found, lie), name="Key")
+    with caplog.at_level(logging.INFO, "denizen.login"):
+        answer = hand_over(browser, ADD, fields, Authenticator().create(found, lie), name="Key")
     assert answer.status_code == 422
     assert town.rows(Passkey) == []
+    if lie.fmt != "none":
+        assert "attestation of an unknown format" in caplog.text, "no other parser has met it"
 
 
 def test_the_id_of_the_answer_is_the_id_on_the_device(town: Town) -> None:
