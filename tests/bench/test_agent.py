@@ -6,6 +6,7 @@ import pytest
 
 from tests.bench.agent import CookieJar
 from tests.bench.httpc import HttpAgent, NotLoopbackError
+from tests.support.apart import apart
 
 
 def test_cookies_go_only_where_their_path_begins():
@@ -45,4 +46,4 @@ def test_a_living_cookie_is_kept(max_age):
 def test_another_machine_is_never_loaded(url):
     """The benchmark loads loopback only."""
     with pytest.raises(NotLoopbackError):
-        asyncio.run(HttpAgent().get(url))
+        apart(lambda: asyncio.run(HttpAgent().get(url)))

@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.support.apart import apart
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -33,7 +35,7 @@ def templates() -> list[Path]:
 
 def tree(path: Path) -> ast.Module:
     """A Python file, parsed."""
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+    return apart(lambda: ast.parse(path.read_text(encoding="utf-8"), str(path)))
 
 
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
