@@ -83,6 +83,5 @@ def test_an_officer_finds_a_person(served: tuple[Office, str], page: Page, width
     page.goto(address)
     page.get_by_role("button", name="Sign out").click()
     assert page.url == f"{address}/login"
-    page.go_back()
-    page.reload()
+    page.goto(f"{address}/officer")
     assert page.url == f"{address}/login"
