@@ -51,7 +51,7 @@ class Database:
     def __init__(self, url: str, *, threads: int = 2, checkpoints: bool = True) -> None:
         self.is_sqlite = url.startswith("sqlite:")
         # Each thread may hold a session and work for a background job comes on top.
-        pool = {"pool_size": threads + 4, "max_overflow": 4, "pool_timeout": 5}
+        pool = {"pool_size": threads + 4, "max_overflow": 16, "pool_timeout": 5}
         self.engine = _make_engine(url, checkpoints=checkpoints, **pool)
         self.fast_engine = _make_engine(url, checkpoints=checkpoints, poolclass=NullPool)
         self.writer: AbstractContextManager[Any] = threading.RLock() if self.is_sqlite else nullcontext()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import gc
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +37,17 @@ def templates() -> list[Path]:
 
 def tree(path: Path) -> ast.Module:
     """A Python file, parsed."""
-    return apart(lambda: ast.parse(path.read_text(encoding="utf-8"), str(path)))
+    return apart(lambda: _parsed(path))
+
+
+@cache
+def _parsed(path: Path) -> ast.Module:
+    """Parsed with the collector at rest: what it runs on the way makes CPython 3.11 miscount its recursion."""
+    gc.disable()
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"), str(path))
+    finally:
+        gc.enable()
 
 
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
