@@ -31,6 +31,7 @@ from idp.oidc.wiring import provider as current_provider
 from idp.web.answers import Answer, redirect_answer
 from idp.web.cookies import digest
 from idp.web.csrf import browser_id
+from idp.web.incoming import Parameters
 from idp.web.languages import prefer
 from idp.web.pages import error_page, incoming
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     from idp.oidc.provider import Provider
     from idp.web.context import Context
-    from idp.web.incoming import Incoming, Parameters
+    from idp.web.incoming import Incoming
 
 log = logging.getLogger("denizen.oidc")
 
@@ -70,11 +71,7 @@ def answer(provider: Provider, found: Incoming) -> Answer | None:
     draft = _draft(provider, found)
     try:
         run_checks(draft)
-    except Refusal as refusal:
-        return _refused(provider, draft, refusal)
-    request = draft.frozen()
-    try:
-        return _answer_at_once(provider, request, found)
+        return _answer_at_once(provider, draft.frozen(), found)
     except Refusal as refusal:
         return _refused(provider, draft, refusal)
 
@@ -87,10 +84,10 @@ def _parameters(found: Incoming) -> Parameters:
     """Query and body together (OIDC Core §3.1.2.1); a name in both counts as sent twice."""
     if found.method != "POST":
         return found.query
-    merged = found.form
-    merged.repeated |= found.query.repeated | (merged.keys() & found.query.keys())
-    for name, value in found.query.items():
-        merged.setdefault(name, value)
+    # A new value: the page reads the same request again, and must not find our merging in it.
+    merged = Parameters(found.query | found.form)
+    in_both = found.form.keys() & found.query.keys()
+    merged.repeated = found.form.repeated | found.query.repeated | in_both
     return merged
 
 

@@ -74,9 +74,11 @@ def ready(unverified_handle: str) -> Ready | Response:
 
 def is_expected(provider: Provider, asked: AuthorizationRequest, session: SignedIn) -> bool:
     """Whether this is the resident whom the client's id_token_hint names, if it names one."""
+    if asked.subject is None:
+        return True
     client = provider.clients.find(asked.client_id)
-    if asked.subject is None or client is None:
-        return asked.subject is None
+    if client is None:
+        return False
     return service.subject_for(provider.context.vault, client, session.resident_id) == asked.subject
 
 

@@ -45,3 +45,18 @@ def test_two_partners_of_different_sectors_know_different_subjects(town: Town) -
     again = town.userinfo(town.tokens(town.library, town.maria)["access_token"]).json["sub"]
     assert one != other
     assert one == again
+
+
+def test_a_request_sent_partly_in_the_address_leads_to_the_sign_in_page(town_both_ways: Town) -> None:
+    """OIDC Core §3.1.2.1: a POST counts with both its parts, also when a person must act first."""
+    town, proof = town_both_ways, Proof()
+    browser = town.browser()
+    body = {
+        "response_type": "code",
+        "redirect_uri": town.library.redirect_uri,
+        "scope": "openid",
+        "code_challenge": proof.challenge,
+        "code_challenge_method": "S256",
+    }
+    answer = browser.follow(browser.post(f"/authorize?client_id={town.library.client_id}", body))
+    assert 'action="/login"' in answer.text
