@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PIP_LOCKED := $(PIP) install --only-binary=:all: --require-hashes
 LOCK := $(BIN)/uv --no-config pip compile --quiet --universal --python-version 3.11 \
-	--generate-hashes --no-header --no-annotate --extra sandbox --group build
+	--generate-hashes --no-header --no-annotate --extra sandbox --extra redis --group build
 CODE := idp consent admin keys tests
 # Besides English, which stands in the source.
 LANGUAGES := fr

@@ -1,0 +1,17 @@
+"""Sessions: their level, kiosk mode; clients: the level they demand.
+
+Phase: expand.
+"""
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

@@ -1,0 +1,17 @@
+"""Printed cards with PIN and paper lists.
+
+Phase: expand.
+"""
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

@@ -1,0 +1,67 @@
+"""What every section is, and the checks that several of them use."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Seconds = Annotated[int, Field(ge=0)]
+_HIGHEST_PORT = 65535
+
+
+class Section(BaseModel):
+    """One `[section]` of the file: frozen, and an unknown name in it is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL names this machine itself, so that plain http is harmless."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    return is_address(host) and ip_address(host).is_loopback
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address and no name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def check_origin(url: str) -> str:
+    """An origin in its one spelling; plain http on this machine alone."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname or not _has_good_port(parts.netloc):
+        raise ValueError("write a full address such as https://id.example.org")
+    if url != url.lower():
+        raise ValueError("write the address in lower case, as browsers send it")
+    if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username:
+        raise ValueError("write the address without path, query, fragment or user name")
+    if parts.scheme == "http" and not is_loopback(url):
+        raise ValueError("a public address must begin with https://")
+    return url.rstrip("/")
+
+
+def _has_good_port(netloc: str) -> bool:
+    port = re.search(r":(\d*)$", netloc)
+    return netloc.endswith("]") or ":" not in netloc or (port is not None and is_port(port[1]))
+
+
+def is_port(text: str) -> bool:
+    """Whether a text is the number of a port."""
+    return text.isascii() and text.isdigit() and 0 < int(text) <= _HIGHEST_PORT
+
+
+def check_mailbox(value: str) -> str:
+    """An e-mail address, with or without a name before it."""
+    if not re.fullmatch(r"[^\s<>@]+@[^\s<>@]+|[^\r\n<>@]*<[^\s<>@]+@[^\s<>@]+>", value):
+        raise ValueError("write an e-mail address such as help@example.org")
+    return value

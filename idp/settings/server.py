@@ -1,0 +1,62 @@
+"""`[server]`: where residents and staff reach the town."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from idp.settings.section import Section, check_origin, is_address, is_port
+
+
+class ServerSettings(Section):
+    """Where residents and staff reach the town."""
+
+    issuer: str = Field(description="Address residents and partners use; the OpenID Connect issuer.")
+    staff_url: str = Field(
+        description="Address of the staff pages; another host name or port than the issuer."
+    )
+    bind: str = Field("127.0.0.1:8400", description="Address and port on which the resident app listens.")
+    staff_bind: str = Field(
+        "", description="Own address and port for the staff app; empty: the same listener, by host name."
+    )
+    workers: int = Field(1, ge=1, le=64, description="Server processes. SQLite allows exactly one.")
+    threads: int = Field(2, ge=1, le=64, description="Requests that one process works on at the same time.")
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="Addresses of reverse proxies whose X-Forwarded-For is believed."
+    )
+    rp_id: str = Field("", description="Domain that passkeys belong to; empty: the host name of the issuer.")
+
+    _origins = field_validator("issuer", "staff_url")(check_origin)
+
+    @field_validator("bind", "staff_bind")
+    @classmethod
+    def _check_bind(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if value and not (host and is_port(port)):
+            raise ValueError("write address:port, such as 127.0.0.1:8400")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            ip_address(address)
+        return value
+
+    @model_validator(mode="after")
+    def _check_rp_id(self) -> ServerSettings:
+        host = urlsplit(self.issuer).hostname or ""
+        is_parent = "." in self.rp_id and host.endswith(f".{self.rp_id}")
+        if self.rp_id and (is_address(host) or not (self.rp_id == host or is_parent)):
+            raise ValueError("rp_id must be the host name of issuer or a domain above it")
+        return self
+
+    @model_validator(mode="after")
+    def _check_apart(self) -> ServerSettings:
+        if self.issuer == self.staff_url:
+            raise ValueError(
+                "staff_url must differ from issuer, so that no resident cookie reaches a staff page"
+            )
+        return self

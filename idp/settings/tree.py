@@ -1,0 +1,135 @@
+"""The whole tree, its checks across sections, and how it is read."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableVariable
+
+from idp.settings.mail import MailSettings
+from idp.settings.section import is_address, is_loopback
+from idp.settings.server import ServerSettings
+from idp.settings.sign_in import PasswordSettings, SessionSettings
+from idp.settings.storage import DatabaseSettings, KeySettings
+from idp.settings.testing import TestingSettings
+from idp.settings.tokens import TokenSettings
+from idp.settings.town import TownSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+#: How long the JWKS answer may be cached, in seconds (its Cache-Control says so).
+JWKS_CACHE_FOR = 3600
+
+
+class SettingsError(Exception):
+    """The settings cannot be used. `problems` holds one line each, in the operator's words."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class Settings(BaseSettings):
+    """The whole tree. Build it with `load`, or directly from values in a test."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DENIZEN_", env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    server: ServerSettings
+    town: TownSettings
+    database: DatabaseSettings = DatabaseSettings()
+    keys: KeySettings = KeySettings()
+    mail: MailSettings = MailSettings()
+    tokens: TokenSettings = TokenSettings()
+    sessions: SessionSettings = SessionSettings()
+    passwords: PasswordSettings = PasswordSettings()
+    testing: TestingSettings = TestingSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment variables win over the file, whose content arrives as arguments."""
+        return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _check_whole(self) -> Settings:
+        if self.testing.enabled and not is_loopback(self.server.issuer):
+            raise ValueError("[testing] enabled is refused with a public issuer")
+        if self.server.workers > 1 and self.is_sqlite:
+            raise ValueError("[server] workers must be 1 with SQLite; use PostgreSQL for more")
+        if self.keys.keep_for < self.tokens.id_token_for + JWKS_CACHE_FOR:
+            raise ValueError(
+                "[keys] keep_for must outlast [tokens] id_token_for and the hour that caches keep keys"
+            )
+        if self.keys.publish_for < JWKS_CACHE_FOR:
+            raise ValueError("[keys] publish_for must outlast the hour that caches keep keys (3600)")
+        return self
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is SQLite (one process, one writer)."""
+        return self.database.url.startswith("sqlite:")
+
+    @property
+    def passkey_domain(self) -> str:
+        """The RP ID of passkeys (WebAuthn L3 §5.4.2); empty where there can be none: at an IP address."""
+        host = urlsplit(self.server.issuer).hostname or ""
+        return "" if is_address(host) else self.server.rp_id or host
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether residents reach us by https, so that cookies carry `__Host-` and `Secure`."""
+        return self.server.issuer.startswith("https://")
+
+
+def load(path: Path) -> Settings:
+    """Read the settings file and the environment.
+
+    Raises:
+        SettingsError: with every mistake found, each naming its setting.
+    """
+    try:
+        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError([f"{path}: no such file. Make one with: denizen init"]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError([f"{path}: cannot be read ({error})"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError([f"{path}: not valid TOML: {error}"]) from None
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from None
+    except UnreadableVariable as error:
+        section = re.findall(r'field "(\w+)"', str(error))
+        raise SettingsError(
+            [f'[{"".join(section)}] a DENIZEN_ variable cannot be read; write a list as ["one", "two"]']
+        ) from None
+
+
+def _explain(error: ValidationError) -> list[str]:
+    lines = []
+    for problem in error.errors(include_url=False, include_input=False):
+        place = [str(part) for part in problem["loc"]]
+        name = f"[{place[0]}] {'.'.join(place[1:])}".strip() if place else "settings"
+        text = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            text = "no such setting"
+        elif problem["type"] == "missing":
+            text = "is missing"
+        lines.append(f"{name}: {text}")
+    return lines
