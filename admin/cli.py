@@ -6,9 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from admin.sandbox.cli import demo
-from admin.staff.cli import staff
-from idp import cli_clients, cli_log
 from idp.cli import main, settings_of
 
 if TYPE_CHECKING:
@@ -17,10 +14,12 @@ if TYPE_CHECKING:
 
     from idp.web.context import Context
 
-__all__ = ["cli_clients", "cli_log", "main"]
+__all__ = ["main"]
 
-main.add_command(demo)
-main.add_command(staff)
+main.add_late("client", "idp.cli_clients:client")
+main.add_late("demo", "admin.sandbox.cli:demo")
+main.add_late("log", "idp.cli_log:log")
+main.add_late("staff", "admin.staff.cli:staff")
 
 
 @main.command()

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from idp.cli import context_of, main
+from idp.cli import context_of
 
 if TYPE_CHECKING:
     from idp.web.context import Context
 
 
-@main.group()
+@click.group()
 def client() -> None:
     """Partners' clients: register, list, switch off."""
 

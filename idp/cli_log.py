@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from idp.cli import context_of, main
+from idp.cli import context_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from idp.web.context import Context
 
 
-@main.group()
+@click.group()
 def log() -> None:
     """The log that nobody can quietly rewrite."""
 
