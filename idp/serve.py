@@ -7,11 +7,14 @@ environment is emptied first, because the server copies it into every request.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import multiprocessing
 import os
 import signal
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _DRAIN_FOR = 10
+_M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1  # malloc.h of the GNU C library
+_MIB = 1 << 20
+_TRIM_EVERY = 60
 
 
 def serve(settings: Settings, *, load_staff_app: LoadStaffApp, only: str = "") -> bool:
@@ -86,6 +92,7 @@ def _apps(settings: Settings, load_staff_app: LoadStaffApp, only: str) -> Any:
     from idp.app import create_app, create_worker, open_context
 
     # A second process on the same SQLite file must leave checkpoints to the first.
+    _give_memory_back()
     context = open_context(settings, checkpoints=only != "staff")
     if only == "staff":
         return load_staff_app()(context)
@@ -103,6 +110,27 @@ def by_host(residents: Any, staff: Any, settings: Settings) -> Any:
         return chosen(environ, start_response)
 
     return app
+
+
+def _give_memory_back() -> None:
+    """Have the GNU C library return once a minute what password checks borrowed.
+
+    Each check needs 19 MiB. Left alone, every thread keeps its own for good; mapped anew for each check, they
+    cost 15 % more. One arena that is trimmed when a storm is over has neither price.
+    """
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "malloc_trim"):
+        return
+    library.mallopt(_M_ARENA_MAX, 1)
+    library.mallopt(_M_MMAP_THRESHOLD, 32 * _MIB)
+    library.mallopt(_M_TRIM_THRESHOLD, 128 * _MIB)
+
+    def trim() -> None:
+        while True:
+            time.sleep(_TRIM_EVERY)
+            library.malloc_trim(0)
+
+    threading.Thread(target=trim, name="denizen-memory", daemon=True).start()
 
 
 def _empty_environment() -> None:
