@@ -1,146 +1,217 @@
-"""Delivery of the outbox by SMTP: tried again with growing pauses, given up in sight of the operator."""
+"""Delivery of the outbox by mail and text message: claimed before it is sent, tried again with growing pauses.
+
+A message is claimed by one conditional write that also says when somebody else may take it over. That instant lies
+beyond the longest time that a try can take, so two processes never send one message, and a crash loses none.
+"""
 
 from __future__ import annotations
 
 import logging
-import smtplib
-import ssl
-from email.message import EmailMessage
-from email.utils import formatdate, make_msgid, parseaddr
-from typing import TYPE_CHECKING
+import secrets
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import select, update
 
+from idp.messaging import limits
 from idp.messaging.models import Message
-from idp.messaging.service import Mail, open_mail
+from idp.messaging.outcomes import GatewayAway, TurnedDown
+from idp.messaging.rules import LONGEST_REST, is_given_up, leaves_at, pause
+from idp.messaging.service import open_message
+from idp.messaging.sms.gateway import Gateway
+from idp.messaging.smtp import Postman
 from keys.envelope import SealBroken
 
 if TYPE_CHECKING:
-    from idp.settings import MailSettings
+    from collections.abc import Callable
+
+    from idp.messaging.outcomes import Sent
+    from idp.messaging.service import Content
+    from idp.settings import Settings
     from idp.web.context import Context
 
 log = logging.getLogger("denizen.messaging")
 
 BATCH = 50
-#: Pauses between tries, in seconds; after the last one a message is dead.
-PAUSES = (10, 60, 300, 900, 3600, 3600, 3600, 7200)
-_TIMEOUT = 15
-_PERMANENT = 500
+#: A claimed message belongs to who claimed it for this long, in seconds.
+HOLD_FOR = 300
+#: One run begins no further message after so many seconds; with the timeouts of one try it ends within a hold.
+RUN_FOR = 30
+_CHANCES = 1000
+
+
+class Carrier(Protocol):
+    """What takes messages of one channel out of the house."""
+
+    def send(self, message: Message, content: Content, *, now: int) -> Sent:
+        """Send one message, or raise TurnedDown or GatewayAway."""
+
+    def close(self) -> None:
+        """Let go of what is open."""
+
+
+CARRIERS: dict[str, Callable[[Settings], Carrier]] = {"mail": Postman, "sms": Gateway}
 
 
 class Courier:
-    """Sends what is due. A lease keeps other processes away, and each message is claimed before it is sent."""
+    """Sends what is due on one channel."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, channel: str = "mail") -> None:
         self._context = context
+        self._channel = channel
+        self._rest_until = 0
+        self._failures = 0
 
     def deliver_due(self, now: int) -> int:
-        """Send every message that is due; how many were sent."""
+        """Send every message that is due, a batch at most; how many were sent. A gateway that was away rests."""
+        if (
+            now < self._rest_until <= now + 2 * LONGEST_REST
+        ):  # further ahead than that, the clock was set back
+            return 0
+        carrier = CARRIERS[self._channel](self._context.settings)
+        sent = 0
+        try:
+            for message in self._due(now):
+                if self._context.clock() - now > RUN_FOR:
+                    break
+                sent += self._handle(carrier, message, now=now)
+            self._failures = 0
+        except GatewayAway as error:
+            self._failures += 1
+            self._rest_until = now + pause(self._failures, _chance(), longest=60)
+            log.warning("gateway unavailable channel=%s cause=%s", self._channel, error.cause)
+        finally:
+            carrier.close()
+        return sent
+
+    def _due(self, now: int) -> list[Message]:
         with self._context.database.reading() as session:
-            due = list(
+            return list(
                 session.execute(
                     select(Message)
-                    .where(Message.state == "waiting", Message.due_at <= now)
-                    .order_by(Message.due_at)
+                    .where(
+                        Message.channel == self._channel, Message.state == "waiting", Message.due_at <= now
+                    )
+                    .order_by(Message.due_at, Message.created_at, Message.id)
                     .limit(BATCH)
                 ).scalars()
             )
-        for message in due:
-            if message.expires_at <= now:
-                self._finish(message, "expired", now=now)
-        ready = [message for message in due if message.expires_at > now and self._claim(message, now=now)]
-        return self._deliver(ready, now=now) if ready else 0
+
+    def _handle(self, carrier: Carrier, message: Message, *, now: int) -> bool:
+        """Everything about one message; True when it was sent.
+
+        Raises:
+            GatewayAway: after the message was put back.
+        """
+        if message.expires_at <= now:
+            self._finish(message, "expired", message.trouble, now=now)
+            return False
+        if not self._claim(message, now=now):
+            return False
+        try:
+            sent = carrier.send(message, open_message(self._context.vault, message), now=now)
+        except TurnedDown as error:
+            self._turned_down(message, error, now=now)
+        except GatewayAway as error:
+            rest = pause(message.attempts + 1, _chance(), longest=LONGEST_REST)
+            self._change(message, now=now, due_at=now + rest, trouble=error.cause)
+            raise
+        except SealBroken:
+            self._give_up(message, "unreadable", now=now)
+        except Exception as error:
+            # A text that cannot be written, say. It must not hold up the others, and somebody must look at it.
+            log.exception("message failed id=%s name=%s", message.id, message.name)
+            self._give_up(message, type(error).__name__, now=now)
+        else:
+            self._finish(message, "sent", "", now=now, reference=sent.reference[:64] or None)
+            log.info("message sent channel=%s name=%s id=%s", self._channel, message.name, message.id)
+            return True
+        return False
 
     def _claim(self, message: Message, *, now: int) -> bool:
-        """Count a try and set the next one, so that nobody else sends the message meanwhile, nor we after a crash."""
-        pause = PAUSES[min(message.attempts, len(PAUSES) - 1)]
+        """Take a message, so that nobody else sends it meanwhile, nor we after a crash; False when it is not to leave."""
         with self._context.database.transaction() as session:
             claimed = session.execute(
                 update(Message)
-                .where(
-                    Message.id == message.id, Message.state == "waiting", Message.attempts == message.attempts
-                )
-                .values(attempts=message.attempts + 1, due_at=now + pause)
+                .where(*_untouched(message))
+                .values(attempts=Message.attempts + 1, due_at=now + HOLD_FOR)
                 .returning(Message.id)
             ).first()
-        return claimed is not None
+            if claimed is None:
+                return False
+            held_back = self._held_back(session, message, now=now)
+            if held_back:
+                session.execute(
+                    update(Message)
+                    .where(Message.id == message.id, Message.state == "waiting")
+                    .values(**held_back)
+                )
+        return not held_back
 
-    def _deliver(self, messages: list[Message], *, now: int) -> int:
-        waiting, sent = list(messages), 0
-        try:
-            with _connect(self._context.settings.mail) as server:
-                while waiting:
-                    sent += self._try(server, waiting[0], now=now)
-                    waiting.pop(0)
-        except (OSError, smtplib.SMTPException) as error:
-            log.warning("mail server unavailable cause=%s", type(error).__name__)
-        for message in waiting:
-            self._give_up_in_time(message, now=now)
-        return sent
+    def _held_back(self, session: Any, message: Message, *, now: int) -> dict[str, Any]:
+        """What becomes of a message that may not leave now: a reminder by night, one code too many. Empty: it may."""
+        rules, town = self._context.settings.messages, self._context.settings.town
+        if message.kind == "reminder":
+            leaves = leaves_at(
+                now, quiet_from=rules.quiet_from, quiet_until=rules.quiet_until, time_zone=town.time_zone
+            )
+            return {"due_at": leaves, "attempts": message.attempts} if leaves > now else {}
+        is_counted = (
+            message.kind == "code" and message.attempts == 0 and not self._context.settings.testing.enabled
+        )
+        index = message.recipient_index if is_counted else None
+        if index is not None and not limits.spend(session, index, rules, now=now):
+            log.warning("message withheld id=%s name=%s reason=limit", message.id, message.name)
+            return {"state": "withheld", "trouble": "limit", "content": None, "finished_at": now}
+        return {}
 
-    def _try(self, server: smtplib.SMTP, message: Message, *, now: int) -> bool:
-        """Send one message. What the server says against it alone holds up no other."""
-        try:
-            mail = open_mail(self._context.vault, message)
-        except SealBroken:
-            self._finish(message, "dead", now=now)
-            log.warning("mail unreadable id=%s name=%s", message.id, message.name)
-            return False
-        try:
-            server.send_message(_compose(self._context.settings.mail.sender, mail))
-        except (smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError) as error:
-            if _is_final(error):
-                self._finish(message, "dead", now=now)
-                log.warning("mail refused id=%s name=%s", message.id, message.name)
-            else:
-                self._give_up_in_time(message, now=now)
-            return False
-        self._finish(message, "sent", now=now)
-        return True
+    def _turned_down(self, message: Message, error: TurnedDown, *, now: int) -> None:
+        refusals = message.refusals + 1
+        if error.is_final or is_given_up(refusals):
+            self._give_up(message, error.cause, now=now)
+            return
+        due_at = now + pause(refusals, _chance())
+        self._change(message, now=now, due_at=due_at, refusals=refusals, trouble=error.cause)
 
-    def _finish(self, message: Message, state: str, *, now: int) -> None:
+    def _give_up(self, message: Message, cause: str, *, now: int) -> None:
+        """A dead letter: its content is kept for a while, so that it can be tried again."""
+        self._change(message, now=now, state="dead", trouble=cause[:60], finished_at=now)
+        log.error(
+            "message given up channel=%s name=%s id=%s cause=%s",
+            self._channel, message.name, message.id, cause,
+        )  # fmt: skip
+
+    def _finish(
+        self, message: Message, state: str, trouble: str, *, now: int, reference: str | None = None
+    ) -> None:
         """Empty the message: nothing of it is kept but that it existed."""
+        values = {
+            "state": state,
+            "trouble": trouble,
+            "reference": reference,
+            "content": None,
+            "finished_at": now,
+        }
+        self._change(message, now=now, **values)
+
+    def _change(self, message: Message, *, now: int, **values: Any) -> None:  # noqa: ARG002
+        """Write down what became of a message, unless somebody else has taken it over."""
+        claims = message.attempts if values.get("state") == "expired" else message.attempts + 1
         with self._context.database.transaction() as session:
             session.execute(
                 update(Message)
-                .where(Message.id == message.id, Message.state == "waiting")
-                .values(state=state, content=None, finished_at=now)
+                .where(Message.id == message.id, Message.state == "waiting", Message.attempts == claims)
+                .values(**values)
             )
 
-    def _give_up_in_time(self, message: Message, *, now: int) -> None:
-        """After the last pause a message that could not be sent is dead."""
-        if message.attempts >= len(PAUSES):
-            self._finish(message, "dead", now=now)
-            log.error("mail given up id=%s name=%s", message.id, message.name)
+
+def _untouched(message: Message) -> tuple[Any, ...]:
+    return (
+        Message.id == message.id,
+        Message.state == "waiting",
+        Message.attempts == message.attempts,
+        Message.due_at == message.due_at,
+    )
 
 
-def _is_final(error: smtplib.SMTPRecipientsRefused | smtplib.SMTPDataError) -> bool:
-    """Whether trying again is pointless (RFC 5321 §4.2.1: 5yz); 4yz is what greylisting answers."""
-    if isinstance(error, smtplib.SMTPDataError):
-        return error.smtp_code >= _PERMANENT
-    return all(code >= _PERMANENT for code, _ in error.recipients.values())
-
-
-def _connect(settings: MailSettings) -> smtplib.SMTP:
-    tls = ssl.create_default_context()
-    if settings.security == "tls":
-        server: smtplib.SMTP = smtplib.SMTP_SSL(settings.host, settings.port, timeout=_TIMEOUT, context=tls)
-    else:
-        server = smtplib.SMTP(settings.host, settings.port, timeout=_TIMEOUT)
-        if settings.security == "starttls":
-            server.starttls(context=tls)
-    if settings.username:
-        server.login(settings.username, settings.password)
-    return server
-
-
-def _compose(sender: str, mail: Mail) -> EmailMessage:
-    message = EmailMessage()
-    message["From"] = sender
-    message["To"] = mail.to
-    message["Subject"] = mail.subject
-    message["Date"] = formatdate(usegmt=True)
-    message["Message-ID"] = make_msgid(domain=parseaddr(sender)[1].rpartition("@")[2])
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(mail.text)
-    return message
+def _chance() -> float:
+    return secrets.randbelow(_CHANCES) / _CHANCES

@@ -2,31 +2,94 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 from sqlalchemy import insert
 
 from idp.messaging.models import Message
-from idp.messaging.texts import render
+from idp.messaging.ports import PostalAddress, ports
+from idp.messaging.texts import check_values, has_sms
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
+    from sqlalchemy.orm import Session
+
+    from idp.messaging.ports import Addressee
     from keys.envelope import Vault
 
+__all__ = ["PostalAddress", "enqueue", "enqueue_letter", "enqueue_sms", "open_message", "tell"]
+
+#: `code`: a code or link that anybody can ask for: limited per address, sent at once.
+#: `notice`: something happened to an account: never limited, sent at once. `reminder`: waits for the morning.
+Kind = Literal["code", "notice", "reminder"]
+
+NOTICE_FOR = 7 * 86_400
+CODE_FOR = 600
+LETTER_FOR = 60 * 86_400
+
 _CONTENT = "messaging_outbox.content"
+_E164 = re.compile(r"\+[1-9][0-9]{5,14}")
 
 
 @dataclass(frozen=True, slots=True)
-class Mail:
-    """A mail to one person, as it will be sent."""
+class Content:
+    """What is sealed in the outbox: the recipient, and the facts that the text is made of."""
 
-    to: str
-    subject: str
-    text: str
+    to: Any
+    values: dict[str, Any]
+
+
+def tell(
+    session: Session,
+    vault: Vault,
+    resident: Addressee,
+    name: str,
+    values: Mapping[str, Any],
+    *,
+    now: int,
+    kind: Literal["notice", "code", "reminder", "letter"] = "notice",
+    except_: Collection[str] = (),
+    expires_at: int | None = None,
+) -> list[str]:
+    """Tell a resident on every confirmed channel, in their language; the ids of the messages.
+
+    Mail always; a text message where the message has `sms.txt`; a letter besides only for kind `letter`. `except_`
+    names addresses and numbers that are left out. A notice carries a "This wasn't me" link. Without `expires_at`
+    a notice is worth sending for a week and a code for ten minutes.
+    """
+    known = ports(vault)
+    reach = known.reach(session, resident)
+    facts = dict(values)
+    if kind in ("notice", "letter") and "not_me_url" not in facts:
+        facts["not_me_url"] = known.not_me_link(session, resident, now)
+    shared: dict[str, Any] = {
+        "language": resident.language,
+        "values": facts,
+        "now": now,
+        "kind": "notice" if kind == "letter" else kind,
+        "resident_id": resident.id,
+    }
+    until = expires_at or now + (CODE_FOR if kind == "code" else NOTICE_FOR)
+    ids = [
+        enqueue(session, vault, name, to=email, expires_at=until, **shared)
+        for email in reach.emails
+        if email not in except_
+    ]
+    if has_sms(name):
+        ids += [
+            enqueue_sms(session, vault, name, to=phone, expires_at=until, **shared)
+            for phone in reach.phones
+            if phone not in except_
+        ]
+    if kind == "letter" and reach.postal is not None:
+        until = expires_at or now + LETTER_FOR
+        ids.append(enqueue_letter(session, vault, name, to=reach.postal, expires_at=until, **shared))
+    return ids
 
 
 def enqueue(
@@ -39,28 +102,118 @@ def enqueue(
     values: Mapping[str, Any],
     expires_at: int,
     now: int,
-) -> None:
-    """Have a message sent as soon as the transaction is committed; not any more after `expires_at`."""
-    subject, text = render(name, language, values)
-    content = orjson.dumps({"to": to, "subject": subject, "text": text}).decode()
+    kind: Kind = "notice",
+    resident_id: str | None = None,
+) -> str:
+    """Have a mail sent as soon as the transaction is committed; not any more at `expires_at`. Its id.
+
+    Raises:
+        LookupError: when there is no such message, or a value that its texts need is missing.
+    """
+    return _write(
+        connection, vault, name, "mail", to, to.casefold(),
+        language=language, values=values, expires_at=expires_at, now=now, kind=kind, resident_id=resident_id,
+    )  # fmt: skip
+
+
+def enqueue_sms(
+    connection: Any,
+    vault: Vault,
+    name: str,
+    *,
+    to: str,
+    language: str,
+    values: Mapping[str, Any],
+    expires_at: int,
+    now: int,
+    kind: Kind = "code",
+    resident_id: str | None = None,
+) -> str:
+    """Have a text message sent to an E.164 number, otherwise as `enqueue` does.
+
+    Raises:
+        LookupError: as `enqueue`, and when the message has no `sms.txt`.
+        ValueError: when `to` is no number in E.164 form.
+    """
+    if not _E164.fullmatch(to):
+        raise ValueError("a text message goes to a number in E.164 form, such as +33612345678")
+    return _write(
+        connection, vault, name, "sms", to, to,
+        language=language, values=values, expires_at=expires_at, now=now, kind=kind, resident_id=resident_id,
+    )  # fmt: skip
+
+
+def enqueue_letter(
+    connection: Any,
+    vault: Vault,
+    name: str,
+    *,
+    to: PostalAddress,
+    language: str,
+    values: Mapping[str, Any],
+    expires_at: int,
+    now: int,
+    kind: Kind = "notice",
+    resident_id: str | None = None,
+) -> str:
+    """Have a letter printed with the next `denizen letters batch`, otherwise as `enqueue` does."""
+    return _write(
+        connection, vault, name, "letter", asdict(to), "\n".join((to.name, *to.lines)).casefold(),
+        language=language, values=values, expires_at=expires_at, now=now, kind=kind, resident_id=resident_id,
+    )  # fmt: skip
+
+
+def _write(  # noqa: PLR0917
+    connection: Any,
+    vault: Vault,
+    name: str,
+    channel: str,
+    to: Any,
+    recipient: str,
+    *,
+    language: str,
+    values: Mapping[str, Any],
+    expires_at: int,
+    now: int,
+    kind: Kind,
+    resident_id: str | None,
+) -> str:
+    check_values(name, channel, values)
     message_id = secrets.token_urlsafe(16)
+    content = orjson.dumps({"to": to, "values": dict(values)}).decode()
     connection.execute(
         insert(Message).values(
             id=message_id,
             name=name,
+            channel=channel,
+            kind=kind,
+            language=language,
             state="waiting",
             content=vault.service_data_key("outbox").seal(content, f"{_CONTENT} {message_id}"),
+            resident_id=resident_id,
+            recipient_index=vault.blind_index(f"recipient-{channel}", recipient),
             created_at=now,
             due_at=now,
             expires_at=expires_at,
             attempts=0,
+            refusals=0,
+            trouble="",
+            reference=None,
+            batch=None,
             finished_at=None,
         )
     )
+    return message_id
 
 
-def open_mail(vault: Vault, message: Message) -> Mail:
-    """A waiting message in the clear."""
+def open_message(vault: Vault, message: Message) -> Content:
+    """A waiting message in the clear.
+
+    Raises:
+        keys.envelope.SealBroken: when the row was tampered with.
+    """
     assert message.content is not None
-    content = vault.service_data_key("outbox").open(message.content, f"{_CONTENT} {message.id}")
-    return Mail(**orjson.loads(content))
+    found = orjson.loads(vault.service_data_key("outbox").open(message.content, f"{_CONTENT} {message.id}"))
+    if "values" not in found:  # written by a version that kept the finished text
+        return Content(found.pop("to"), {"finished": found})
+    return Content(found["to"], found["values"])

@@ -5,10 +5,14 @@ Each field's description is the sentence that docs/settings.md shows. One file p
 Others import: everything named here.
 """
 
+from idp.settings.accounts import AccountSettings
+from idp.settings.letters import LetterSettings
 from idp.settings.mail import MailSettings
+from idp.settings.messages import MessageSettings
 from idp.settings.section import is_loopback
 from idp.settings.server import ServerSettings
 from idp.settings.sign_in import PasswordSettings, SessionSettings
+from idp.settings.sms import SmsSettings
 from idp.settings.tokens import TokenSettings
 from idp.settings.town import LANGUAGES
 from idp.settings.tree import JWKS_CACHE_FOR, Settings, SettingsError, load
@@ -16,12 +20,16 @@ from idp.settings.tree import JWKS_CACHE_FOR, Settings, SettingsError, load
 __all__ = [
     "JWKS_CACHE_FOR",
     "LANGUAGES",
+    "AccountSettings",
+    "LetterSettings",
     "MailSettings",
+    "MessageSettings",
     "PasswordSettings",
     "ServerSettings",
     "SessionSettings",
     "Settings",
     "SettingsError",
+    "SmsSettings",
     "TokenSettings",
     "is_loopback",
     "load",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path  # noqa: TC003 - pydantic reads annotations
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from idp.settings.section import Section, check_mailbox
 
@@ -19,6 +20,18 @@ class MailSettings(Section):
     security: Literal["none", "starttls", "tls"] = Field(
         "starttls", description="Encryption on the way to the SMTP server; none only on one machine."
     )
+    ca_file: Path | None = Field(
+        None,
+        description="File of the authority that signed the SMTP server's certificate, if no public one did.",
+    )
     sender: str = Field("denizen@localhost", description="Sender address of every mail.")
 
     _mailbox = field_validator("sender")(check_mailbox)
+
+    @model_validator(mode="after")
+    def _check_password(self) -> MailSettings:
+        if self.username and self.security == "none":
+            raise ValueError(
+                "security must be starttls or tls where there is a username, or the password is sent in the clear"
+            )
+        return self

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from pathlib import Path  # noqa: TC003 - pydantic reads it
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -23,12 +25,28 @@ class ServerSettings(Section):
     )
     workers: int = Field(1, ge=1, le=64, description="Server processes. SQLite allows exactly one.")
     threads: int = Field(2, ge=1, le=64, description="Requests that one process works on at the same time.")
+    worker: Literal["inside", "own"] = Field(
+        "inside",
+        description="Who sends messages, turns keys and clears up: serve itself, or `denizen worker`.",
+    )
     trusted_proxies: tuple[str, ...] = Field(
-        (), description="Addresses of reverse proxies whose X-Forwarded-For is believed."
+        (), description="Addresses of reverse proxies whose X-Forwarded-For and Client-Cert are believed."
+    )
+    mtls_url: str = Field(
+        "", description="Address at which the proxy asks for client certificates; empty: the issuer itself."
+    )
+    client_ca: Path | None = Field(
+        None,
+        description="File with the authorities whose certificates prove clients (tls_client_auth, PEM).",
     )
     rp_id: str = Field("", description="Domain that passkeys belong to; empty: the host name of the issuer.")
 
     _origins = field_validator("issuer", "staff_url")(check_origin)
+
+    @field_validator("mtls_url")
+    @classmethod
+    def _check_mtls_url(cls, value: str) -> str:
+        return check_origin(value) if value else value
 
     @field_validator("bind", "staff_bind")
     @classmethod

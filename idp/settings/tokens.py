@@ -15,4 +15,7 @@ class TokenSettings(Section):
     )
     access_for: int = Field(600, ge=60, le=86_400, description="Life of an access token.")
     id_token_for: int = Field(600, ge=60, le=86_400, description="Life of an ID token.")
+    dpop_nonce: bool = Field(
+        False, description="Whether every DPoP proof must carry a nonce that Denizen gave out."
+    )
     refresh_for: int = Field(30 * 86_400, ge=600, description="Life of a refresh token family, from sign-in.")

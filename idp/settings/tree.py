@@ -11,14 +11,22 @@ from pydantic import ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariable
 
+from idp.settings.accounts import AccountSettings
+from idp.settings.kiosk import KioskSettings
+from idp.settings.letters import LetterSettings
 from idp.settings.mail import MailSettings
+from idp.settings.messages import MessageSettings
+from idp.settings.registration import RegistrationSettings
 from idp.settings.section import is_address, is_loopback
 from idp.settings.server import ServerSettings
 from idp.settings.sign_in import PasswordSettings, SessionSettings
+from idp.settings.sms import SmsSettings
 from idp.settings.storage import DatabaseSettings, KeySettings
 from idp.settings.testing import TestingSettings
+from idp.settings.throttle import ThrottleSettings
 from idp.settings.tokens import TokenSettings
 from idp.settings.town import TownSettings
+from idp.settings.upstream import UpstreamSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,10 +55,18 @@ class Settings(BaseSettings):
     town: TownSettings
     database: DatabaseSettings = DatabaseSettings()
     keys: KeySettings = KeySettings()
+    messages: MessageSettings = MessageSettings()
     mail: MailSettings = MailSettings()
+    sms: SmsSettings = SmsSettings()
+    letters: LetterSettings = LetterSettings()
     tokens: TokenSettings = TokenSettings()
+    registration: RegistrationSettings = RegistrationSettings()
     sessions: SessionSettings = SessionSettings()
+    kiosk: KioskSettings = KioskSettings()
     passwords: PasswordSettings = PasswordSettings()
+    accounts: AccountSettings = AccountSettings()
+    throttle: ThrottleSettings = ThrottleSettings()
+    upstream: UpstreamSettings = UpstreamSettings()
     testing: TestingSettings = TestingSettings()
 
     @classmethod
@@ -67,8 +83,13 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_whole(self) -> Settings:
-        if self.testing.enabled and not is_loopback(self.server.issuer):
-            raise ValueError("[testing] enabled is refused with a public issuer")
+        if not self.testing.is_off and not is_loopback(self.server.issuer):
+            raise ValueError("[testing] is refused with a public issuer")
+        for provider in self.upstream.providers:
+            if provider.issuer == self.server.issuer:
+                raise ValueError("[upstream] a provider is the town itself")
+            if provider.issuer.startswith("http:") and not self.testing.allow_loopback:
+                raise ValueError("[upstream] an issuer on this machine needs [testing] allow_loopback")
         if self.server.workers > 1 and self.is_sqlite:
             raise ValueError("[server] workers must be 1 with SQLite; use PostgreSQL for more")
         if self.keys.keep_for < self.tokens.id_token_for + JWKS_CACHE_FOR:

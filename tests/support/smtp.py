@@ -63,3 +63,17 @@ class Mailbox:
         """Forget what has arrived."""
         with self._arrived:
             self._messages.clear()
+
+
+def text_of(mail: EmailMessage) -> str:
+    """The plain text of a mail."""
+    body = mail.get_body(preferencelist=("plain",))
+    assert body is not None, "a mail without plain text"
+    return str(body.get_content())
+
+
+def html_of(mail: EmailMessage) -> str:
+    """The HTML of a mail."""
+    body = mail.get_body(preferencelist=("html",))
+    assert body is not None, "a mail without HTML"
+    return str(body.get_content())

@@ -1,0 +1,206 @@
+"""`denizen messages` and `denizen letters`: what waits, what is stuck, what goes to the printer; and `denizen worker`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from idp.cli import context_of, settings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from idp.jobs.worker import Worker
+    from idp.messaging.outbox import Listed
+    from idp.web.context import Context
+
+_STATES = ("waiting", "sent", "expired", "dead", "withheld", "dropped")
+_CHANNELS = ("mail", "sms", "letter")
+
+
+@contextmanager
+def _opened(config_path: Path) -> Iterator[Context]:
+    """The town of the settings, closed again at the end."""
+    context = context_of(config_path)
+    try:
+        yield context
+    finally:
+        context.database.close()
+
+
+@click.group()
+def messages() -> None:
+    """Mails, text messages and letters: what waits and what is stuck. Contents and addresses are never shown.
+
+    \b
+    What needs a look:       denizen messages list
+    After the gateway is up: denizen messages retry --all
+    """  # noqa: D301 - click wants the backspace itself
+
+
+@messages.command("list")
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice(_STATES),
+    multiple=True,
+    default=("waiting", "dead"),
+    show_default="waiting and dead",
+    help="Only these; can be given several times.",
+)
+@click.option("--channel", type=click.Choice(_CHANNELS), help="Only this channel.")
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=200, show_default=True, help="At most so many."
+)
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.pass_obj
+def messages_list(
+    config_path: Path, states: Sequence[str], channel: str | None, limit: int, *, as_json: bool
+) -> None:
+    """Show messages, the oldest first, with what went wrong last."""
+    from idp.messaging import outbox
+
+    with _opened(config_path) as context, context.database.reading() as session:
+        found = outbox.listed(session, states, channel, limit)
+        counts = outbox.counted(session)
+    if as_json:
+        totals = [{"channel": one, "state": state, "count": count} for one, state, count in counts]
+        click.echo(json.dumps({"messages": [asdict(one) for one in found], "counts": totals}, indent=2))
+        return
+    for one in found:
+        click.echo(_line(one))
+    click.echo(
+        "; ".join(f"{count} {channel} {state}" for channel, state, count in counts) or "There are none."
+    )
+
+
+def _line(one: Listed) -> str:
+    when = datetime.fromtimestamp(one.created_at, UTC).strftime("%Y-%m-%d %H:%M")
+    return (
+        f"{one.id}  {one.channel:<7}{one.state:<9}{when}  {one.name:<24}tried {one.attempts}  {one.trouble}"
+    ).rstrip()
+
+
+def _which(message_id: str | None, *, every: bool) -> str | None:
+    if (message_id is None) != every:
+        raise click.UsageError("name one message by its id, or all of them with --all")
+    return message_id
+
+
+@messages.command("retry")
+@click.argument("message_id", required=False)
+@click.option("--all", "every", is_flag=True, help="Every dead message that is worth sending still.")
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.pass_obj
+def messages_retry(config_path: Path, message_id: str | None, *, every: bool, as_json: bool) -> None:
+    """Send dead messages again, unless they are out of date."""
+    from idp.messaging import outbox
+
+    which = _which(message_id, every=every)
+    with _opened(config_path) as context, context.database.transaction() as session:
+        done = outbox.retry(session, which, now=context.now())
+    _report(done, "will be tried again", one=which is not None, as_json=as_json)
+
+
+@messages.command("drop")
+@click.argument("message_id", required=False)
+@click.option("--all", "every", is_flag=True, help="Every dead message.")
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.pass_obj
+def messages_drop(config_path: Path, message_id: str | None, *, every: bool, as_json: bool) -> None:
+    """Give up dead messages, or one that waits. What they say is erased."""
+    from idp.messaging import outbox
+
+    which = _which(message_id, every=every)
+    with _opened(config_path) as context, context.database.transaction() as session:
+        done = outbox.drop(session, which, now=context.now())
+    _report(done, "dropped", one=which is not None, as_json=as_json)
+
+
+def _report(ids: list[str], what: str, *, one: bool, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"ids": ids}))
+    else:
+        click.echo(f"{len(ids)} {what}.")
+    if one and not ids:
+        click.echo("There is no such message in a state for that. See: denizen messages list", err=True)
+        raise SystemExit(1)
+
+
+@click.group()
+def letters() -> None:
+    """Letters for the printer."""
+
+
+@letters.command("batch")
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder for the PDF and its list; only this account should read it.",
+)
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.pass_obj
+def letters_batch(config_path: Path, folder: Path, *, as_json: bool) -> None:
+    """Make one PDF of every letter that waits, with a list that names nobody, and mark them as sent.
+
+    A run that was cut off is made again with the same number: throw an earlier print of that number away.
+    """
+    from idp.messaging.letters import make_batch
+    from idp.paper import PaperProblem
+
+    try:
+        with _opened(config_path) as context:
+            made = make_batch(context, folder, now=context.now())
+    except (PaperProblem, OSError) as error:
+        raise click.ClickException(f"The letters wait on: {error}") from None
+    if as_json:
+        told = (
+            None if made is None else {**asdict(made), "pdf": str(made.pdf), "manifest": str(made.manifest)}
+        )
+        click.echo(json.dumps({"batch": told}))
+    elif made is None:
+        click.echo("No letter waits.")
+    else:
+        again = ", begun by an earlier run" if made.is_again else ""
+        click.echo(f"Batch {made.number}{again}: {made.letters} letters, {made.pages} pages, in {made.pdf}")
+
+
+@click.command()
+@click.pass_obj
+def worker(config_path: Path) -> None:
+    """Send messages, turn keys, grow the log and clear up, in a process of its own, until Ctrl-C or SIGTERM.
+
+    For towns with `worker = "own"` under [server]. Several may run: each job is done by one of them.
+    """
+    settings = settings_of(config_path)
+    if settings.server.worker != "own":
+        raise click.UsageError('serve does this itself. Set [server] worker = "own" first')
+    from idp.app import create_worker
+
+    with _opened(config_path) as context:
+        _work(create_worker(context))
+
+
+def _work(running: Worker) -> None:
+    """Work until a signal comes."""
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, end)
+    running.start()
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        running.stop()

@@ -1,0 +1,108 @@
+"""What an operator does with the outbox: see what is stuck, try it again, drop it. Nobody's address is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select, update
+
+from idp.messaging.models import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from idp.web.context import Context
+
+STATES = ("waiting", "sent", "expired", "dead", "withheld", "dropped")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One message as the operator sees it."""
+
+    id: str
+    name: str
+    channel: str
+    kind: str
+    state: str
+    trouble: str
+    attempts: int
+    created_at: int
+    due_at: int
+    expires_at: int
+    finished_at: int | None
+    reference: str | None
+    batch: int | None
+
+
+_COLUMNS = tuple(getattr(Message, name) for name in Listed.__dataclass_fields__)
+
+
+def listed(connection: Any, states: Sequence[str], channel: str | None, limit: int) -> list[Listed]:
+    """Messages in these states, the oldest first."""
+    found = select(*_COLUMNS).where(Message.state.in_(states))
+    if channel is not None:
+        found = found.where(Message.channel == channel)
+    rows = connection.execute(found.order_by(Message.created_at, Message.id).limit(limit))
+    return [Listed(*row) for row in rows]
+
+
+def counted(connection: Any) -> list[tuple[str, str, int]]:
+    """How many messages there are of each channel and state."""
+    found = select(Message.channel, Message.state, func.count()).group_by(Message.channel, Message.state)
+    return [
+        (channel, state, count)
+        for channel, state, count in connection.execute(found.order_by(Message.channel, Message.state))
+    ]
+
+
+def retry(connection: Any, message_id: str | None, *, now: int) -> list[str]:
+    """Let dead letters (one, or all) be sent again; the ids of those that are worth it still."""
+    return _change(
+        connection,
+        message_id,
+        (Message.state == "dead", Message.content.is_not(None), Message.expires_at > now),
+        {"state": "waiting", "due_at": now, "refusals": 0, "finished_at": None},
+    )
+
+
+def drop(connection: Any, message_id: str | None, *, now: int) -> list[str]:
+    """Give up dead letters (one, or all), or one message that waits; the ids of those. Their content is erased."""
+    states = ("dead",) if message_id is None else ("dead", "waiting")
+    return _change(
+        connection,
+        message_id,
+        (Message.state.in_(states), Message.batch.is_(None)),
+        {"state": "dropped", "content": None, "finished_at": now},
+    )
+
+
+def tidy(context: Context, *, now: int) -> None:
+    """Erase what dead letters and unprinted letters say once it is out of date, and say how many are stuck."""
+    with context.database.transaction() as session:
+        session.execute(
+            update(Message)
+            .where(Message.state == "dead", Message.expires_at <= now, Message.content.is_not(None))
+            .values(content=None)
+        )
+        session.execute(
+            update(Message)
+            .where(
+                Message.channel == "letter",
+                Message.state == "waiting",
+                Message.expires_at <= now,
+                Message.batch.is_(None),
+            )
+            .values(state="expired", content=None, finished_at=now)
+        )
+
+
+def _change(
+    connection: Any, message_id: str | None, which: tuple[Any, ...], values: dict[str, Any]
+) -> list[str]:
+    if message_id is not None:
+        which = (*which, Message.id == message_id)
+    return list(
+        connection.execute(update(Message).where(*which).values(**values).returning(Message.id)).scalars()
+    )

@@ -1,0 +1,131 @@
+"""Mail by SMTP (RFC 5321): encrypted with a certificate that is checked, signed in where settings say so."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from email.message import EmailMessage
+from email.utils import formatdate, parseaddr
+from typing import TYPE_CHECKING
+
+from idp.messaging.outcomes import GatewayAway, Sent, TurnedDown
+from idp.messaging.texts import write_mail
+
+if TYPE_CHECKING:
+    from idp.messaging.models import Message
+    from idp.messaging.service import Content
+    from idp.messaging.texts import MailText
+    from idp.settings import MailSettings, Settings
+
+#: Seconds for each step of a conversation.
+TIMEOUT = 15
+_PERMANENT = 500
+
+
+class Postman:
+    """Sends mails over one connection, opened with the first of them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._server: smtplib.SMTP | None = None
+
+    def send(self, message: Message, content: Content, *, now: int) -> Sent:
+        """Send one mail.
+
+        Raises:
+            TurnedDown, GatewayAway: when it was not taken.
+        """
+        text = write_mail(self._settings, message.name, message.language, content.values)
+        mail = compose(
+            self._settings.mail.sender,
+            content.to,
+            text,
+            message_id=message.id,
+            language=message.language,
+            now=now,
+        )
+        server = self._connected()
+        try:
+            server.send_message(mail)
+        except smtplib.SMTPNotSupportedError:
+            raise TurnedDown("address needs SMTPUTF8", is_final=True) from None
+        except smtplib.SMTPRecipientsRefused as error:
+            code = max(code for code, _ in error.recipients.values())
+            raise TurnedDown(f"smtp {code}", is_final=code >= _PERMANENT) from None
+        except smtplib.SMTPDataError as error:
+            raise TurnedDown(f"smtp {error.smtp_code}", is_final=error.smtp_code >= _PERMANENT) from None
+        except (OSError, smtplib.SMTPException) as error:
+            raise GatewayAway(_cause(error)) from None
+        return Sent()
+
+    def close(self) -> None:
+        """Say goodbye."""
+        if self._server is not None:
+            try:
+                self._server.quit()
+            except (OSError, smtplib.SMTPException):
+                self._server.close()
+            self._server = None
+
+    def _connected(self) -> smtplib.SMTP:
+        if self._server is None:
+            try:
+                self._server = connect(self._settings.mail)
+            except (OSError, smtplib.SMTPException) as error:
+                raise GatewayAway(_cause(error)) from None
+        return self._server
+
+
+def connect(settings: MailSettings) -> smtplib.SMTP:
+    """A conversation that may send; the server's certificate and name are checked wherever there is TLS."""
+    if settings.security == "tls":
+        server: smtplib.SMTP = smtplib.SMTP_SSL(
+            settings.host, settings.port, timeout=TIMEOUT, context=trusted(settings)
+        )
+    else:
+        server = smtplib.SMTP(settings.host, settings.port, timeout=TIMEOUT)
+    try:
+        if settings.security == "starttls":
+            server.starttls(context=trusted(settings))
+        if settings.username:
+            server.login(settings.username, settings.password)
+    except BaseException:
+        server.close()
+        raise
+    return server
+
+
+def trusted(settings: MailSettings) -> ssl.SSLContext:
+    """The authorities of the system, and the town's own if there is one."""
+    context = ssl.create_default_context()
+    if settings.ca_file is not None:
+        context.load_verify_locations(settings.ca_file)
+    return context
+
+
+def compose(
+    sender: str, to: str, text: MailText, *, message_id: str, language: str, now: int
+) -> EmailMessage:
+    """A mail (RFC 5322) that says that a machine wrote it (RFC 3834 §5).
+
+    The Message-ID comes from the outbox: a mail that is sent twice after a crash is recognised as the same one.
+    """
+    mail = EmailMessage()
+    mail["From"] = sender
+    mail["To"] = to
+    mail["Subject"] = text.subject
+    mail["Date"] = formatdate(now, usegmt=True)
+    mail["Message-ID"] = f"<{message_id}@{parseaddr(sender)[1].rpartition('@')[2]}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Auto-Response-Suppress"] = "All"
+    mail.set_content(text.text)
+    if text.html is not None:
+        mail.add_alternative(text.html, subtype="html")
+    mail["Content-Language"] = language  # last: setting a content clears what the mail says about its content
+    return mail
+
+
+def _cause(error: Exception) -> str:
+    """An answer's code or the kind of failure; never its words, which may repeat an address."""
+    code = getattr(error, "smtp_code", None)
+    return f"smtp {code}" if code else type(error).__name__

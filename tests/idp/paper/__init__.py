@@ -1,0 +1,1 @@
+"""Paper: PDF that everybody can read."""
