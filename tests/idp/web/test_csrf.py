@@ -27,7 +27,7 @@ def test_every_route_that_changes_something_wants_the_token(town: Town) -> None:
             answer = getattr(browser.http, method.lower())(path, base_url=ISSUER, data={"x": "1"})
             assert answer.status_code == 403, (method, path)
             checked.add(rule.rule)
-    assert {"/login", "/signup", "/signup/confirm", "/consent", "/account/sessions/<sid>/end"} <= checked
+    assert {"/login", "/signup", "/signup/confirm", "/consent", "/account/devices/<sid>/end"} <= checked
 
 
 def test_the_token_belongs_to_one_browser(town: Town) -> None:

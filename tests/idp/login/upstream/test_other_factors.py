@@ -1,0 +1,66 @@
+"""K27: what a provider proved stands in for nothing that the account itself asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyotp
+
+from idp.accounts.models import Resident
+from idp.login.models import BrowserSession
+from idp.login.otp import service as otp
+from tests.idp.login.upstream.test_signing_in import link
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.idp.login.upstream.provider import Provider
+    from tests.support.town import Town
+
+    Connect = Callable[..., tuple[Town, Provider]]
+
+
+def add_app(town: Town, resident_id: str) -> pyotp.TOTP:
+    now = int(town.clock())
+    with town.context.database.transaction() as session:
+        resident = session.get(Resident, resident_id)
+        assert resident is not None
+        assert resident.data_key is not None
+        data_key = town.context.vault.open_data_key(resident.data_key)
+        app_id = otp.begin(session, data_key, resident_id, "Phone", now=now)
+        assert app_id is not None
+        waiting = otp.pending(session, data_key, resident_id, app_id, now=now)
+        assert waiting is not None
+        app = pyotp.TOTP(waiting.secret)
+        assert otp.confirm(session, waiting, app.at(now), now=now)
+    return app
+
+
+def test_a_second_factor_is_owed_after_a_provider_that_proved_one(connect: Connect) -> None:
+    """An account with an app for codes owes its code after a provider's lowest level, in every tab and by every path."""
+    town, provider = connect()
+    link(town, provider, town.maria)
+    app = add_app(town, town.maria.resident_id)
+    provider.claims = {"acr": "unheard-of"}
+    browser = town.browser()
+    page = browser.follow(provider.sign_in(browser))
+    assert page.request.path == "/login/totp"
+    before = len(town.rows(BrowserSession))
+    assert browser.get("/account").status_code == 303
+    again = browser.follow(provider.sign_in(browser))
+    assert again.request.path == "/login/totp", "proving the same once more adds nothing"
+    assert len(town.rows(BrowserSession)) == before
+    town.clock.advance(30)
+    answer = browser.submit("/login/totp", code=app.at(int(town.clock())))
+    assert browser.follow(answer).request.path == "/account"
+    live = [row.acr for row in town.rows(BrowserSession) if row.ended_at is None]
+    assert "phr" not in live
+
+
+def test_a_provider_that_proved_two_factors_is_enough(connect: Connect) -> None:
+    """Two factors there are two factors; nobody is asked for a third."""
+    town, provider = connect()
+    link(town, provider, town.maria)
+    add_app(town, town.maria.resident_id)
+    browser = town.browser()
+    assert browser.follow(provider.sign_in(browser)).request.path == "/account"
