@@ -22,6 +22,9 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
+from idp.login.admission import admission_of
+from idp.web.gate import Gate
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -34,7 +37,7 @@ _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL
 _DRAIN_FOR = 10
 _M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1  # malloc.h of the GNU C library
 _MIB = 1 << 20
-_TRIM_EVERY = 60
+_TRIM_EVERY = 10
 
 
 def serve(settings: Settings, *, load_staff_app: LoadStaffApp, only: str = "") -> bool:
@@ -59,7 +62,8 @@ def serve(settings: Settings, *, load_staff_app: LoadStaffApp, only: str = "") -
         port=int(port),
         interface=Interfaces.WSGI,
         workers=settings.server.workers,
-        blocking_threads=settings.server.threads,
+        # Sign-ins that hash, or wait for their turn, can never hold the threads of everybody else.
+        blocking_threads=settings.server.threads + admission_of(settings).places,
         http=HTTPModes.http1,
         websockets=False,
         respawn_failed_workers=True,
@@ -73,12 +77,13 @@ def _load(settings: Settings, load_staff_app: LoadStaffApp, only: str, refused: 
     """Everything of one worker process; a mistake in keys, schema or database ends the whole service with one line."""
     from sqlalchemy.exc import DBAPIError
 
+    from idp.login.breached import BreachedFileProblem
     from idp.schema import SchemaOutdated, database_problem
     from keys.envelope import KeyFileError
 
     try:
-        return _apps(settings, load_staff_app, only)
-    except (KeyFileError, SchemaOutdated, DBAPIError) as error:
+        return Gate(_apps(settings, load_staff_app, only), at_once=settings.server.threads)
+    except (KeyFileError, SchemaOutdated, BreachedFileProblem, DBAPIError) as error:
         with refused.get_lock():
             if not refused.value:
                 told = database_problem(error) if isinstance(error, DBAPIError) else error
@@ -96,7 +101,8 @@ def _apps(settings: Settings, load_staff_app: LoadStaffApp, only: str) -> Any:
     context = open_context(settings, checkpoints=only != "staff")
     if only == "staff":
         return load_staff_app()(context)
-    create_worker(context).start()
+    if settings.server.worker == "inside":
+        create_worker(context).start()
     residents = create_app(context)
     return residents if only == "residents" else by_host(residents, load_staff_app()(context), settings)
 
@@ -113,7 +119,7 @@ def by_host(residents: Any, staff: Any, settings: Settings) -> Any:
 
 
 def _give_memory_back() -> None:
-    """Have the GNU C library return once a minute what password checks borrowed.
+    """Have the GNU C library return, every ten seconds, what password checks borrowed.
 
     Each check needs 19 MiB. Left alone, every thread keeps its own for good; mapped anew for each check, they
     cost 15 % more. One arena that is trimmed when a storm is over has neither price.

@@ -7,9 +7,11 @@ import asyncio
 import signal
 import sys
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from tests.bench import storm
 from tests.bench.drivers.base import DatabaseKind
 from tests.bench.drivers.denizen import Denizen
 from tests.bench.drivers.node_install import PeerMissingError
@@ -63,6 +65,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     option("--seconds", type=between(0.5, 120), default=5, help="length of one measured span")
     option("--repeat", type=between(1, 20, int), default=3, help="spans of each server and workload")
     option("--concurrency", type=between(1, 256, int), default=16, help="visitors of the closed loop")
+    option("--no-storm", action="store_true", help="leave the login storm out")
     option("--no-peer", action="store_true", help="measure Denizen alone: no ratios then")
     option("--out", type=Path, metavar="FILE.jsonl", help="append every span as a line of JSON")
     option(
@@ -111,6 +114,9 @@ def run_database(database: DatabaseKind, options: argparse.Namespace, results: R
             results.notes[database, driver.name] = driver.target.notes
         if drivers:
             asyncio.run(run_workloads(drivers, options.workloads, pace, results))
+        ours = [driver for driver in drivers if isinstance(driver, Denizen)]
+        if ours and not options.no_storm:
+            asyncio.run(run_storm(ours[0], pace, results))
         for driver in drivers:
             results.memory[database, driver.name] = driver.memory_mb()
 
@@ -127,9 +133,29 @@ async def run_workloads(
         results.argon2.setdefault(database, []).extend(argon2_ms())
         results.argon2_crowded.setdefault(database, []).extend(argon2_crowded_ms())
 
+    def signature() -> None:
+        from tests.bench.alone import signature_ms
+
+        results.signature.setdefault(database, []).extend(signature_ms())
+
+    alone = {"login": argon2, "passkey": signature}
     for workload in workloads:
-        beside = argon2 if workload == "login" else lambda: None
-        await compare(drivers, workload, pace, record=results.add, fail=results.fail_workload, between=beside)
+        able = [one for one in drivers if isinstance(one, Denizen) or not WORKLOADS[workload].is_ours_alone]
+        beside = alone.get(workload, lambda: None)
+        await compare(able, workload, pace, record=results.add, fail=results.fail_workload, between=beside)
+
+
+async def run_storm(driver: Driver, pace: Pace, results: Results) -> None:
+    """Three times as many sign-ins as there can be."""
+    try:
+        found = await storm.measure(driver, seconds=pace.seconds, repeat=pace.repeat)
+    except Exception as error:  # noqa: BLE001 - what can be measured otherwise is printed all the same
+        results.fail_workload(driver, "storm", error)
+        return
+    results.storms[driver.database] = found
+    results.write({"storm": asdict(found), "database": driver.database})
+    for text in found.errors:
+        results.fail(f"{driver.name}, {driver.database}, storm: {text}")
 
 
 def main() -> int:

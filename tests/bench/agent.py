@@ -27,8 +27,9 @@ class CookieJar:
     def __init__(self) -> None:
         self._values: dict[tuple[str, str], str] = {}
 
-    def clear(self) -> None:
-        self._values.clear()
+    def clear(self, *, but: str = "\0") -> None:
+        """Drop every cookie, except those whose names hold `but`."""
+        self._values = {key: value for key, value in self._values.items() if but in key[0]}
 
     def header_for(self, path: str) -> str:
         """The Cookie header's value for a request to `path`; empty when there is none."""

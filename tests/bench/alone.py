@@ -1,4 +1,4 @@
-"""What one Argon2id verification costs by itself, to hold a whole password sign-in against."""
+"""What the cryptography of a sign-in costs by itself, to hold the whole sign-in against."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from argon2 import PasswordHasher
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from idp.settings import PasswordSettings
 
@@ -38,3 +40,17 @@ def argon2_crowded_ms(times: int = 5) -> list[float]:
     cores = os.cpu_count() or 1
     with ThreadPoolExecutor(cores) as pool:
         return list(pool.map(lambda _: _verification_ms(hasher, stored), range(times * cores)))
+
+
+def signature_ms(times: int = 5, each: int = 100) -> list[float]:
+    """CPU milliseconds of checking one ES256 signature, as a passkey makes it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    signed = PASSWORD.encode() * 8
+    signature, public = key.sign(signed, ec.ECDSA(SHA256())), key.public_key()
+    found = []
+    for _ in range(times):
+        start = time.thread_time()
+        for _ in range(each):
+            public.verify(signature, signed, ec.ECDSA(SHA256()))
+        found.append((time.thread_time() - start) * 1000 / each)
+    return found

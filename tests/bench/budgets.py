@@ -39,6 +39,10 @@ BUDGETS: dict[tuple[str, str], Budget] = {
 
 #: A whole password sign-in over the Argon2id verification alone, measured in the same run.
 LOGIN_MUST, LOGIN_AIM = 1.15, 1.05
+#: A whole sign-in by passkey besides the check of its signature, CPU milliseconds.
+PASSKEY_MUST, PASSKEY_AIM = 3.0, 2.0
+#: In a login storm: capacity lost in per cent, milliseconds of a refresh and of an answer that asks to come back.
+STORM_LOST_MUST, STORM_REFRESH_MUST, STORM_SHED_MUST = 10.0, 300.0, 100.0
 #: Seconds from execution to the first answer.
 STARTUP_MUST = 1.5
 #: PSS in MiB after the workloads, by kind of database: one worker, two workers.

@@ -69,7 +69,7 @@ def profile() -> None:
     with tempfile.TemporaryDirectory(prefix="denizen-bench-inprocess-") as folder:
         settings, secrets = town.make_town(Path(folder), port=PORT, database_url="", workers=1)
         app = _app(settings)
-        target = Target(f"http://127.0.0.1:{PORT}", secrets=secrets)
+        target = Target(f"http://localhost:{PORT}", secrets=secrets)
         asyncio.run(_report(app, target))
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from tests.bench.drivers.base import Driver
     from tests.bench.figures import Repeat
+    from tests.bench.storm import Storm
 
 #: Keys of the tables below.
 Place = tuple[str, str]
@@ -31,6 +32,9 @@ class Results:
     #: CPU milliseconds of single Argon2id verifications, by database: alone, and with every core at it.
     argon2: dict[str, list[float]] = field(default_factory=dict)
     argon2_crowded: dict[str, list[float]] = field(default_factory=dict)
+    #: CPU milliseconds of single signature checks, by database.
+    signature: dict[str, list[float]] = field(default_factory=dict)
+    storms: dict[str, Storm] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
     def add(self, repeat: Repeat) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.bench.agent import basic
 
@@ -85,3 +85,5 @@ class Visitor:
     resident: Resident
     access_token: str = ""
     refresh_token: str = ""
+    #: The visitor's device for passkeys, once it has one.
+    device: Any = None

@@ -68,8 +68,8 @@ def _run(command: list[str], settings: Path) -> str:
 def _settings(folder: Path, port: int, database_url: str, workers: int) -> str:
     return f"""\
 [server]
-issuer = "http://127.0.0.1:{port}"
-staff_url = "http://localhost:{port}"
+issuer = "http://localhost:{port}"
+staff_url = "http://127.0.0.1:{port}"
 bind = "127.0.0.1:{port}"
 workers = {workers}
 

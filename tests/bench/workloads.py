@@ -37,6 +37,8 @@ class Workload:
     """One kind of flow. `setup` runs once for each visitor, `flow` again and again."""
 
     key: ClassVar[str]
+    #: The peer has no such thing.
+    is_ours_alone: ClassVar[bool] = False
 
     async def setup(self, target: Target, visitor: Visitor) -> None:
         pass
@@ -134,20 +136,42 @@ class Discovery(Workload):
                 raise _refuse("discovery", response)
 
 
+#: A resident comes back to a device on which they signed in before; to the peer that makes no difference.
+DEVICE = "device"
+
+
 class Login(Workload):
-    """A fresh browser: authorize, password page, release page, token, userinfo."""
+    """No session any more: authorize, password page, release page, token, userinfo."""
 
     key = "login"
 
     async def flow(self, target: Target, visitor: Visitor) -> None:
-        visitor.agent.cookies.clear()
+        visitor.agent.cookies.clear(but=DEVICE)
         tokens = await sign_in(target, visitor, LIBRARY, prompt="login consent")
         await userinfo(target, visitor, tokens["access_token"])
 
 
+class PasskeyLogin(Workload):
+    """No session any more: the sign-in page, the options, the answer of the device."""
+
+    key = "passkey"
+    is_ours_alone = True
+
+    async def setup(self, target: Target, visitor: Visitor) -> None:
+        from tests.bench.passkeys import enrol
+
+        await enrol(target, visitor)
+
+    async def flow(self, target: Target, visitor: Visitor) -> None:
+        from tests.bench.passkeys import sign_in_by_passkey
+
+        visitor.agent.cookies.clear(but=DEVICE)
+        await sign_in_by_passkey(target, visitor)
+
+
 WORKLOADS: dict[str, type[Workload]] = {
     workload.key: workload
-    for workload in (Sso, ClientCredentials, Userinfo, Introspect, Refresh, Discovery, Login)
+    for workload in (Sso, ClientCredentials, Userinfo, Introspect, Refresh, Discovery, Login, PasskeyLogin)
 }
 
 

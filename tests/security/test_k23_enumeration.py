@@ -13,9 +13,12 @@ import pytest
 from sqlalchemy import event, update
 
 from idp.accounts.models import Resident
-from idp.login import throttle
+from idp.db import FastConnection
+from idp.login.budgets import MAIL_PER_ADDRESS
+from idp.login.budgets.rules import PLANS, STRANGERS
+from idp.login.passwords import Passwords
 from idp.messaging.models import Message
-from idp.messaging.service import open_mail
+from idp.messaging.service import open_message
 from idp.signup.models import SignUpLink
 
 if TYPE_CHECKING:
@@ -72,8 +75,15 @@ def counted(town: Town, monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
     def note(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
         work.statements.append(" ".join(statement.split()))
 
+    run = FastConnection._execute
+
+    def note_fast(self: FastConnection, known: Any, values: Any) -> Any:
+        work.statements.append(" ".join(known.sql.split()))
+        return run(self, known, values)
+
     event.listen(town.context.database.engine, "before_cursor_execute", note)
     with monkeypatch.context() as patch:
+        patch.setattr(FastConnection, "_execute", note_fast)
         patch.setattr(passwords, "_hasher", Counting())
         yield work
     event.remove(town.context.database.engine, "before_cursor_execute", note)
@@ -159,7 +169,7 @@ def test_being_throttled_says_nothing_about_the_account(
         browser = accounts.browser()
         browser.http.environ_base["REMOTE_ADDR"] = "192.0.2.77"
         codes = []
-        for _ in range(throttle.PER_NAME_AND_SOURCE.guesses + 2):
+        for _ in range((PLANS["password"].each or 0) + 2):
             browser.get("/login")
             with counted(accounts, monkeypatch) as work:
                 answer = browser.submit("/login", username=name, password="wrong")
@@ -167,6 +177,61 @@ def test_being_throttled_says_nothing_about_the_account(
         outcomes.append(codes)
     assert outcomes[0] == outcomes[1] == outcomes[2]
     assert [code for code, *_ in outcomes[0]][-3:] == [422, 429, 429]
+
+
+def test_pauses_and_the_end_of_a_budget_say_nothing_about_the_account(
+    accounts: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name without an account has consecutive failures, too; the same answers and the same work to the last."""
+    monkeypatch.setattr(Passwords, "is_right", lambda *_: False)
+    outcomes: dict[str, list[Any]] = {"maria@example.org": [], "absnt@example.org": []}
+    same_length([*outcomes])
+    for number in range(STRANGERS.cap + 3):
+        accounts.clock.advance(1900)
+        for name, seen_of in outcomes.items():
+            browser = accounts.browser()
+            browser.http.environ_base["REMOTE_ADDR"] = f"198.51.{number}.1"
+            browser.get("/login")
+            with counted(accounts, monkeypatch) as work:
+                answer = browser.submit("/login", username=name, password="wrong")
+            seen_of.append((seen(answer, name), len(answer.text), work.same()))
+    first, second = outcomes.values()
+    assert first == second
+    assert [one[0][0] for one in first][-1] == 429
+
+
+def test_a_known_device_says_nothing_about_other_names(
+    accounts: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose device it is shows to nobody who does not know the password: other names meet the same work."""
+    answers, works = [], []
+    for name in ("jun", "zzz"):
+        browser = accounts.browser()
+        browser.get("/login")
+        browser.sign_in(accounts.maria)
+        browser.get("/login?again=1")
+        with counted(accounts, monkeypatch) as work:
+            answer = browser.submit("/login", username=name, password="wrong")
+        answers.append(seen(answer, name))
+        works.append(work.same())
+    assert answers[0] == answers[1]
+    assert works[0] == works[1]
+
+
+def test_a_storm_looks_alike_whoever_is_named(accounts: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is shed is shed before any name is looked up."""
+    admission = accounts.app.extensions["denizen.login"].passwords.admission
+    monkeypatch.setattr(admission, "_inside", admission.places)
+    monkeypatch.setattr(admission, "_come_back", lambda: 3)
+    answers = []
+    for name in ("maria@example.org", FROZEN, ABSENT, PENDING):
+        browser = accounts.browser()
+        browser.get("/login")
+        with counted(accounts, monkeypatch) as work:
+            answers.append(seen(browser.submit("/login", username=name, password="wrong"), name))
+        assert work.same() == (0, [])
+    assert answers[0][0] == 503
+    assert all(one == answers[0] for one in answers)
 
 
 def test_asking_for_a_link_looks_alike_whoever_is_named(
@@ -195,7 +260,7 @@ def test_asking_too_often_looks_alike_whoever_is_named(accounts: Town) -> None:
     for name in ("maria@example.org", ABSENT):
         browser = accounts.browser()
         codes = []
-        for _ in range(throttle.MAIL_PER_ADDRESS.guesses + 1):
+        for _ in range(MAIL_PER_ADDRESS.guesses + 1):
             browser.get("/signup")
             codes.append(seen(browser.submit("/signup", email=name), name))
         outcomes.append(codes)
@@ -209,10 +274,10 @@ def test_only_the_mailbox_learns_that_the_account_exists(accounts: Town) -> None
     for name in ("maria@example.org", ABSENT):
         browser.get("/signup")
         browser.submit("/signup", email=name)
-    mails = {m.name: open_mail(accounts.context.vault, m) for m in accounts.rows(Message) if m.name != "x"}
+    mails = {m.name: open_message(accounts.context.vault, m) for m in accounts.rows(Message)}
     assert mails["already_signed_up"].to == "maria@example.org"
-    assert "/signup/confirm" not in mails["already_signed_up"].text
-    assert "/signup/confirm?token=" in mails["confirm_sign_up"].text
+    assert "/signup/confirm" not in mails["already_signed_up"].values["link"]
+    assert "/signup/confirm?token=" in mails["confirm_sign_up"].values["link"]
     # The link written for Maria's address, which nobody was sent, is dead from the start.
     index = accounts.context.vault.blind_index("email", "maria@example.org")
     (dead,) = [link for link in accounts.rows(SignUpLink) if link.email_index == index]
@@ -222,8 +287,8 @@ def test_only_the_mailbox_learns_that_the_account_exists(accounts: Town) -> None
 def test_a_link_that_is_wrong_spent_or_expired_shows_one_page(accounts: Town) -> None:
     """Nothing tells whether a link ever existed."""
     (message,) = accounts.rows(Message)
-    mail = open_mail(accounts.context.vault, message)
-    token = re.findall(r"token=([\w-]+)", mail.text)[0]
+    mail = open_message(accounts.context.vault, message)
+    token = re.findall(r"token=([\w-]+)", mail.values["link"])[0]
     browser = accounts.browser()
     accounts.clock.advance(3601)
     pages = {seen(browser.get(f"/signup/confirm?token={one}"), one)[0::3] for one in (token, "A" * 43, "%00")}
@@ -248,7 +313,9 @@ def test_links_carry_the_public_address_whatever_the_request_says(accounts: Town
         headers=headers,
         base_url="https://evil.example",
     )
-    texts = [open_mail(accounts.context.vault, message).text for message in accounts.rows(Message)]
+    texts = [
+        open_message(accounts.context.vault, message).values["link"] for message in accounts.rows(Message)
+    ]
     assert len(texts) == 2
     for text in texts:
         assert "evil" not in text

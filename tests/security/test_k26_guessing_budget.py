@@ -9,15 +9,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from idp.app import create_app, open_context
-from idp.login import throttle
-from idp.login.models import BrowserSession, Budget
+from idp.login.budgets import Guess, spend
+from idp.login.budgets.models import Budget, FailureStreak
+from idp.login.budgets.rules import PLANS, STRANGERS, WINDOW_FOR
+from idp.login.models import BrowserSession
 from idp.login.passwords import Passwords
-from tests.support.town import Browser, hidden_fields
+from idp.settings.throttle import ThrottleSettings
+from tests.support.factors import after_password, shown, with_app
+from tests.support.nodes import NODES, THREADS, Request, two_nodes
+from tests.support.town import ISSUER, STAFF, Browser, hidden_fields, make_town
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.town import Town
 
-OWN, ALL = throttle.PER_NAME_AND_SOURCE.guesses, throttle.PER_SOURCE.guesses
+OWN, ALL = PLANS["password"].each or 0, ThrottleSettings().per_source
 
 
 class Evaluations:
@@ -152,7 +159,7 @@ def test_a_budget_heals_by_itself_and_only_where_it_was_spent(town: Town, evalua
         guess(town.browser(), "maria", source="198.51.100.1")
     assert guess(town.browser(), "maria", town.maria.password, source="192.0.2.1") == 303
     assert guess(town.browser(), "maria", town.maria.password, source="198.51.100.1") == 429
-    town.clock.advance(throttle.PER_NAME_AND_SOURCE.window_for)
+    town.clock.advance(WINDOW_FOR)
     assert guess(town.browser(), "maria", town.maria.password, source="198.51.100.1") == 303
     assert evaluations.count == OWN + 2
 
@@ -162,6 +169,7 @@ def test_right_passwords_use_up_nothing(town: Town, evaluations: Evaluations) ->
     statuses = [guess(town.browser(), "maria", town.maria.password) for _ in range(OWN + 5)]
     assert statuses == [303] * (OWN + 5)
     assert {budget.used for budget in town.rows(Budget)} == {0}
+    assert town.rows(FailureStreak) == []
 
 
 def test_a_budget_row_names_nobody(town: Town, evaluations: Evaluations) -> None:
@@ -170,3 +178,118 @@ def test_a_budget_row_names_nobody(town: Town, evaluations: Evaluations) -> None
     kept: Any = repr([(budget.bucket, budget.used) for budget in town.rows(Budget)])
     assert "maria" not in kept
     assert "198.51" not in kept
+
+
+# --- two processes, as many sources as anybody likes, and all the time in the world ---
+
+
+def login_request(town: Town, browser: Browser, source: str, **typed: str) -> Request:
+    """The form of a page that this browser has open, as a node of a town behind a proxy receives it."""
+    assert browser.last is not None
+    fields = hidden_fields(browser.last.text, "/login")
+    cookie = browser.http.get_cookie("__Host-denizen-browser", "id.riverton.example")
+    assert cookie is not None
+    headers = {"Cookie": f"{cookie.key}={cookie.value}", "X-Forwarded-For": source}
+    return Request("/login", {**fields, **typed}, headers)
+
+
+def test_two_hundred_parallel_passwords_on_two_nodes_are_ten_guesses(
+    database_url: str, tmp_path: Path
+) -> None:
+    """CVE-2024-4629: ten callers at once in two processes, twenty times; a node has no budget of its own."""
+    town = make_town(database_url, tmp_path)
+    browser = town.browser()
+    browser.get("/login")
+    statuses: list[int] = []
+    with two_nodes(town) as nodes:
+        for _ in range(200 // (NODES * THREADS)):
+            request = login_request(town, browser, "192.0.2.1", username="maria", password="wrong")
+            statuses += [reply.status for reply in nodes.all_at_once(request, int(town.clock()))]
+    town.context.database.close()
+    assert len(statuses) == 200
+    assert sorted(statuses) == [422] * OWN + [429] * (200 - OWN)
+
+
+def test_no_more_than_a_hundred_guesses_ever_whatever_the_sources_and_the_time(
+    database_url: str, tmp_path: Path
+) -> None:
+    """NIST SP 800-63B-4 §3.2.2: 200 parallel guesses from twenty sources, a window apart, end at the lifetime cap."""
+    town = make_town(
+        database_url,
+        tmp_path,
+        server={"issuer": ISSUER, "staff_url": STAFF, "trusted_proxies": ("127.0.0.1",)},
+    )
+    browser = town.browser()
+    browser.get("/login")
+    evaluated = 0
+    with two_nodes(town) as nodes:
+        for number in range(20):
+            town.clock.advance(7200)
+            source = f"198.51.100.{number}"
+            request = login_request(town, browser, source, username="maria", password="wrong")
+            replies = nodes.all_at_once(request, int(town.clock()))
+            assert {reply.status for reply in replies} <= {422, 429}
+            evaluated += sum(reply.status == 422 for reply in replies)
+    assert evaluated <= STRANGERS.cap
+    assert evaluated >= STRANGERS.free
+    (streak,) = town.rows(FailureStreak)
+    assert streak.failures == evaluated
+    town.context.database.close()
+
+
+def test_every_authenticator_ends_at_a_hundred_failures(town: Town, evaluations: Evaluations) -> None:
+    """One name, all its spellings and aliases, from everywhere, for a year: one authenticator, one count."""
+    names = ["maria", "maria@example.org", "MARIA"]
+    for number in range(110):
+        town.clock.advance(7200)
+        guess(town.browser(), names[number % 3], source=f"198.51.{number}.1")
+    assert evaluations.count == STRANGERS.cap <= 100
+    assert guess(town.browser(), "maria", town.maria.password, source="203.0.113.1") == 429
+    assert guess(town.browser(), "jun", town.jun.password, source="203.0.113.1") == 303
+
+
+def code_request(browser: Browser, code: str, source: str) -> Request:
+    """The form of the page that asks for an app's code, as a node of a town behind a proxy receives it."""
+    assert browser.last is not None
+    cookies = "; ".join(f"{one.key}={one.value}" for one in browser.http._cookies.values())
+    fields = {**hidden_fields(browser.last.text, "/login/totp"), "code": code}
+    return Request("/login/totp", fields, {"Cookie": cookies, "X-Forwarded-For": source})
+
+
+def test_two_hundred_parallel_wrong_codes_are_bounded_per_source_and_for_life(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Whoever knows the password tries codes from twenty sources, ten callers at once in two processes."""
+    town = make_town(
+        database_url,
+        tmp_path,
+        server={"issuer": ISSUER, "staff_url": STAFF, "trusted_proxies": ("127.0.0.1",)},
+    )
+    secret = with_app(town, town.maria)
+    wrong = "000000" if shown(town, secret) != "000000" else "000001"
+    thief = town.browser()
+    assert after_password(thief, town.maria).request.path == "/login/totp"
+    looked_at: list[int] = []
+    with two_nodes(town) as nodes:
+        for number in range(20):
+            town.clock.advance(100)  # the sign-in under way ends after an hour
+            request = code_request(thief, wrong, f"198.51.100.{number}")
+            replies = nodes.all_at_once(request, int(town.clock()))
+            assert {reply.status for reply in replies} <= {422, 429}
+            looked_at.append(sum(reply.status == 422 for reply in replies))
+    assert max(looked_at) <= OWN
+    assert STRANGERS.free <= sum(looked_at) <= STRANGERS.cap <= 100
+    (streak,) = [row for row in town.rows(FailureStreak) if row.bucket.startswith("totp:")]
+    assert streak.failures == sum(looked_at)
+    town.context.database.close()
+
+
+def test_a_resident_s_codes_share_one_budget_at_sign_in_and_recovery(town: Town) -> None:
+    """K26: alternating between the doors that a code opens gives no more guesses."""
+    doors = {"/login/totp": "198.51.100.1", "recovery": "198.51.100.2"}
+    guesses = [Guess("totp", town.maria.resident_id, town.maria.resident_id, net) for net in doors.values()]
+    passed = 0
+    for number in range(300):
+        town.clock.advance(7200)
+        passed += bool(spend(town.context, guesses[number % 2], now=int(town.clock())))
+    assert passed == STRANGERS.cap

@@ -19,6 +19,8 @@ class Denizen(Driver):
 
     def __init__(self, database: DatabaseKind) -> None:
         super().__init__(database)
+        # Browsers allow no passkey at an IP address.
+        self.target.issuer = f"http://localhost:{self.port}"
         processes = "1 worker" if self.workers == 1 else f"{self.workers} workers"
         self.target.notes["store"] = {
             "sqlite": f"SQLite WAL, synchronous=FULL (durable), {processes}",

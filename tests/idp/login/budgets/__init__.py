@@ -1,0 +1,1 @@
+"""Guessing budgets on every store."""
