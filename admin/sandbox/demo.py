@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 import time
 from contextlib import ExitStack, contextmanager
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from admin.sandbox.folder import FolderProblem, Town
 from admin.sandbox.mailbox import MailStore, SmtpServer
 from admin.sandbox.mailbox_site import create_mailbox
+from admin.sandbox.neighbour import Neighbour
 from admin.sandbox.ports import OPTIONS, Ports, check_ports
+from admin.sandbox.printer import Printer
 from admin.sandbox.processes import check_alive, start_children, stop_children, wait_until_ready
 from admin.sandbox.sites import SiteServer
 from idp.schema import head_revision
@@ -119,12 +122,26 @@ def _prepared(folder: Folder, ports: Ports, *, is_new: bool) -> Town:
 def _open_sites(folder: Folder, town: Town, running: ExitStack) -> None:
     """Mailbox and partner apps, in this process; the settings learn where mail goes."""
     store = MailStore(folder.mail)
+    gateway_secret = secrets.token_urlsafe(32)
     smtp = SmtpServer(store)
     running.callback(smtp.stop)
     smtp.start()
-    folder.write_settings(town.ports, smtp_port=smtp.port)
-    mailbox = create_mailbox(store, town.staff, staff_url=town.ports.staff_url)
-    for app, port in [(mailbox, town.ports.mailbox), *_partner_apps(town)]:
+    neighbour = Neighbour(town.ports, secrets.token_urlsafe(32))
+    folder.write_settings(
+        town.ports, smtp_port=smtp.port, gateway_secret=gateway_secret, neighbour_secret=neighbour.secret
+    )
+    mailbox = create_mailbox(
+        store,
+        town.staff,
+        [*town.residents, *town.card_only],
+        staff_url=town.ports.staff_url,
+        gateway_secret=gateway_secret,
+    )
+    printer = Printer(folder.settings, store)
+    running.callback(printer.stop)
+    printer.start()
+    sites = [(mailbox, town.ports.mailbox), (neighbour.flask, town.ports.neighbour), *_partner_apps(town)]
+    for app, port in sites:
         server = SiteServer(app, port)
         running.callback(server.stop)
         server.start()

@@ -41,7 +41,8 @@ class Town:
     ports: Ports
     is_seeded: bool = False
     session_secret: str = field(default_factory=lambda: secrets.token_urlsafe(32))
-    residents: tuple[dict[str, str], ...] = ()
+    residents: tuple[dict[str, Any], ...] = ()
+    card_only: tuple[dict[str, Any], ...] = ()
     staff: tuple[dict[str, str], ...] = ()
     clients: tuple[dict[str, Any], ...] = ()
 
@@ -83,6 +84,7 @@ class Folder:
                 is_seeded=kept["is_seeded"],
                 session_secret=kept["session_secret"],
                 residents=tuple(kept["residents"]),
+                card_only=tuple(kept.get("card_only", ())),
                 staff=tuple(kept["staff"]),
                 clients=tuple(kept["clients"]),
             )
@@ -109,12 +111,15 @@ class Folder:
         """Remove what the demo made here, and nothing else."""
         for name in _FILES:
             (self.path / name).unlink(missing_ok=True)
-        for message in self.mail.glob("*.eml"):
-            message.unlink(missing_ok=True)
+        for pattern in ("*.eml", "*.json", "letters-*.pdf"):
+            for message in self.mail.glob(pattern):
+                message.unlink(missing_ok=True)
         self._record.with_suffix(".new").unlink(missing_ok=True)
         self._record.unlink(missing_ok=True)
 
-    def write_settings(self, ports: Ports, *, smtp_port: int) -> None:
+    def write_settings(
+        self, ports: Ports, *, smtp_port: int, gateway_secret: str = "", neighbour_secret: str = ""
+    ) -> None:
         """The settings file; written at each start, because the mailbox takes any free port for SMTP."""
         self.settings.write_text(
             _SETTINGS.format(
@@ -125,6 +130,10 @@ class Folder:
                 database=_quoted(self.database_url),
                 key=_quoted(self.key.as_posix()),
                 smtp_port=smtp_port,
+                gateway_url=_quoted(f"http://127.0.0.1:{ports.mailbox}/sms"),
+                gateway_authorization=_quoted(f"Bearer {gateway_secret}"),
+                neighbour_url=ports.neighbour_url,
+                neighbour_secret=_quoted(neighbour_secret or "none yet"),
             ),
             encoding="utf-8",
         )
@@ -167,6 +176,36 @@ port = {smtp_port}
 security = "none"
 sender = "denizen@riverton.example"
 
+[messages]
+quiet_from = 0
+quiet_until = 0
+codes_per_ten_minutes = 50
+codes_per_day = 500
+
+[sms]
+provider = "http"
+sender = "Riverton"
+url = {gateway_url}
+headers = {{ Authorization = {gateway_authorization} }}
+fields = {{ to = "{{to}}", from = "{{sender}}", text = "{{text}}", id = "{{id}}" }}
+success_field = "status"
+success_values = ["ok"]
+id_field = "id"
+
+[letters]
+sender = "Riverton, Town Hall, 1 Market Square, 40100 Riverton"
+
 [testing]
 enabled = false
+allow_loopback = true
+
+[[upstream.providers]]
+id = "lakeside"
+names = {{ en = "Lakeside", fr = "Lakeside" }}
+issuer = "{neighbour_url}"
+client_id = "riverton"
+client_secret = {neighbour_secret}
+algorithms = ["ES256"]
+newcomers = "create"
+claims = {{ given_name = "given_name", family_name = "family_name" }}
 """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from alembic.util import CommandError
 from sqlalchemy.exc import DatabaseError
 
+from admin.sandbox.card_prints import print_cards
 from admin.sandbox.folder import FolderProblem, Town
 from admin.sandbox.seed import seed
 from idp.app import open_context
@@ -35,10 +36,16 @@ def found_town(folder: Folder, ports: Ports) -> Town:
         turn_keys(context, now=now)
         with context.database.transaction() as session:
             made_up = seed(session, context, ports, now=now)
+        print_cards(context.settings, folder.mail, [*made_up.residents, *made_up.card_only], now=now)
     finally:
         context.database.close()
     town = replace(
-        town, is_seeded=True, residents=made_up.residents, staff=made_up.staff, clients=made_up.clients
+        town,
+        is_seeded=True,
+        residents=made_up.residents,
+        card_only=made_up.card_only,
+        staff=made_up.staff,
+        clients=made_up.clients,
     )
     folder.write(town)
     return town

@@ -6,6 +6,8 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from admin.sandbox.folder import Folder, Town
 
 
@@ -16,11 +18,13 @@ def as_json(town: Town) -> dict[str, Any]:
         "issuer": ports.issuer,
         "staff_url": ports.staff_url,
         "mailbox_url": ports.mailbox_url,
+        "neighbour_url": ports.neighbour_url,
         "partners": [
             {"name": "Riverton Public Library", "url": ports.library_url, "client_id": "riverton-library"},
             {"name": "Riverton Tax Portal", "url": ports.tax_url, "client_id": "riverton-tax"},
         ],
         "residents": list(town.residents),
+        "card_only": list(town.card_only),
         "staff": list(town.staff),
         "clients": list(town.clients),
     }
@@ -45,9 +49,13 @@ Click here first
 What is where
   Residents      {ports.issuer}
   Staff          {ports.staff_url}
-  Mailbox        {ports.mailbox_url}
+  Mailbox        {ports.mailbox_url}   (mails, text messages and letters)
   Library        {ports.library_url}
   Tax portal     {ports.tax_url}
+  Lakeside       {ports.neighbour_url}   (a neighbouring town: "Sign in with Lakeside")
+
+Other ways to sign in, to be tried by hand
+{_ways_to_try(town)}
 
 Residents (user name, password, who it is)
 {_lines((one["username"], one["password"], f"{_isolated(one['name'])}, {one['story']}") for one in town.residents)}
@@ -57,6 +65,30 @@ Staff (user name, password); the one-time codes are at {ports.mailbox_url}/codes
 
 All data is in {folder.path}: the next start keeps it, --fresh begins anew. Ctrl-C ends everything.
 """
+
+
+def _ways_to_try(town: Town) -> str:
+    """What each of them needs that a person would have in their hands."""
+    codes, by_name = f"{town.ports.mailbox_url}/codes", {one["username"]: one for one in town.residents}
+    rows = []
+    for username, one in by_name.items():
+        if "totp_secret" in one:
+            rows.append((username, f"password, then the code that the app shows: it is at {codes}"))
+        if "recovery_codes" in one:
+            rows.append((username, f"password, then a recovery code, such as {one['recovery_codes'][0]}"))
+        if "phone" in one:
+            rows.append(
+                (username, f"password, then the code sent to {one['phone']}: {town.ports.mailbox_url}")
+            )
+        if "card_number" in one:
+            rows.append((username, _card(one)))
+    return _lines([*rows, *((one["name"], _card(one)) for one in town.card_only)])
+
+
+def _card(one: Mapping[str, Any]) -> str:
+    return (
+        f"card {one['card_number']}, PIN {one['pin']}, first code {one['paper_codes'][0]}; print: the mailbox"
+    )
 
 
 def _lines(rows: Any) -> str:

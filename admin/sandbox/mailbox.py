@@ -1,17 +1,18 @@
-"""The town's mailbox: a real SMTP server that delivers to nobody, and keeps every mail as a file."""
+"""The town's mailbox: a real SMTP server that delivers to nobody, and keeps every message as a file."""
 
 from __future__ import annotations
 
 import asyncio
 import email
 import email.policy
+import json
 import logging
 import re
 import secrets
 import socket
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from email.message import EmailMessage
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -27,55 +28,88 @@ if TYPE_CHECKING:
 logging.getLogger("mail.log").setLevel(logging.WARNING)  # otherwise it tells every address
 
 _LINK: Final = re.compile(r"https?://[^\s<>\"']+")
+_CODE: Final = re.compile(
+    r"(?<![\w./?=&#-])(?:[0-9]{6,8}|(?=[A-Z0-9-]*[0-9])[A-Z0-9]{3,6}(?:-[A-Z0-9]{3,6})+)(?![\w-])"
+)
 _ID: Final = re.compile(r"[0-9]{13}-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True)
-class Mail:
-    """One mail as it arrived; `received_at` in Unix seconds."""
+class Item:
+    """One message as it arrived, of a `kind`: mail, sms or letter; `received_at` in Unix seconds.
+
+    `id` stays the same for good. `html` is a mail's other form; `pdf` the file of a letter, which begins at `page`.
+    """
 
     id: str
+    kind: str
     sender: str
     to: str
     subject: str
     text: str
     received_at: int
+    html: str = ""
+    pdf: str = ""
+    page: int = 1
 
     @property
     def links(self) -> list[str]:
         """The addresses in its text."""
         return [found.rstrip(".,;:!?)") for found in _LINK.findall(self.text)]
 
+    @property
+    def codes(self) -> list[str]:
+        """What looks like a code in its text: six digits or more, or groups of letters and digits."""
+        return _CODE.findall(_LINK.sub(" ", self.text))
+
 
 class MailStore:
-    """Every mail of a folder, one file each. Safe to use from several threads."""
+    """Every message of a folder, one file each. Safe to use from several threads."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._lock = threading.Lock()
-        self._mails = {
-            path.stem: _read(path.stem, path.read_bytes())
-            for path in folder.glob("*.eml")
+        kept = [
+            _read(path.stem, path.read_bytes()) for path in folder.glob("*.eml") if _ID.fullmatch(path.stem)
+        ]
+        kept += [
+            Item(**json.loads(path.read_text(encoding="utf-8")))
+            for path in folder.glob("*.json")
             if _ID.fullmatch(path.stem)
-        }
+        ]
+        self._items = {one.id: one for one in kept}
 
-    def add(self, content: bytes, *, now: float) -> Mail:
+    def add(self, content: bytes, *, now: float) -> Item:
         """Keep a mail, in memory and as a file."""
-        mail = _read(f"{int(now * 1000):013d}-{secrets.token_hex(4)}", content)
+        mail = _read(_new_id(now), content)
         with self._lock:
-            (self._folder / f"{mail.id}.eml").write_bytes(content)
-            self._mails[mail.id] = mail
+            (self.folder / f"{mail.id}.eml").write_bytes(content)
+            self._items[mail.id] = mail
         return mail
 
-    def newest_first(self) -> list[Mail]:
-        """All mails."""
+    def add_other(self, kind: str, *, now: float, **values: Any) -> Item:
+        """Keep a text message or a letter."""
+        item = Item(id=_new_id(now), kind=kind, received_at=int(now), **values)
         with self._lock:
-            return [self._mails[key] for key in sorted(self._mails, reverse=True)]
+            (self.folder / f"{item.id}.json").write_text(
+                json.dumps(asdict(item), ensure_ascii=False), encoding="utf-8"
+            )
+            self._items[item.id] = item
+        return item
 
-    def find(self, mail_id: str) -> Mail | None:
-        """The mail of that id."""
+    def newest_first(self) -> list[Item]:
+        """All messages."""
         with self._lock:
-            return self._mails.get(mail_id)
+            return [self._items[key] for key in sorted(self._items, reverse=True)]
+
+    def find(self, item_id: str) -> Item | None:
+        """The message of that id."""
+        with self._lock:
+            return self._items.get(item_id)
+
+
+def _new_id(now: float) -> str:
+    return f"{int(now * 1000):013d}-{secrets.token_hex(4)}"
 
 
 class SmtpServer:
@@ -118,15 +152,18 @@ class SmtpServer:
         return "250 Kept for the mailbox page"
 
 
-def _read(mail_id: str, content: bytes) -> Mail:
+def _read(mail_id: str, content: bytes) -> Item:
     message: Any = email.message_from_bytes(content, policy=email.policy.default)
     assert isinstance(message, EmailMessage)
     body = message.get_body(preferencelist=("plain", "html"))
-    return Mail(
+    html = message.get_body(preferencelist=("html",))
+    return Item(
         id=mail_id,
+        kind="mail",
         sender=str(message["From"] or ""),
         to=str(message["To"] or ""),
         subject=str(message["Subject"] or ""),
         text=str(body.get_content()) if body is not None else "",
+        html=str(html.get_content()) if html is not None else "",
         received_at=int(mail_id.partition("-")[0]) // 1000,
     )

@@ -56,10 +56,20 @@ class Ports:
         """Address of the tax portal."""
         return _url(self.partners + 1)
 
+    @property
+    def neighbour_url(self) -> str:
+        """Address of the neighbouring town's provider."""
+        return _url(self.neighbour)
+
+    @property
+    def neighbour(self) -> int:
+        """Port of the neighbouring town, after those of the partner apps."""
+        return self.partners + 2
+
     def named(self) -> list[tuple[str, int]]:
         """Every port that is listened on, with the option that sets it."""
         given = [(OPTIONS[name], port) for name, port in asdict(self).items()]
-        return [*given, (OPTIONS["partners"], self.partners + 1)]
+        return [*given, (OPTIONS["partners"], self.partners + 1), (OPTIONS["partners"], self.neighbour)]
 
 
 def check_ports(ports: Ports) -> None:

@@ -15,11 +15,12 @@ MAIL_DOMAIN: Final = "riverton.example"
 class Sample:
     """A resident to be. `said` is what they told us, `on_register` what the town's register says of them.
 
-    `story` is for the person who tries the demo. `age` becomes a date of birth in the year of the seeding, so
+    `story` is for the person who tries the demo. `factors` are further ways to sign in (app, recovery-codes, sms,
+    card); `phone` is a confirmed number in E.164 form. Without `username` there is no password either. `age` becomes a date of birth in the year of the seeding, so
     that a child stays a child.
     """
 
-    username: str
+    username: str | None
     story: str
     said: Mapping[str, Any]
     on_register: Mapping[str, Any] = field(default_factory=dict)
@@ -27,11 +28,13 @@ class Sample:
     birthday: str = "03-14"
     language: str = "en"
     has_email: bool = True
+    phone: str | None = None
+    factors: tuple[str, ...] = ()
 
     @property
     def email(self) -> str | None:
         """The address, of those who have one."""
-        return f"{self.username}@{MAIL_DOMAIN}" if self.has_email else None
+        return f"{self.username}@{MAIL_DOMAIN}" if self.username and self.has_email else None
 
     def birthdate(self, year: int) -> str:
         """An ISO date that makes them `age` years old within `year`."""
@@ -127,11 +130,50 @@ RESIDENTS: Final = (
     ),
     Sample(
         "samuel.reyes",
-        "lives at the shelter: no address, no phone, no e-mail",
+        "lives at the shelter: no address, no phone, no e-mail, but a card with PIN and paper list",
         _names("Samuel", "Reyes"),
         {"resident": True, "district": "Harbour"},
         age=57,
         birthday="02-28",
         has_email=False,
+        factors=("card",),
+    ),
+    Sample(
+        "tomas.novak",
+        "uses an app that shows codes, besides the password",
+        _names("Tomáš", "Novák"),
+        _lives("Hillside", "3 Beacon Street", "40330"),
+        age=47,
+        birthday="04-18",
+        factors=("app",),
+    ),
+    Sample(
+        "grace.mwangi",
+        "has lost the phone with her app, and kept her recovery codes",
+        _names("Grace", "Mwangi"),
+        _lives("Riverside", "19 Ferry Steps", "40120"),
+        age=33,
+        birthday="08-06",
+        factors=("lost-app", "recovery-codes"),
+    ),
+    Sample(
+        "omar.benali",
+        "gets a code by text message, besides the password",
+        _names("Omar", "Benali"),
+        _lives("Mill Quarter", "2 Loom Court", "40210"),
+        age=26,
+        birthday="10-29",
+        phone="+447700900142",
+        factors=("sms",),
+    ),
+    Sample(
+        None,
+        "has nothing but a card: no user name, no password, no e-mail, no phone",
+        _names("Ágnes", "Varga"),
+        _lives("Old Town", "40 Lantern Row", "40110"),
+        age=81,
+        birthday="06-11",
+        has_email=False,
+        factors=("card",),
     ),
 )

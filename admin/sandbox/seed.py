@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from admin.sandbox.factors import enrol
 from admin.sandbox.partners import SampleClient, SamplePurpose, sample_clients
 from admin.sandbox.passphrases import new_passphrase
 from admin.sandbox.residents import RESIDENTS, Sample
@@ -29,9 +30,13 @@ STAFF_ROLES: Final = ("officer", "clerk", "operator")
 
 @dataclass(frozen=True, slots=True)
 class MadeUp:
-    """Accounts and clients with the passwords and secrets that were made up: they are nowhere else to be had."""
+    """Accounts and clients with the passwords and secrets that were made up: they are nowhere else to be had.
 
-    residents: tuple[dict[str, str], ...]
+    `residents` sign in with a user name, `card_only` with nothing but a card.
+    """
+
+    residents: tuple[dict[str, Any], ...]
+    card_only: tuple[dict[str, Any], ...]
     staff: tuple[dict[str, str], ...]
     clients: tuple[dict[str, Any], ...]
 
@@ -40,8 +45,10 @@ def seed(session: Session, context: Context, ports: Ports, *, now: int) -> MadeU
     """Add residents, staff, partners and clients."""
     vault = context.vault
     passwords = Passwords(context.settings.passwords, vault.subkey("password-pepper"))
+    everybody = [_add_resident(session, vault, passwords, one, now=now) for one in RESIDENTS]
     return MadeUp(
-        residents=tuple(_add_resident(session, vault, passwords, one, now=now) for one in RESIDENTS),
+        residents=tuple(one for one in everybody if "username" in one),
+        card_only=tuple(one for one in everybody if "username" not in one),
         staff=tuple(_add_staff(session, vault, passwords, role, now=now) for role in STAFF_ROLES),
         clients=tuple(_add_client(session, vault, one, now=now) for one in sample_clients(ports)),
     )
@@ -49,7 +56,7 @@ def seed(session: Session, context: Context, ports: Ports, *, now: int) -> MadeU
 
 def _add_resident(
     session: Session, vault: Vault, passwords: Passwords, sample: Sample, *, now: int
-) -> dict[str, str]:
+) -> dict[str, Any]:
     new = NewResident(sample.language, sample.said, sample.email, sample.username)
     resident = create_resident(session, vault, new, now=now)
     assert resident.data_key is not None
@@ -57,14 +64,25 @@ def _add_resident(
     year = datetime.fromtimestamp(now, UTC).year
     for name, value in {"birthdate": sample.birthdate(year), **sample.on_register}.items():
         set_attribute(session, data_key, resident, name, value, source="register", verified_at=now, now=now)
-    password = new_passphrase()
-    set_password(session, passwords, resident.id, password, now=now)
+    told = (
+        {}
+        if sample.username is None
+        else _with_password(session, passwords, resident.id, sample.username, now)
+    )
     return {
-        "username": sample.username,
-        "password": password,
+        **told,
         "name": display_name(sample.said["given_name"], sample.said.get("family_name")),
         "story": sample.story,
+        **enrol(session, vault, passwords, resident, sample, now=now),
     }
+
+
+def _with_password(
+    session: Session, passwords: Passwords, resident_id: str, username: str, now: int
+) -> dict[str, str]:
+    password = new_passphrase()
+    set_password(session, passwords, resident_id, password, now=now)
+    return {"username": username, "password": password}
 
 
 def _add_staff(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 
 
-def new_site(name: str, *, form_targets: Sequence[str] = ()) -> Flask:
+def new_site(name: str, *, form_targets: Sequence[str] = (), has_frames: bool = False) -> Flask:
     """An empty Flask app with strict headers. Forms may lead to itself and to `form_targets` (origins)."""
     app = Flask(name, template_folder=str(_HERE / "templates"), static_folder=str(_HERE / "static"))
     # Another site that points its own name at this machine gets no answer (DNS rebinding).
@@ -26,12 +26,12 @@ def new_site(name: str, *, form_targets: Sequence[str] = ()) -> Flask:
     targets = " ".join(("'self'", *form_targets))
     policy = (
         "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; "
-        f"form-action {targets}"
+        f"form-action {targets}{'; frame-src ' + chr(39) + 'self' + chr(39) if has_frames else ''}"
     )
 
     @app.after_request
     def protect(response: Response) -> Response:
-        response.headers["Content-Security-Policy"] = policy
+        response.headers.setdefault("Content-Security-Policy", policy)
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "same-origin"
         if not (response.mimetype or "").startswith(("text/css", "image/")):

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from admin.models import StaffSession
 from admin.staff.rules import matching_step, tidy_code
 from admin.staff.service import disable_staff, reset_staff
+from idp.login.budgets.rules import STRANGERS
 from idp.login.passwords import Passwords
 from keys.envelope import SealBroken
 from tests.admin.office import RESIDENT_SESSION, SESSION
@@ -198,12 +199,27 @@ def test_a_source_cannot_try_many_names(office: Office) -> None:
 
 
 def test_codes_cannot_be_guessed_from_many_sources(office: Office) -> None:
-    """K26: whoever knows the password has ten codes in a quarter of an hour, wherever they come from."""
-    for number in range(10):
+    """K26: whoever knows the password has thirty codes at once, wherever they come from, and then ever longer pauses."""
+    for number in range(STRANGERS.free):
         desk = office.desk(f"198.51.100.{number}")
         assert desk.sign_in(office.officer, code="000000").status_code == 422
-    assert office.desk().sign_in(office.officer).status_code == 422
-    office.town.clock.advance(900)
+    assert office.desk().sign_in(office.officer).status_code == 429
+    office.town.clock.advance(STRANGERS.first_for)
+    assert office.desk().sign_in(office.officer).status_code == 303
+
+
+def test_strangers_cannot_lock_staff_out(office: Office) -> None:
+    """K28: on a device on which they signed in before, staff have guesses of their own."""
+    mine = office.desk()
+    assert mine.sign_in(office.officer).status_code == 303
+    for number in range(STRANGERS.cap):
+        office.town.clock.advance(7200)
+        desk = office.desk(f"198.51.100.{number}")
+        assert desk.sign_in(office.officer, password="guess").status_code == 422
+    office.town.clock.advance(7200)
+    assert office.desk().sign_in(office.officer).status_code == 429
+    assert mine.sign_in(office.officer).status_code == 303
+    office.town.clock.advance(30)
     assert office.desk().sign_in(office.officer).status_code == 303
 
 

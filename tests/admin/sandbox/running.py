@@ -25,9 +25,9 @@ def free_ports() -> Ports:
     """Ports for a whole demo."""
     for _ in range(50):
         partners = free_port()
-        if partners < 65_000 and not is_taken(partners + 1):
+        if partners < 65_000 and not is_taken(partners + 1) and not is_taken(partners + 2):
             found = Ports(free_port(), free_port(), free_port(), partners)
-            if len({port for _, port in found.named()}) == 5:
+            if len({port for _, port in found.named()}) == 6:
                 return found
     raise AssertionError("no free ports")
 

@@ -14,9 +14,13 @@ from admin.sandbox.seed import MadeUp, seed
 from admin.staff.service import find_staff
 from consent.purposes import notices_for, purposes_for_client
 from idp.accounts.service import find_resident, read_attributes
-from idp.app import open_context
+from idp.app import WAYS, open_context
+from idp.login.cards import service as cards
+from idp.login.cards.rules import LIST_LENGTH
+from idp.login.codes import service as codes
 from idp.login.passwords import Passwords, kept_hash
 from idp.login.rules import password_problem
+from idp.login.ways import Ways
 from idp.oidc.rules import claim_values, claims_of
 from idp.settings import Settings
 from idp.upkeep import turn_keys
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
     from typing import Any
+
+    from sqlalchemy.orm import Session
 
     from idp.web.context import Context
 
@@ -84,6 +90,39 @@ def test_residents_and_staff_sign_in_with_what_was_made_up(town: Seeded) -> None
             assert pyotp.TOTP(member["totp_secret"]).now().isdigit()
     everyone = [*town.made_up.residents, *town.made_up.staff]
     assert len({one["password"] for one in everyone}) == len(everyone)
+
+
+def test_every_way_to_sign_in_can_be_tried(town: Seeded) -> None:
+    """Issue 3, item 6: what each of them needs is told, and it is what the town would take."""
+    told = {one["username"]: one for one in town.made_up.residents}
+    (alone,) = town.made_up.card_only
+    assert "password" not in alone
+    context, ways = town.context, Ways((*WAYS.all, *codes.ways(has_sms=True)))
+    with context.database.reading() as session:
+        for one in (told["samuel.reyes"], alone):
+            card = cards.find(session, context.vault, one["card_number"])
+            assert card is not None
+            assert len(one["paper_codes"]) == cards.codes_left(session, card.id) == LIST_LENGTH
+        owed = {
+            name: {method.value for method in ways.of(session, _id(session, context, name)).owed}
+            for name in ("tomas.novak", "grace.mwangi", "omar.benali", "maria.okafor")
+        }
+    assert owed == {
+        "tomas.novak": {"totp"},
+        "grace.mwangi": {"totp"},
+        "omar.benali": {"sms-code"},
+        "maria.okafor": set(),
+    }
+    assert "totp_secret" in told["tomas.novak"]
+    assert "totp_secret" not in told["grace.mwangi"]
+    assert len(told["grace.mwangi"]["recovery_codes"]) == 10
+    assert told["omar.benali"]["phone"].startswith("+")
+
+
+def _id(session: Session, context: Context, username: str) -> str:
+    found = find_resident(session, context.vault, username)
+    assert found is not None
+    return found.id
 
 
 def test_nobody_is_forgotten(town: Seeded) -> None:
