@@ -9,6 +9,8 @@ from urllib.parse import quote
 from flask import g, redirect, request
 
 from idp.login import sessions
+from idp.login.levels import BASIC, level_of, reaches, typical
+from idp.login.ports import ports
 from idp.login.rules import is_fresh
 from idp.web.context import context
 from idp.web.cookies import Cookie, digest
@@ -56,16 +58,28 @@ def for_residents(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def for_fresh_residents(view: Callable[..., Any]) -> Callable[..., Any]:
-    """A page that changes how one signs in: it needs a resident who signed in within the last minutes."""
+    """A page that changes how one signs in.
+
+    It needs a resident who signed in within the last minutes, and with all that they have: a stolen password
+    removes no second factor and adds no passkey.
+    """
 
     @wraps(view)
     def guarded(session: sessions.SignedIn, **values: Any) -> Any:
-        if is_fresh(session.authenticated_at, now=context().now()):
+        highest = _highest(session)
+        if is_fresh(session.authenticated_at, now=context().now()) and reaches(session.acr, highest):
             return view(session, **values)
-        page = request.path if request.method in ("GET", "HEAD") else "/account"
-        return redirect(f"/login?again=1&next={quote(page)}", 303)
+        page = request.path if request.method in ("GET", "HEAD") else "/account/sign-in"
+        return redirect(f"/login?again=1&wanted={highest}&next={quote(page)}", 303)
 
     return for_residents(guarded)
+
+
+def _highest(session: sessions.SignedIn) -> str:
+    """The level of all that the resident signs in with together; codes that nobody asked for do not count."""
+    with context().database.reading() as reading:
+        found = ports().ways.of(reading, session.resident_id)
+    return level_of([typical(method) for method in found.alone | found.owed]) or BASIC
 
 
 def end_former_session(writing: Session, *, now: int) -> None:
@@ -81,5 +95,13 @@ def put_session(response: Response, cookie_value: str) -> None:
 
 
 def drop_session(response: Response) -> None:
-    """Take the session from the browser."""
+    """Take the session from the browser; at a shared computer everything that came with it."""
     session_cookie(secure=context().settings.is_secure).drop(response)
+    session = g.get("signed_in")
+    if session and session.is_shared:
+        leave_nothing(response)
+
+
+def leave_nothing(response: Response) -> None:
+    """Have the browser forget pages, cookies and storage of the town (Clear-Site-Data)."""
+    response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'

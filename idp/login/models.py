@@ -1,8 +1,8 @@
-"""Tables of sign-in: passwords, passkeys and their challenges, sessions, guessing budgets."""
+"""Tables of sign-in: passwords, passkeys and their challenges, sign-ins under way, sessions, guessing budgets."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Integer, LargeBinary, String
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, ForeignKey, LargeBinary, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.db import Base
@@ -16,6 +16,11 @@ class Password(Base):
 
     resident_id: Mapped[str] = mapped_column(String(22), primary_key=True, comment="Whose password. pii=no")
     hash: Mapped[str] = mapped_column(String(200), comment="Encoded Argon2id hash. pii=no")
+    is_short: Mapped[bool] = mapped_column(
+        Boolean,
+        server_default=false(),
+        comment="Whether it is good enough only beside a second factor. pii=no",
+    )
     changed_at: Mapped[int] = mapped_column(BigInteger, comment="When it was set. pii=no")
 
 
@@ -104,6 +109,12 @@ class BrowserSession(Base):
     acr: Mapped[str] = mapped_column(String(40), comment="Level proved in this session. pii=no")
     amr: Mapped[str] = mapped_column(String(80), comment="Methods used, space-separated (RFC 8176). pii=no")
     device: Mapped[str] = mapped_column(String(120), comment="Browser and system, in few words. pii=yes")
+    place: Mapped[SealedBytes | None] = mapped_column(
+        Sealed, comment="Block of addresses it began in, sealed under the resident's key. pii=yes"
+    )
+    is_shared: Mapped[bool] = mapped_column(
+        Boolean, server_default=false(), comment="Whether on a shared computer: short limits. pii=no"
+    )
     created_at: Mapped[int] = mapped_column(BigInteger, comment="When the session began. pii=no")
     seen_at: Mapped[int] = mapped_column(BigInteger, comment="When it was used last, to the minute. pii=no")
     expires_at: Mapped[int] = mapped_column(
@@ -112,14 +123,57 @@ class BrowserSession(Base):
     ended_at: Mapped[int | None] = mapped_column(BigInteger, comment="When it was ended. pii=no")
 
 
-class Budget(Base):
-    """How many guesses were made within one window, per account, source or town."""
+class LoginAttempt(Base):
+    """One sign-in under way in one browser, named by a handle of which only the hash is kept."""
 
-    __tablename__ = "login_budget"
-    __table_args__ = (CheckConstraint("used >= 0", name="used"),)
+    __tablename__ = "login_attempt"
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
-    bucket: Mapped[str] = mapped_column(
-        String(90), primary_key=True, comment="What is counted, hashed. pii=no"
+    id_hash: Mapped[bytes] = mapped_column(
+        LargeBinary, primary_key=True, comment="SHA-256 of the handle. pii=no"
     )
-    window_at: Mapped[int] = mapped_column(BigInteger, comment="Start of the window. pii=no")
-    used: Mapped[int] = mapped_column(Integer, comment="Guesses in the window. pii=no")
+    browser_hash: Mapped[bytes] = mapped_column(
+        LargeBinary, comment="SHA-256 of the browser's cookie. pii=no"
+    )
+    flow: Mapped[str] = mapped_column(
+        String(43), comment="Handle of the partner's request that waits, of use in this browser only. pii=no"
+    )
+    next_path: Mapped[str] = mapped_column(
+        String(200), comment="Our page to go to when no partner waits. pii=no"
+    )
+    wanted_acr: Mapped[str] = mapped_column(String(40), comment="Level that must be reached. pii=no")
+    resident_id: Mapped[str | None] = mapped_column(
+        String(22), comment="Who proves; NULL until something is proved. pii=no"
+    )
+    is_shared: Mapped[bool] = mapped_column(
+        Boolean, server_default=false(), comment="Whether on a shared computer. pii=no"
+    )
+    created_at: Mapped[int] = mapped_column(BigInteger, comment="When it began. pii=no")
+    expires_at: Mapped[int] = mapped_column(
+        BigInteger, index=True, comment="When it is worth nothing. pii=no"
+    )
+    ended_at: Mapped[int | None] = mapped_column(
+        BigInteger, comment="When it became a session or was given up. pii=no"
+    )
+
+
+class LoginProof(Base):
+    """What was proved in an attempt: each method once."""
+
+    __tablename__ = "login_proof"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    attempt_hash: Mapped[bytes] = mapped_column(
+        ForeignKey("login_attempt.id_hash", ondelete="CASCADE"),
+        primary_key=True,
+        comment="In which attempt. pii=no",
+    )
+    method: Mapped[str] = mapped_column(
+        String(20), primary_key=True, comment="password, passkey, totp and so on. pii=no"
+    )
+    level: Mapped[str] = mapped_column(String(40), comment="What it is worth by itself. pii=no")
+    amr: Mapped[str] = mapped_column(String(80), comment="Its RFC 8176 values, space-separated. pii=no")
+    detail: Mapped[str] = mapped_column(String(200), comment="Which credential it was, by its id. pii=no")
+    proved_at: Mapped[int] = mapped_column(
+        BigInteger, comment="When it was proved, in this attempt or in the session that is raised. pii=no"
+    )

@@ -5,42 +5,55 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, exists, select, update
 
 from idp.accounts.models import Resident
-from idp.login import ceremony, challenges, sessions
+from idp.login import ceremony, challenges
 from idp.login.ceremony import CeremonyRefused
+from idp.login.levels import PHR, Method, Proof
 from idp.login.models import Passkey
 from idp.login.passkeys import Refusal, give_back, of_resident, relying_party, spend
-from idp.login.service import Failure, Success
+from idp.login.settling import Failure
+from idp.login.ways import RESIDENT, Way
 
 if TYPE_CHECKING:
+    from sqlalchemy import Table
     from sqlalchemy.orm import Session
 
+    from idp.login.attempts import Attempt
     from idp.login.ceremony import Answer, Use
     from idp.login.challenges import Setting, Spent
     from idp.login.passkeys import Handed
+    from idp.login.settling import Goal, Outcome, Settler
     from idp.web.context import Context
 
 log = logging.getLogger("denizen.login")
 
-#: What a passkey proves: two factors in one, bound to our origin.
-ACR_STRONG = "strong"
 #: RFC 8176 §2: a key kept by one device or one that its owner's devices share, and a person who was there.
 _AMR = {False: "hwk user", True: "swk user"}
 
+# Of the table, not of the class: a session of the ORM takes the short way with it.
+_TABLE = cast("Table", Passkey.__table__)
+_FIND = select(_TABLE).where(_TABLE.c.credential_hash == bindparam("used_hash"))
+_STATE = select(Resident.state).where(Resident.id == bindparam("whose"))
 #: §7.2 step 22, compared and set at once: of two answers with one count only the first goes on.
 _COUNT_ON = (
-    update(Passkey)
+    update(_TABLE)
     .where(
-        Passkey.credential_hash == bindparam("used_hash"),
-        (Passkey.sign_count < bindparam("count")) | ((Passkey.sign_count == 0) & (bindparam("count") == 0)),
+        _TABLE.c.credential_hash == bindparam("used_hash"),
+        (_TABLE.c.sign_count < bindparam("count")) | ((_TABLE.c.sign_count == 0) & (bindparam("count") == 0)),
     )
     .values(sign_count=bindparam("count"), is_synced=bindparam("synced"), used_at=bindparam("at"))
-    .returning(Passkey.id)
+    .returning(_TABLE.c.id)
 )
+
+
+def way(domain: str) -> Way:
+    """Passkeys of this domain as a way in; those of a domain that the town has left open nothing."""
+    has = exists().where(Passkey.resident_id == RESIDENT, Passkey.rp_id == domain)
+    return Way(Method.PASSKEY, "/login", has=has, alone=has)
 
 
 def begin(ctx: Context, setting: Setting, *, resident_id: str | None, now: int) -> dict[str, Any]:
@@ -48,39 +61,46 @@ def begin(ctx: Context, setting: Setting, *, resident_id: str | None, now: int) 
 
     Whoever is not signed in is told nothing about anybody's passkeys: the list of allowed ones is empty then.
     """
-    with ctx.database.transaction() as session:
-        challenge = challenges.give_out(session, setting, resident_id=resident_id, now=now)
-        allow = of_resident(session, resident_id) if resident_id else []
+    challenge = challenges.give_out(ctx.database.fast, setting, resident_id=resident_id, now=now)
+    allow: list[Passkey] = []
+    if resident_id:
+        with ctx.database.reading() as session:
+            allow = of_resident(session, resident_id)
     return ceremony.request_options(relying_party(ctx.settings), challenge, allow)
 
 
-def sign_in(ctx: Context, handed: Handed, *, now: int) -> Success | Failure:
-    """Verify an answer and begin a session (WebAuthn L3 §7.2). From outside every refusal looks the same."""
+def sign_in(ctx: Context, handed: Handed, settler: Settler, goal: Goal, attempt: Attempt | None) -> Outcome:
+    """Verify an answer and note the proof (WebAuthn L3 §7.2). From outside every refusal looks the same."""
     try:
         answer = ceremony.read_answer(handed.unverified_answer)
-        spent = spend(ctx, handed, answer, now=now)
+        spent = spend(ctx, handed, answer, now=settler.now)
         if isinstance(spent, Refusal):
             return Failure.THROTTLED
-        with ctx.database.reading() as session:
-            passkey = _found(session, ctx, answer)
+        passkey = _found(ctx, answer)
         _check_owner(passkey, answer, spent)
         use = ceremony.check_use(relying_party(ctx.settings), answer, answer.challenge, passkey)
         with ctx.database.transaction() as session:
-            return _begin_session(session, ctx, handed, passkey, use, now=now)
+            _count_on(session, passkey, use, now=settler.now)
+            give_back(ctx, session, handed, now=settler.now)
+            proof = Proof(Method.PASSKEY, PHR, _AMR[passkey.may_sync], passkey.id)
+            if attempt is not None:
+                return settler.next(session, attempt, proof, passkey.resident_id)
+            return settler.first(session, goal, proof, passkey.resident_id)
     except CeremonyRefused as refused:
         log.info("passkey refused purpose=get reason=%.200r", str(refused))
         return Failure.WRONG
 
 
-def _found(session: Session, ctx: Context, answer: Answer) -> Passkey:
-    """The credential record that the answer names (§7.2 step 6)."""
-    passkey = session.get(Passkey, hashlib.sha256(answer.credential_id).digest())
+def _found(ctx: Context, answer: Answer) -> Any:
+    """The credential record that the answer names (§7.2 step 6): a row with the columns of `Passkey`."""
+    used_hash = hashlib.sha256(answer.credential_id).digest()
+    passkey = ctx.database.fast.execute(_FIND, {"used_hash": used_hash}).first()
     if passkey is None or passkey.rp_id != ctx.settings.passkey_domain:
         raise CeremonyRefused("no such passkey")
     return passkey
 
 
-def _check_owner(passkey: Passkey, answer: Answer, spent: Spent) -> None:
+def _check_owner(passkey: Any, answer: Answer, spent: Spent) -> None:
     """The passkey is the named resident's, and the device means the same person (§7.2 step 6, K30)."""
     if spent.resident_id is not None and passkey.resident_id != spent.resident_id:
         raise CeremonyRefused("another resident was to answer")
@@ -91,14 +111,11 @@ def _check_owner(passkey: Passkey, answer: Answer, spent: Spent) -> None:
         raise CeremonyRefused("the user handle is another's")
 
 
-def _begin_session(
-    session: Session, ctx: Context, handed: Handed, passkey: Passkey, use: Use, *, now: int
-) -> Success | Failure:
-    """Count on, give the attempt back, begin: one transaction."""
-    state = session.execute(select(Resident.state).where(Resident.id == passkey.resident_id)).scalar()
+def _count_on(session: Session, passkey: Any, use: Use, *, now: int) -> None:
+    """Take the counter on, if the account is active and the counter greater than the one on record (§7.2 step 22)."""
+    state = session.execute(_STATE, {"whose": passkey.resident_id}).scalar()
     if state != "active":
-        log.info("passkey refused purpose=get reason=the account is not active")
-        return Failure.WRONG
+        raise CeremonyRefused("the account is not active")
     counted = session.execute(
         _COUNT_ON,
         {
@@ -111,15 +128,4 @@ def _begin_session(
     if counted is None:
         # Either a copy of the key is in use, or the passkey was removed or used this very moment.
         log.warning("passkey sign count not greater passkey=%s received=%d", passkey.id, use.sign_count)
-        return Failure.WRONG
-    give_back(session, handed)
-    cookie_value = sessions.begin(
-        session,
-        passkey.resident_id,
-        amr=_AMR[passkey.may_sync],
-        acr=ACR_STRONG,
-        device=handed.device,
-        settings=ctx.settings.sessions,
-        now=now,
-    )
-    return Success(cookie_value, passkey.resident_id)
+        raise CeremonyRefused("the sign count is not greater")

@@ -6,6 +6,7 @@ it (redirects, cookies, messages) is as with a password. Without a script the sa
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -20,13 +21,17 @@ from idp.login.current import for_fresh_residents, for_residents, signed_in
 from idp.login.passkeys import Handed, Refusal
 from idp.login.ports import ports
 from idp.login.rules import device_name, is_fresh
-from idp.login.service import Failure
-from idp.login.views import flow_is_over, go_on, is_again, show_page, too_many
+from idp.login.settling import Failure
+from idp.login.steps import answer, settler
+from idp.login.texts import too_many
+from idp.login.views import is_again, read_entry, show_page
 from idp.web.context import context
 from idp.web.csrf import browser_id
 from idp.web.pages import incoming
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from idp.login.sessions import SignedIn
 
     Errors = list[tuple[str, str]]
@@ -58,23 +63,21 @@ def sign_in_options() -> Response:
 @bp.post("/login/passkey")
 def sign_in() -> str | Response | tuple[str, int]:
     """Check what the device answered; on success begin a session and go on."""
-    unverified_flow = request.form.get("flow", "")
-    flow = ports().describe(unverified_flow) if unverified_flow else None
-    if unverified_flow and flow is None:
-        return flow_is_over()
-    username = flow.login_hint if flow else ""
+    entry = read_entry()
+    if isinstance(entry, Response):
+        return entry
+    username = entry.flow.login_hint if entry.flow else ""
     ctx = context()
-    now = ctx.now()
     handed = _handed("get")
     outcome: Any = Failure.WRONG
     if handed.unverified_answer:
-        outcome = passkey_sign_in.sign_in(ctx, handed, now=now)
+        outcome = passkey_sign_in.sign_in(ctx, handed, settler(now=ctx.now()), entry.goal, entry.attempt)
     if outcome is Failure.THROTTLED:
-        return show_page(unverified_flow, flow, username=username, errors=[("", too_many())]), 429
+        return show_page(entry, username=username, errors=[("", too_many())]), 429
     if outcome is Failure.WRONG:
         text = gettext("Signing in with a passkey did not work. Try again, or use your password.")
-        return show_page(unverified_flow, flow, username=username, errors=[("", text)]), 422
-    return go_on(outcome, unverified_flow, flow, now=now)
+        return show_page(entry, username=username, errors=[("", text)]), 422
+    return answer(outcome, entry.goal)
 
 
 # --- one's own passkeys ---
@@ -109,9 +112,11 @@ def add(session: SignedIn) -> Response | tuple[str, int]:
         return _new_page(typed, [("name", _bad_name())]), 422
     outcome: Any = Refusal.FAILED
     if handed.unverified_answer:
-        outcome = passkeys.finish_creation(ctx, session.resident_id, handed, name=name, now=ctx.now())
+        outcome = passkeys.finish_creation(
+            ctx, session.resident_id, handed, name=name, then=partial(_end_others, session), now=ctx.now()
+        )
     if not isinstance(outcome, Refusal):
-        return redirect("/account?done=passkey-added", 303)
+        return redirect("/account/sign-in?done=passkey-added", 303)
     texts = {
         Refusal.THROTTLED: too_many(),
         Refusal.TOO_MANY: gettext("You have too many passkeys. Remove one that you do not need any more."),
@@ -138,7 +143,7 @@ def rename(session: SignedIn, passkey_id: str) -> Response | tuple[str, int]:
     with ctx.database.transaction() as writing:
         if not passkeys.rename(writing, ctx, session.resident_id, passkey_id, name):
             abort(404)
-    return redirect("/account?done=passkey-renamed", 303)
+    return redirect("/account/sign-in?done=passkey-renamed", 303)
 
 
 @bp.post("/account/passkeys/<passkey_id>/remove")
@@ -148,13 +153,16 @@ def remove(session: SignedIn, passkey_id: str) -> Response | tuple[str, int]:
     ctx = context()
     device = device_name(request.user_agent.string)
     with ctx.database.transaction() as writing:
-        outcome = passkeys.remove(writing, ctx, session.resident_id, passkey_id, device, now=ctx.now())
+        owner = session.resident_id
+        outcome = passkeys.remove(writing, ctx, ports().ways, owner, passkey_id, device=device, now=ctx.now())
+        if outcome is True:
+            _end_others(session, writing)
     if outcome is Refusal.LAST_WAY_IN:
         text = gettext("This passkey is your only way to sign in. Add another one first.")
         return _one_page(session, passkey_id, [("", text)]), 422
     if not outcome:
         abort(404)
-    return redirect("/account?done=passkey-removed", 303)
+    return redirect("/account/sign-in?done=passkey-removed", 303)
 
 
 # Messages stand at addresses that take forms only; a link to the same page in another language leads back.
@@ -178,8 +186,14 @@ def back_to_one(passkey_id: str) -> Response:
     return redirect(url_for("passkeys.show", passkey_id=passkey_id), 303)
 
 
+def _end_others(session: SignedIn, writing: Session) -> None:
+    """Whoever else had got in is out (identity.md)."""
+    ports().end_others(writing, session.resident_id, session.id_hash, context().now())
+
+
 def _setting(purpose: str) -> Setting:
-    return Setting(purpose, browser_id(), request.form.get("flow", ""))
+    waiting = request.form.get("attempt") or request.form.get("flow", "")
+    return Setting(purpose, browser_id(), waiting)
 
 
 def _handed(purpose: str) -> Handed:

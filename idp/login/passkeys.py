@@ -10,23 +10,27 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from idp.accounts import service as accounts
 from idp.accounts.models import Resident
 from idp.accounts.rules import display_name
-from idp.login import ceremony, challenges, throttle
+from idp.login import budgets, ceremony, challenges
+from idp.login.budgets import Guess
 from idp.login.ceremony import Answer, CeremonyRefused, NewCredential, RelyingParty
-from idp.login.models import Passkey, Password
+from idp.login.levels import Method
+from idp.login.models import Passkey
 from idp.login.rules import network_of
-from idp.messaging.service import enqueue
-from idp.web.locales import day_time_in
+from idp.messaging.service import tell
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy.orm import Session
 
     from idp.login.challenges import Setting
+    from idp.login.ways import Ways
     from idp.settings import Settings
     from idp.web.context import Context
     from keys.envelope import DataKey
@@ -35,8 +39,6 @@ log = logging.getLogger("denizen.login")
 
 #: More than anybody needs, and too few to fill a database with.
 LIMIT = 20
-#: A notice is worth sending for this long, in seconds.
-_NOTICE_FOR = 3 * 86_400
 
 
 class Refusal(Enum):
@@ -99,9 +101,18 @@ def user_handle(ctx: Context, resident_id: str) -> bytes:
 
 
 def finish_creation(
-    ctx: Context, resident_id: str, handed: Handed, *, name: str, now: int
+    ctx: Context,
+    resident_id: str,
+    handed: Handed,
+    *,
+    name: str,
+    then: Callable[[Session], None] = lambda _session: None,
+    now: int,
 ) -> Passkey | Refusal:
-    """Verify a new passkey and keep it, if it is this resident's answer to our challenge (WebAuthn L3 §7.1)."""
+    """Verify a new passkey and keep it, if it is this resident's answer to our challenge (WebAuthn L3 §7.1).
+
+    `then` is what follows a change of credentials, in the same transaction.
+    """
     try:
         answer = ceremony.read_answer(handed.unverified_answer)
         spent = spend(ctx, handed, answer, now=now)
@@ -110,7 +121,7 @@ def finish_creation(
         if spent.resident_id != resident_id:
             raise CeremonyRefused("the challenge is another resident's")
         made = ceremony.check_creation(relying_party(ctx.settings), answer, answer.challenge)
-        return _keep(ctx, resident_id, made, handed, name=name, now=now)
+        return _keep(ctx, resident_id, made, handed, name=name, then=then, now=now)
     except CeremonyRefused as refused:
         log.info("passkey refused purpose=create reason=%.200r", str(refused))
         return Refusal.FAILED
@@ -122,24 +133,34 @@ def spend(ctx: Context, handed: Handed, answer: Answer, *, now: int) -> challeng
     Raises:
         CeremonyRefused: when the challenge is not one of ours that waits for this browser.
     """
-    with ctx.database.transaction() as session:
-        spent = challenges.spend(session, handed.setting, answer.challenge, now=now)
-        source = network_of(handed.source)
-        within = throttle.spend(session, throttle.PASSKEYS_PER_SOURCE, source, now=now)
-    if not within and not ctx.settings.testing.enabled:
+    verdict = budgets.spend(ctx, _guess(handed), now=now)
+    spent = challenges.spend(ctx.database.fast, handed.setting, answer.challenge, now=now)
+    if not verdict:
         return Refusal.THROTTLED
     if spent is None:
         raise CeremonyRefused("the challenge is unknown, used, too old or of another browser")
     return spent
 
 
-def give_back(session: Session, handed: Handed) -> None:
+def give_back(ctx: Context, session: Session, handed: Handed, *, now: int) -> None:
     """A ceremony that succeeded was no guess."""
-    throttle.refund(session, throttle.PASSKEYS_PER_SOURCE, network_of(handed.source))
+    budgets.refund(ctx, _guess(handed), now=now, connection=session)
+
+
+def _guess(handed: Handed) -> Guess:
+    """Passkeys have a budget of their own: it opens the door after somebody guessed passwords from there (K28)."""
+    return Guess("passkey", None, "", network_of(handed.source))
 
 
 def _keep(
-    ctx: Context, resident_id: str, made: NewCredential, handed: Handed, *, name: str, now: int
+    ctx: Context,
+    resident_id: str,
+    made: NewCredential,
+    handed: Handed,
+    *,
+    name: str,
+    then: Callable[[Session], None],
+    now: int,
 ) -> Passkey | Refusal:
     """Add the passkey and tell its owner; a credential that anybody has already is refused (§7.1 step 26)."""
     try:
@@ -153,7 +174,8 @@ def _keep(
             passkey = _row(ctx, resident_id, made, data_key, name=name, now=now)
             session.add(passkey)
             session.flush()
-            give_back(session, handed)
+            give_back(ctx, session, handed, now=now)
+            then(session)
             _tell(session, ctx, resident, "passkey_added", handed.device, now=now)
     except IntegrityError:
         raise CeremonyRefused("the credential is registered already") from None
@@ -226,31 +248,22 @@ def rename(session: Session, ctx: Context, resident_id: str, passkey_id: str, na
 
 
 def remove(
-    session: Session, ctx: Context, resident_id: str, passkey_id: str, device: str, *, now: int
+    session: Session, ctx: Context, ways: Ways, resident_id: str, passkey_id: str, *, device: str, now: int
 ) -> Refusal | bool:
     """Remove a passkey of this resident; False when it is not theirs, a refusal when nothing else would be left."""
     resident = _locked(session, resident_id)
-    removed = session.execute(
-        delete(Passkey)
-        .where(
-            Passkey.id == passkey_id,
-            Passkey.resident_id == resident_id,
-            _ways_in(resident_id) > 1,
-        )
-        .returning(Passkey.id)
-    ).first()
-    if removed is None:
-        return Refusal.LAST_WAY_IN if find(session, ctx, resident_id, passkey_id) else False
+    if find(session, ctx, resident_id, passkey_id) is None:
+        return False
+    domain = ctx.settings.passkey_domain
+    others = [
+        one for one in of_resident(session, resident_id) if one.id != passkey_id and one.rp_id == domain
+    ]
+    if not others and not ways.of(session, resident_id).alone - {Method.PASSKEY}:
+        return Refusal.LAST_WAY_IN
+    session.execute(delete(Passkey).where(Passkey.id == passkey_id, Passkey.resident_id == resident_id))
     _tell(session, ctx, resident, "passkey_removed", device, now=now)
     log.info("passkey removed passkey=%s", passkey_id)
     return True
-
-
-def _ways_in(resident_id: str) -> Any:
-    """How many passkeys and passwords a resident has, as an expression."""
-    passkeys = select(func.count()).select_from(Passkey).where(Passkey.resident_id == resident_id)
-    passwords = select(func.count()).select_from(Password).where(Password.resident_id == resident_id)
-    return passkeys.scalar_subquery() + passwords.scalar_subquery()
 
 
 def _locked(session: Session, resident_id: str) -> Resident:
@@ -263,22 +276,6 @@ def _context(passkey_id: str) -> str:
 
 
 def _tell(session: Session, ctx: Context, resident: Resident, message: str, device: str, *, now: int) -> None:
-    """A mail to every address of the resident, in the transaction that changes something (identity.md)."""
-    values = {
-        "town": ctx.settings.town.name,
-        "contact": ctx.settings.town.contact_email,
-        "link": f"{ctx.settings.server.issuer}/account",
-        "device": device,
-        "when": day_time_in(resident.language, now, ctx.settings.town.time_zone),
-    }
-    for address in accounts.email_addresses(session, ctx.vault, resident):
-        enqueue(
-            session,
-            ctx.vault,
-            message,
-            to=address,
-            language=resident.language,
-            values=values,
-            expires_at=now + _NOTICE_FOR,
-            now=now,
-        )
+    """On every channel, in the transaction that changes something (identity.md)."""
+    values = {"link": f"{ctx.settings.server.issuer}/account", "device": device, "at": now}
+    tell(session, ctx.vault, resident, message, values, now=now)

@@ -1,38 +1,62 @@
-"""What the sign-in page needs from the layer above it: the request that is being interrupted."""
+"""What sign-in needs from the layers above it: the request that is being interrupted, and every factor of the town."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import current_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sqlalchemy.orm import Session
     from werkzeug.wrappers import Response
 
     from idp.login.passwords import Passwords
+    from idp.login.ways import Ways
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A partner's request that waits for a sign-in."""
+    """A partner's request that waits for a sign-in.
+
+    `is_met`: the session of this browser answers it already. `wanted_acr`: the level it needs ("" for any).
+    `raises`: the session lacks the level and nothing else, so what it proved counts.
+    """
 
     client_name: str
     login_hint: str
     form_targets: str
     next_url: str
+    is_met: bool = False
+    wanted_acr: str = ""
+    raises: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """`describe` gives None for a flow that is unknown, over or of another browser; `cancel` answers the partner."""
+    """What `create_app` wires.
+
+    describe: the flow of a handle; None when it is unknown, over or of another browser.
+    lost: the page for a flow that `describe` does not give.
+    cancel: answers the partner that the resident turned back.
+    signed_in: notes that the resident signed in for this very flow, in the transaction that begins the session.
+    move: gives a waiting flow to another browser, whose cookie is given, and returns its new handle there.
+    begun: notes that a resident has signed in, in the transaction that begins the session; a page of ours that must
+        come before all others, or "".
+    end_others: ends every session and family of tokens of a resident but for one session (its hash, or None).
+    """
 
     passwords: Passwords
+    ways: Ways
     describe: Callable[[str], Flow | None]
+    lost: Callable[[str], Response]
     cancel: Callable[[str], Response]
-    signed_in: Callable[[str, int], None]
+    signed_in: Callable[[Any, str, int], None]
+    move: Callable[[Session, str, str, int], str | None]
+    begun: Callable[[Session, str, int], str]
+    end_others: Callable[[Session, str, bytes | None, int], None]
 
 
 def ports() -> Ports:

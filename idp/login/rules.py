@@ -30,7 +30,7 @@ def password_problem(password: str, *, minimum: int, context_words: Iterable[str
     if len(password) > PASSWORD_LIMIT:
         return "too_long"
     folded = password.casefold()
-    if len(set(folded)) < _DISTINCT or _is_run(folded):
+    if len(set(folded)) < _DISTINCT or _is_run(folded) or _is_walk(folded):
         return "too_simple"
     rest = folded
     for word in sorted((w.casefold() for w in context_words if len(w) >= _WORD), key=len, reverse=True):
@@ -48,6 +48,29 @@ def _is_run(text: str) -> bool:
     return any(
         text == (text[:size] * (len(text) // size + 1))[: len(text)] for size in range(1, len(text) // 3 + 1)
     )
+
+
+#: Rows of keyboards, as fingers walk along them; German and French ones differ.
+_ROWS = (
+    "`1234567890-=",
+    "qwertyuiop[]",
+    "qwertzuiopü",
+    "azertyuiop",
+    "asdfghjkl;'",
+    "qsdfghjklm",
+    "zxcvbnm,./",
+    "yxcvbnm",
+    "wxcvbn",
+)
+_NEIGHBOURS = frozenset(pair for row in _ROWS for walk in (row, row[::-1]) for pair in pairwise(walk))
+_STEPS_IN_TEN = 8
+
+
+def _is_walk(text: str) -> bool:
+    """Whether fingers that walk along the keyboard type it, as in qwertyuiopasdfgh: eight steps of ten go to the next key."""
+    pairs = [*pairwise(text)]
+    steps = sum(pair in _NEIGHBOURS or pair[0] == pair[1] for pair in pairs)
+    return bool(pairs) and steps * 10 >= len(pairs) * _STEPS_IN_TEN
 
 
 _BROWSERS = (

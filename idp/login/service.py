@@ -1,49 +1,39 @@
-"""Sign-in by password: budget, proof, session. One outcome, and every failure looks the same from outside."""
+"""Sign-in by password: budget, proof, what it leads to. Every failure looks the same from outside."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING
 
-from idp.accounts.service import find_resident
-from idp.login import sessions, throttle
-from idp.login.passwords import kept_hash, set_password
-from idp.login.rules import device_name, network_of
+from sqlalchemy import exists
+
+from idp.accounts.service import find_account
+from idp.login import budgets, devices
+from idp.login.budgets import Guess
+from idp.login.levels import Method, typical
+from idp.login.models import Password
+from idp.login.passwords import keep_hash, kept_hash
+from idp.login.rules import network_of
+from idp.login.settling import Failure
+from idp.login.ways import RESIDENT, Way
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
+    from idp.login.attempts import Attempt
     from idp.login.passwords import Passwords
+    from idp.login.settling import Goal, Outcome, Settler
     from idp.web.context import Context
 
-#: The only level a password proves (identity.md: acr says what was proved in this session, never more).
-ACR_BASIC = "basic"
-
-
-class Failure(Enum):
-    """Why nobody was signed in."""
-
-    WRONG = "wrong"
-    THROTTLED = "throttled"
+_HAS = exists().where(Password.resident_id == RESIDENT)
+WAY = Way(Method.PASSWORD, "/login", has=_HAS, alone=_HAS)
 
 
 @dataclass(frozen=True, slots=True)
-class Success:
-    """A new session: its cookie value and whose it is."""
-
-    cookie_value: str
-    resident_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Typed:
     """What was typed, and from where."""
 
     unverified_name: str
     unverified_password: str
     source: str
-    user_agent: str
 
     @property
     def name(self) -> str:
@@ -56,45 +46,62 @@ class Attempt:
         return network_of(self.source)
 
 
-def sign_in(ctx: Context, passwords: Passwords, attempt: Attempt, *, now: int) -> Success | Failure:
-    """Check a password outside any transaction, then begin a session in one.
+def sign_in(
+    passwords: Passwords, typed: Typed, settler: Settler, goal: Goal, attempt: Attempt | None
+) -> Outcome:
+    """Check a password outside any transaction, then note the proof and what it leads to in one.
 
     The guess is counted and committed before the password is looked at, so that parallel guesses cannot
-    share a budget.
+    share a budget. Without an `attempt` the sign-in begins here.
+
+    Raises:
+        idp.login.admission.Busy: when too many passwords are being checked; nothing was counted then.
     """
-    if not ctx.settings.testing.enabled and not _has_budget(ctx, attempt, now=now):
-        return Failure.THROTTLED
-    with ctx.database.reading() as session:
-        resident = find_resident(session, ctx.vault, attempt.unverified_name)
-        kept = kept_hash(session, resident.id if resident else "")
-    is_right = passwords.is_right(kept, attempt.unverified_password)
-    if resident is None or kept is None or not is_right or resident.state != "active":
-        return Failure.WRONG
+    ctx = settler.ctx
+    with passwords.admission.place():
+        found = _find(ctx, typed, settler)
+        guess = Guess("password", found.password_of, typed.name, typed.network, found.device)
+        if not budgets.spend(ctx, guess, now=settler.now):
+            return Failure.THROTTLED
+        is_right = passwords.is_right(found.kept, typed.unverified_password)
+        if found.password_of is None or not is_right or not found.is_active:
+            return Failure.WRONG
+        renewed = _renewed(passwords, found, typed)
     with ctx.database.transaction() as session:
-        _give_back(session, attempt)
-        if passwords.is_outdated(kept):
-            set_password(session, passwords, resident.id, attempt.unverified_password, now=now)
-        cookie_value = sessions.begin(
-            session,
-            resident.id,
-            amr="pwd",
-            acr=ACR_BASIC,
-            device=device_name(attempt.user_agent),
-            settings=ctx.settings.sessions,
-            now=now,
-        )
-    return Success(cookie_value, resident.id)
+        budgets.refund(ctx, guess, now=settler.now, connection=session.connection())
+        if renewed is not None:
+            is_short = passwords.is_short(typed.unverified_password)
+            keep_hash(session, found.password_of, renewed, is_short=is_short, now=settler.now)
+        proof = typical(Method.PASSWORD)
+        if attempt is not None:
+            return settler.next(session, attempt, proof, found.password_of)
+        return settler.first(session, goal, proof, found.password_of)
 
 
-def _has_budget(ctx: Context, attempt: Attempt, *, now: int) -> bool:
-    with ctx.database.transaction() as session:
-        has_own = throttle.spend(
-            session, throttle.PER_NAME_AND_SOURCE, attempt.name, attempt.network, now=now
-        )
-        return throttle.spend(session, throttle.PER_SOURCE, attempt.network, now=now) and has_own
+@dataclass(frozen=True, slots=True, repr=False)
+class _Found:
+    """Whose password it would be, None when there is none; and whether they signed in on this device before."""
+
+    password_of: str | None
+    kept: str | None
+    is_active: bool
+    device: str | None
 
 
-def _give_back(session: Session, attempt: Attempt) -> None:
-    """Only wrong guesses use up a budget, so a busy town hall does not lock itself out."""
-    throttle.refund(session, throttle.PER_NAME_AND_SOURCE, attempt.name, attempt.network)
-    throttle.refund(session, throttle.PER_SOURCE, attempt.network)
+def _find(ctx: Context, typed: Typed, settler: Settler) -> _Found:
+    """The same look-ups, whether or not anybody has this name (K23)."""
+    country = ctx.settings.accounts.country
+    connection = ctx.database.fast
+    account = find_account(connection, ctx.vault, typed.unverified_name, country=country)
+    resident_id: str = account.id if account else ""
+    kept = kept_hash(connection, resident_id)
+    device = devices.known(connection, settler.visitor.device_cookie, resident_id, now=settler.now)
+    is_active = account is not None and account.state == "active"
+    return _Found(resident_id if kept else None, kept, is_active, device)
+
+
+def _renewed(passwords: Passwords, found: _Found, typed: Typed) -> str | None:
+    """The hash at today's cost, where the kept one was made at another; made before any transaction begins."""
+    if found.kept is None or not passwords.is_outdated(found.kept):
+        return None
+    return passwords.hash(typed.unverified_password)

@@ -1,23 +1,28 @@
-"""Browser sessions: rows of ours, named by a random cookie that changes with every sign-in."""
+"""Browser sessions: rows of ours, named by a random cookie that changes with every sign-in and every rise of level."""
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Integer, bindparam, insert, select, type_coerce, update
 
 from idp.accounts.models import Resident
+from idp.login.keeping import SEEN_STEP, Keeping
+from idp.login.limits import absolute_limit, block_of, idle_limit
 from idp.login.models import BrowserSession
-from idp.login.rules import is_alive
 from idp.web.cookies import digest, new_secret
 
 if TYPE_CHECKING:
-    from idp.settings import SessionSettings
+    from sqlalchemy import Table
 
-#: `seen_at` is written at most this often, so that use does not mean a write per request.
-SEEN_STEP = 60
+    from idp.settings import SessionSettings
+    from keys.columns import SealedBytes
+    from keys.envelope import Vault
+
+#: A page shows no more than this, the latest first.
+LISTED = 100
 
 COLUMNS = (
     BrowserSession.id_hash,
@@ -29,6 +34,8 @@ COLUMNS = (
     BrowserSession.seen_at,
     BrowserSession.expires_at,
     BrowserSession.ended_at,
+    # As the database has it: turning 0 and 1 into truth values costs every hot request.
+    type_coerce(BrowserSession.is_shared, Integer).label("is_shared"),
     Resident.state.label("resident_state"),
 )
 _FIND = (
@@ -36,16 +43,18 @@ _FIND = (
     .join(Resident, Resident.id == BrowserSession.resident_id)
     .where(BrowserSession.id_hash == bindparam("cookie_hash"))
 )
-_TOUCH = (
-    update(BrowserSession)
-    .where(BrowserSession.id_hash == bindparam("cookie_hash"), BrowserSession.ended_at.is_(None))
-    .values(seen_at=bindparam("at"))
-)
+# Of the table, not of the class: a session of the ORM takes the short way with it.
+_BEGIN = insert(cast("Table", BrowserSession.__table__))
+_DATA_KEY = select(Resident.data_key).where(Resident.id == bindparam("whose"))
+_KEEPING = Keeping(BrowserSession)
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A resident signed in in this browser, as proved."""
+    """A resident signed in in this browser, as proved.
+
+    `closes_at` is when the session ends if it is not used again, `expires_at` when it ends in any case.
+    """
 
     id_hash: bytes
     sid: str
@@ -53,29 +62,110 @@ class SignedIn:
     authenticated_at: int
     acr: str
     amr: str
+    is_shared: bool = False
+    closes_at: int = 0
+    expires_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where somebody signs in: the address of the peer, kept coarse and sealed, and whether others sit there too."""
+
+    address: str = ""
+    is_shared: bool = False
 
 
 def begin(
-    session: Any, resident_id: str, *, amr: str, acr: str, device: str, settings: SessionSettings, now: int
+    session: Any,
+    resident_id: str,
+    *,
+    amr: str,
+    acr: str,
+    device: str,
+    settings: SessionSettings,
+    now: int,
+    place: Place = Place(),
+    vault: Vault | None = None,
 ) -> str:
-    """Begin a session and return its cookie value, always a new one (K18)."""
+    """Begin a session and return its cookie value, always a new one (K18); `vault` seals the place."""
     cookie_value = new_secret()
+    sid = secrets.token_urlsafe(16)
     session.execute(
-        insert(BrowserSession).values(
-            id_hash=digest(cookie_value),
-            sid=secrets.token_urlsafe(16),
-            resident_id=resident_id,
-            authenticated_at=now,
-            acr=acr,
-            amr=amr,
-            device=device,
-            created_at=now,
-            seen_at=now,
-            expires_at=now + settings.absolute_for,
-            ended_at=None,
-        )
+        _BEGIN,
+        {
+            "id_hash": digest(cookie_value),
+            "sid": sid,
+            "resident_id": resident_id,
+            "authenticated_at": now,
+            "acr": acr,
+            "amr": amr,
+            "device": device,
+            "place": _sealed_place(session, vault, resident_id, sid, place) if vault else None,
+            "is_shared": place.is_shared,
+            "created_at": now,
+            "seen_at": now,
+            "expires_at": now + absolute_limit(settings, acr, is_shared=place.is_shared),
+            "ended_at": None,
+        },
     )
     return cookie_value
+
+
+def rise(
+    session: Any,
+    former_hash: bytes,
+    resident_id: str,
+    *,
+    amr: str,
+    acr: str,
+    authenticated_at: int,
+    settings: SessionSettings,
+    now: int,
+) -> str | None:
+    """Raise a session: another cookie value, the old one dead (K18). None when it is over or another resident's.
+
+    It keeps its public name, because partners know it by that, and the age of its oldest proof.
+    """
+    cookie_value = new_secret()
+    kept = session.execute(
+        update(BrowserSession)
+        .where(
+            BrowserSession.id_hash == former_hash,
+            BrowserSession.resident_id == resident_id,
+            BrowserSession.ended_at.is_(None),
+            BrowserSession.expires_at > now,
+        )
+        .values(
+            id_hash=digest(cookie_value), acr=acr, amr=amr, authenticated_at=authenticated_at, seen_at=now
+        )
+        .returning(type_coerce(BrowserSession.is_shared, Integer).label("is_shared")),
+        execution_options={"synchronize_session": False},
+    ).first()
+    if kept is None:
+        return None
+    until = authenticated_at + absolute_limit(settings, acr, is_shared=bool(kept.is_shared))
+    _shorten(session, digest(cookie_value), until)
+    return cookie_value
+
+
+def _shorten(session: Any, id_hash: bytes, until: int) -> None:
+    """A higher level ends no later than its limit says; on a shared computer it ends when it would have ended."""
+    session.execute(
+        update(BrowserSession)
+        .where(BrowserSession.id_hash == id_hash, BrowserSession.expires_at > until)
+        .values(expires_at=until),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def _sealed_place(session: Any, vault: Vault, resident_id: str, sid: str, place: Place) -> SealedBytes | None:
+    block = block_of(place.address)
+    wrapped = session.execute(_DATA_KEY, {"whose": resident_id}).scalar()
+    return vault.open_data_key(wrapped).seal(block, _context(sid)) if wrapped and block else None
+
+
+def _context(sid: str) -> str:
+    return f"session|{sid}|place"
 
 
 def find(connection: Any, unverified_cookie: str, *, settings: SessionSettings, now: int) -> SignedIn | None:
@@ -84,26 +174,58 @@ def find(connection: Any, unverified_cookie: str, *, settings: SessionSettings, 
     return None if row is None else as_signed_in(connection, row, settings=settings, now=now)
 
 
+def peek(connection: Any, unverified_cookie: str, *, settings: SessionSettings, now: int) -> SignedIn | None:
+    """As `find`, but looking does not count as use."""
+    row = connection.execute(_FIND, {"cookie_hash": digest(unverified_cookie)}).first()
+    if row is None or row.ended_at is not None or row.resident_state != "active":
+        return None
+    found = _signed_in(row, row.seen_at, idle_limit(settings, row.acr, is_shared=row.is_shared))
+    return found if now < found.closes_at else None
+
+
 def as_signed_in(connection: Any, row: Any, *, settings: SessionSettings, now: int) -> SignedIn | None:
     """Judge a row that has `COLUMNS`, and note that the session was used."""
-    if row.ended_at is not None or row.resident_state != "active":
+    if row.resident_state != "active":
         return None
-    if not is_alive(seen_at=row.seen_at, expires_at=row.expires_at, idle_for=settings.idle_for, now=now):
+    idle_for = idle_limit(settings, row.acr, is_shared=row.is_shared)
+    # Where seconds count, each use is noted.
+    step = 1 if row.is_shared else SEEN_STEP
+    if not _KEEPING.is_live(connection, row, idle_for=idle_for, step=step, now=now):
         return None
-    if now - row.seen_at >= SEEN_STEP:
-        connection.execute(_TOUCH, {"cookie_hash": row.id_hash, "at": now})
-    return SignedIn(row.id_hash, row.sid, row.resident_id, row.authenticated_at, row.acr, row.amr)
+    return _signed_in(row, now, idle_for)
+
+
+def _signed_in(row: Any, seen_at: int, idle_for: int) -> SignedIn:
+    return SignedIn(
+        row.id_hash,
+        row.sid,
+        row.resident_id,
+        row.authenticated_at,
+        row.acr,
+        row.amr,
+        bool(row.is_shared),
+        min(seen_at + idle_for, row.expires_at),
+        row.expires_at,
+    )
 
 
 def end(session: Any, id_hash: bytes, *, now: int) -> bool:
     """End one session; False when it had ended already."""
-    ended = session.execute(
-        update(BrowserSession)
-        .where(BrowserSession.id_hash == id_hash, BrowserSession.ended_at.is_(None))
-        .values(ended_at=now)
-        .returning(BrowserSession.sid)
-    ).first()
-    return ended is not None
+    return _KEEPING.end_one(session, id_hash, now=now)
+
+
+def end_all(session: Any, resident_id: str, *, but: bytes | None = None, now: int) -> list[bytes]:
+    """End every session of a resident, but for one if its hash is given; the hashes of those that ended."""
+    which = [BrowserSession.resident_id == resident_id]
+    if but is not None:
+        which.append(BrowserSession.id_hash != but)
+    return _KEEPING.end(session, *which, now=now)
+
+
+def end_expired(session: Any, *, since: int, now: int) -> int:
+    """End what the clock ended since then, so that no clock that is set back revives it (K40); how many."""
+    expired = (BrowserSession.expires_at > since, BrowserSession.expires_at <= now)
+    return len(_KEEPING.end(session, *expired, now=now))
 
 
 def list_live(session: Any, resident_id: str, *, settings: SessionSettings, now: int) -> list[BrowserSession]:
@@ -114,12 +236,22 @@ def list_live(session: Any, resident_id: str, *, settings: SessionSettings, now:
             BrowserSession.resident_id == resident_id,
             BrowserSession.ended_at.is_(None),
             BrowserSession.expires_at > now,
-            BrowserSession.seen_at > now - settings.idle_for,
         )
         .order_by(BrowserSession.created_at.desc())
-        .limit(100)
+        .limit(LISTED)
     ).scalars()
-    return list(rows)
+
+    def is_used(one: BrowserSession) -> bool:
+        return now - one.seen_at < idle_limit(settings, one.acr, is_shared=one.is_shared)
+
+    return [one for one in rows if is_used(one)]
+
+
+def place_of(vault: Vault, data_key: bytes | None, one: BrowserSession) -> str:
+    """The block of addresses a session began in, for its resident alone; "" when it is not known."""
+    if one.place is None or data_key is None:
+        return ""
+    return vault.open_data_key(data_key).open(one.place, _context(one.sid))
 
 
 def find_by_sid(session: Any, resident_id: str, sid: str) -> BrowserSession | None:

@@ -1,77 +1,177 @@
-"""The sign-in page, `/login`."""
+"""The sign-in page, `/login`, and the choice of other ways, `/login/other`."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, g, redirect, render_template, request
 from flask_babel import gettext
+from werkzeug.wrappers import Response
 
-from idp.login.current import end_former_session, put_session, signed_in
+from idp.login import attempts, steps
+from idp.login.current import signed_in
+from idp.login.levels import FIRST, LEVELS, Method, carried
 from idp.login.ports import ports
 from idp.login.rules import is_own_path
-from idp.login.service import Attempt, Failure, sign_in
+from idp.login.service import Typed, sign_in
+from idp.login.settling import Failure, Goal
+from idp.login.texts import names_of, too_many
 from idp.web.context import context
-from idp.web.pages import error_page, incoming
+from idp.web.csrf import browser_id
+from idp.web.pages import incoming
 
 if TYPE_CHECKING:
-    from werkzeug.wrappers import Response
-
+    from idp.login.attempts import Attempt
     from idp.login.ports import Flow
-    from idp.login.service import Success
+    from idp.login.sessions import SignedIn
+
+    Errors = list[tuple[str, str]]
 
 bp = Blueprint("login", __name__)
+_PATH_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the sign-in page stands for: a goal, and the attempt and the partner's request if there are any."""
+
+    goal: Goal
+    flow: Flow | None
+    attempt: Attempt | None = None
+    offers: tuple[Method, ...] = (Method.PASSKEY, Method.PASSWORD)
+
+    @property
+    def handle(self) -> str:
+        """The handle of the attempt, or ""."""
+        return self.attempt.handle if self.attempt else ""
+
+
+def read_entry() -> Entry | Response:
+    """What this page belongs to; or where to go, when that is over, cancelled or met in another tab."""
+    if request.values.get("attempt"):
+        return _entry_under_way()
+    unverified_flow = request.values.get("flow", "")
+    flow = ports().describe(unverified_flow) if unverified_flow else None
+    if unverified_flow and flow is None:
+        return ports().lost(unverified_flow)
+    if request.method == "POST" and "cancel" in request.form:
+        return ports().cancel(unverified_flow) if flow else redirect("/", 303)
+    g.form_targets = flow.form_targets if flow else ""
+    unverified_wanted = request.values.get("wanted", "")
+    wanted = flow.wanted_acr if flow else unverified_wanted if unverified_wanted in LEVELS else ""
+    unverified_next = request.values.get("next", "")
+    next_path = (
+        unverified_next if is_own_path(unverified_next) and len(unverified_next) <= _PATH_LIMIT else ""
+    )
+    return Entry(Goal(unverified_flow, next_path, wanted), flow)
+
+
+def _entry_under_way() -> Entry | Response:
+    underway = steps.enter()
+    if isinstance(underway, Response):
+        return underway
+    attempt = underway.attempt
+    goal = Goal(attempt.flow_handle, attempt.next_path, attempt.wanted_acr)
+    if not attempt.proofs:
+        return Entry(goal, underway.flow, attempt)
+    return Entry(goal, underway.flow, attempt, underway.offers)
 
 
 @bp.get("/login")
 def show() -> str | Response:
-    """Ask for a passkey, or for user name and password."""
-    unverified_flow = request.args.get("flow", "")
-    flow = ports().describe(unverified_flow) if unverified_flow else None
-    if unverified_flow and flow is None:
-        return flow_is_over()
-    return show_page(unverified_flow, flow, username=flow.login_hint if flow else "", errors=[])
+    """Ask for a passkey, or for user name and password; nothing, where the session answers already."""
+    entry = read_entry()
+    if isinstance(entry, Response):
+        return entry
+    session, flow = signed_in(), entry.flow
+    if flow is not None and flow.is_met:
+        return redirect(flow.next_url, 303)
+    if entry.attempt is None and flow is not None and flow.raises and session is not None:
+        return redirect(steps.next_page(_raise(entry.goal, session)), 303)
+    return show_page(entry, username=flow.login_hint if flow else "", errors=[])
+
+
+def _raise(goal: Goal, session: SignedIn) -> str:
+    """Begin with what the present session proved; the handle of the new attempt."""
+    ctx = context()
+    with ctx.database.transaction() as writing:
+        handle = _begin(writing, goal, is_shared=session.is_shared, now=ctx.now())
+        proofs = carried(session.acr, session.amr)
+        attempts.carry(writing, handle, proofs, session.resident_id, proved_at=session.authenticated_at)
+    return handle
 
 
 @bp.post("/login")
 def submit() -> str | Response | tuple[str, int]:
-    """Check what was typed; on success begin a session and go on."""
-    unverified_flow = request.form.get("flow", "")
-    flow = ports().describe(unverified_flow) if unverified_flow else None
-    if unverified_flow and flow is None:
-        return flow_is_over()
-    if "cancel" in request.form:
-        return ports().cancel(unverified_flow) if flow else redirect("/", 303)
+    """Check what was typed; on success go on."""
+    entry = read_entry()
+    if isinstance(entry, Response):
+        return entry
     username, password = request.form.get("username", ""), request.form.get("password", "")
     errors = _missing(username, password)
     if errors:
-        return show_page(unverified_flow, flow, username=username, errors=errors), 422
+        return show_page(entry, username=username, errors=errors), 422
     ctx = context()
-    now = ctx.now()
-    attempt = Attempt(username, password, incoming().remote_address, request.user_agent.string)
-    outcome = sign_in(ctx, ports().passwords, attempt, now=now)
+    typed = Typed(username, password, incoming().remote_address)
+    settler = steps.settler(now=ctx.now())
+    outcome = sign_in(ports().passwords, typed, settler, entry.goal, entry.attempt)
     if isinstance(outcome, Failure):
-        return _failed(outcome, unverified_flow, flow, username)
-    return go_on(outcome, unverified_flow, flow, now=now)
+        return _failed(outcome, entry, username)
+    return steps.answer(outcome, entry.goal)
 
 
-def go_on(success: Success, unverified_flow: str, flow: Flow | None, *, now: int) -> Response:
-    """However somebody signed in: the former session ends, the new one begins, what waited is continued."""
-    with context().database.transaction() as writing:
-        end_former_session(writing, now=now)
-    if flow:
-        ports().signed_in(unverified_flow, now)
-    response = redirect(flow.next_url if flow else _next(), 303)
-    put_session(response, success.cookie_value)
-    return response
+@bp.get("/login/other")
+def other_ways() -> str | Response:
+    """Every other way to sign in; once something is proved, what can follow it."""
+    if not request.args.get("attempt"):
+        entry = read_entry()
+        if isinstance(entry, Response):
+            return entry
+        ctx = context()
+        with ctx.database.transaction() as writing:
+            handle = _begin(writing, entry.goal, now=ctx.now())
+        return redirect(steps.address(steps.OTHER_WAYS, handle), 303)
+    underway = steps.enter()
+    if isinstance(underway, Response):
+        return underway
+    if steps.is_complete(underway):
+        return steps.go_on(underway.attempt.handle)
+    offered = underway.offers if underway.attempt.proofs else FIRST
+    handle = underway.attempt.handle
+    pages: dict[str, list[Method]] = {}
+    for method in offered:
+        if page := ports().ways.page_of(method):
+            pages.setdefault(page, []).append(method)
+    return render_template(
+        "ui/login_other.html",
+        client_name=underway.flow.client_name if underway.flow else None,
+        attempt=handle,
+        is_begun=bool(underway.attempt.proofs),
+        links=[(names_of(methods), steps.address(page, handle)) for page, methods in pages.items()],
+    )
 
 
-def _next() -> str:
-    unverified_next = request.form.get("next", "")
-    return unverified_next if is_own_path(unverified_next) else "/account"
+@bp.post("/login/other")
+def turn_back() -> Response:
+    """The only form of that page is the one that cancels."""
+    underway = steps.enter()
+    return underway if isinstance(underway, Response) else steps.go_on(underway.attempt.handle)
 
 
-def _missing(username: str, password: str) -> list[tuple[str, str]]:
+def _begin(writing: object, goal: Goal, *, is_shared: bool = False, now: int) -> str:
+    return attempts.begin(
+        writing,
+        browser=browser_id(),
+        flow_handle=goal.flow_handle,
+        next_path=goal.next_path,
+        wanted_acr=goal.wanted_acr,
+        is_shared=is_shared,
+        now=now,
+    )
+
+
+def _missing(username: str, password: str) -> Errors:
     errors = []
     if not username.strip():
         errors.append(("username", gettext("Enter your e-mail address or user name")))
@@ -80,34 +180,30 @@ def _missing(username: str, password: str) -> list[tuple[str, str]]:
     return errors
 
 
-def _failed(failure: Failure, unverified_flow: str, flow: Flow | None, username: str) -> tuple[str, int]:
+def _failed(failure: Failure, entry: Entry, username: str) -> tuple[str, int]:
     if failure is Failure.THROTTLED:
-        return show_page(unverified_flow, flow, username=username, errors=[("username", too_many())]), 429
+        return show_page(entry, username=username, errors=[("username", too_many())]), 429
     text = gettext("The user name or the password is not right")
-    return show_page(unverified_flow, flow, username=username, errors=[("username", text)]), 422
+    return show_page(entry, username=username, errors=[("username", text)]), 422
 
 
-def too_many() -> str:
-    """What somebody reads who tried too often."""
-    text: str = gettext("There were too many attempts. Wait 15 minutes, then try again.")
-    return text
-
-
-def show_page(
-    unverified_flow: str, flow: Flow | None, *, username: str, errors: list[tuple[str, str]]
-) -> str:
+def show_page(entry: Entry, *, username: str, errors: Errors) -> str:
     """The sign-in page; the only one besides that for a new passkey on which a script of ours may run."""
-    g.form_targets = flow.form_targets if flow else ""
-    g.runs_script = bool(context().settings.passkey_domain)
+    has_passkeys = bool(context().settings.passkey_domain)
+    g.runs_script = has_passkeys and Method.PASSKEY in entry.offers
     return render_template(
         "ui/login.html",
-        client_name=flow.client_name if flow else None,
+        client_name=entry.flow.client_name if entry.flow else None,
         username=username,
         errors=errors,
-        flow=unverified_flow if flow else "",
-        next=request.values.get("next", ""),
+        attempt=entry.handle,
+        flow=entry.goal.flow_handle,
+        next=entry.goal.next_path,
+        wanted=entry.goal.wanted_acr,
         again=is_again(),
+        is_begun=bool(entry.attempt and entry.attempt.proofs),
         offers_passkeys=g.runs_script,
+        offers_password=Method.PASSWORD in entry.offers,
         action="/login",
     )
 
@@ -115,14 +211,3 @@ def show_page(
 def is_again() -> bool:
     """Whether a resident who is signed in was asked to prove once more that it is they."""
     return "again" in request.values and signed_in() is not None
-
-
-def flow_is_over() -> Response:
-    """A sign-in that has ended, or that another browser began (K09)."""
-    return error_page(
-        400,
-        gettext("This sign-in has ended"),
-        gettext("It was finished already, it waited too long, or it began in another browser."),
-        gettext("Go back to the service you came from and sign in again."),
-        oauth_error="invalid_request flow",
-    )

@@ -49,9 +49,9 @@ def attempts(town: Town) -> dict[str, Attempt]:
         "nothing": Attempt(*invalid),
         "basic and secret in the form": Attempt(*both, body, own),
         "basic and another secret in the form": Attempt(*both, {"client_secret": "x"}, own),
-        "basic and assertion": Attempt(*invalid, ASSERTION, own),
+        "basic and assertion": Attempt(*both, ASSERTION, own),
         "secret in the form and assertion": Attempt(
-            *invalid, {"client_id": "tax", "client_secret": tax, **ASSERTION}
+            *both, {"client_id": "tax", "client_secret": tax, **ASSERTION}
         ),
         "assertion alone": Attempt(*invalid, ASSERTION),
         "assertion type alone": Attempt(

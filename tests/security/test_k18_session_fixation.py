@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from typing import TYPE_CHECKING
 
@@ -10,15 +9,17 @@ import pytest
 
 from idp.login.models import BrowserSession
 from idp.messaging.models import Message
-from idp.messaging.service import open_mail
-from tests.support.town import ISSUER, Proof, make_town
+from idp.messaging.service import open_message
+from tests.support.authenticator import Authenticator
+from tests.support.passkeys import add_passkey, hand_over, options
+from tests.support.town import ISSUER, Proof, hidden_fields, make_town
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.town import Browser, Town
 
-SESSION, BROWSER = "__Host-denizen-session", "__Host-denizen-browser"
+SESSION, BROWSER, DEVICE = (f"__Host-denizen-{name}" for name in ("session", "browser", "device"))
 HOST = "id.riverton.example"
 
 
@@ -71,6 +72,59 @@ def test_signing_in_again_for_one_request_ends_the_former_session(town: Town) ->
     assert not is_signed_in(town, former)
 
 
+def test_every_rise_of_the_level_gives_a_new_id_and_the_old_one_is_dead(town: Town) -> None:
+    """ASVS 7.2.4: one more proof for one request, from basic to the highest level; the level is that of the new id alone."""
+    browser, device = town.browser(), Authenticator()
+    browser.sign_in(town.maria)
+    add_passkey(browser, device)
+    browser.code(town.library, town.maria, "openid profile", Proof())
+    former = session_of(browser)
+    town.clock.advance(60)
+    essential = '{"id_token": {"acr": {"essential": true, "value": "phr"}}}'
+    page = browser.follow(browser.authorize(town.library, "openid profile", Proof(), claims=essential))
+    assert session_of(browser) == former  # as long as nothing is proved
+    fields = hidden_fields(page.text, "/login/passkey")
+    answer = device.get(options(browser, "/login/passkey", fields))
+    hand_over(browser, "/login/passkey", fields, answer)
+    assert session_of(browser) != former
+    assert [is_signed_in(town, value) for value in (former, session_of(browser))] == [False, True]
+    assert [row.acr for row in town.rows(BrowserSession) if row.ended_at is None] == ["phr"]
+
+
+def test_a_rise_in_one_tab_raises_no_session_that_was_ended_meanwhile(town: Town) -> None:
+    """The owner signs the device out while somebody at it is asked for one more proof: it stays signed out."""
+    browser, owner, device = town.browser(), town.browser(), Authenticator()
+    browser.sign_in(town.maria)
+    add_passkey(browser, device)
+    browser.code(town.library, town.maria, "openid profile", Proof())
+    town.clock.advance(60)
+    essential = '{"id_token": {"acr": {"essential": true, "value": "phr"}}}'
+    page = browser.follow(browser.authorize(town.library, "openid profile", Proof(), claims=essential))
+    fields = hidden_fields(page.text, "/login/passkey")
+    challenge = options(browser, "/login/passkey", fields)
+    owner.sign_in(town.maria)
+    owner.get("/account/devices")
+    owner.submit("/account/devices/end-others")
+    hand_over(browser, "/login/passkey", fields, device.get(challenge))
+    live = [row for row in town.rows(BrowserSession) if row.ended_at is None]
+    assert all("pwd" not in row.amr or row.acr == "basic" for row in live), [(r.acr, r.amr) for r in live]
+
+
+@pytest.mark.parametrize("domain", [HOST, "riverton.example"])
+def test_a_cookie_from_a_subdomain_is_not_adopted_at_a_rise_either(town: Town, domain: str) -> None:
+    """A planted plain name beside the real one changes nothing: neither read, nor raised, nor given out."""
+    planted = secrets.token_urlsafe(32)
+    browser = town.browser()
+    browser.http.set_cookie("denizen-session", planted, domain=domain, secure=True)
+    browser.sign_in(town.maria)
+    first = session_of(browser)
+    browser.follow(browser.authorize(town.library, "openid profile", Proof(), prompt="login"))
+    browser.sign_in(town.maria)
+    assert planted not in (first, session_of(browser))
+    for name in ("denizen-session", SESSION):
+        assert not is_signed_in(town, planted, name=name)
+
+
 def test_opening_an_account_on_top_of_a_session_ends_that_session(town: Town) -> None:
     """Sign-up signs in, so it replaces what was there before."""
     browser = town.browser()
@@ -78,8 +132,8 @@ def test_opening_an_account_on_top_of_a_session_ends_that_session(town: Town) ->
     former = session_of(browser)
     browser.get("/signup")
     browser.submit("/signup", email="new@example.org")
-    mail = [open_mail(town.context.vault, message) for message in town.rows(Message)][-1]
-    link = re.findall(r"https://\S+/signup/confirm\S+", mail.text)[0]
+    (message,) = (row for row in town.rows(Message) if row.name == "confirm_sign_up")
+    link = open_message(town.context.vault, message).values["link"]
     browser.get(link.removeprefix(ISSUER))
     answer = browser.submit("/signup/confirm", given_name="Noor", password="eleven grey herons waiting")
     assert answer.status_code == 303, answer.text
@@ -158,7 +212,7 @@ def test_cookies_are_closed_to_scripts_other_sites_and_plain_http(town: Town) ->
     cookies = browser.get("/login").headers.getlist("Set-Cookie")
     cookies += browser.sign_in(town.maria).headers.getlist("Set-Cookie")
     named = {cookie.partition("=")[0]: cookie for cookie in cookies}
-    assert set(named) == {SESSION, BROWSER}
+    assert set(named) == {SESSION, BROWSER, DEVICE}
     for cookie in named.values():
         assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
         assert "Domain" not in cookie

@@ -9,11 +9,12 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from idp.accounts.models import Resident
-from idp.accounts.rules import normal_email, normal_username, tidy_name
+from idp.accounts.rules import normal_email, normal_phone, normal_username, tidy_name
 from idp.accounts.service import NewResident, create_resident, find_resident
 from idp.messaging.models import Message
-from idp.messaging.service import open_mail
 from idp.signup.models import SignUpLink
+from tests.idp.recovery.steps import ask
+from tests.support.told import told
 
 if TYPE_CHECKING:
     from tests.support.town import Town
@@ -81,9 +82,9 @@ def test_every_spelling_of_a_mailbox_is_one_account(town: Town) -> None:
         browser.http.environ_base["REMOTE_ADDR"] = "192.0.2.9"
         browser.get("/signup")
         browser.submit("/signup", email=spelling)
-    mails = [open_mail(town.context.vault, message) for message in town.rows(Message)]
+    mails = told(town)
     assert {mail.to for mail in mails} == {"maria@example.org"}
-    assert all("/signup/confirm" not in mail.text for mail in mails)
+    assert all("/signup/confirm" not in mail.link for mail in mails)
 
 
 def test_spellings_of_one_mailbox_share_its_budget(town: Town) -> None:
@@ -131,6 +132,76 @@ def test_names_keep_their_script_and_lose_what_hides() -> None:
         assert tidy_name(name) == unicodedata.normalize("NFC", name)
     for name in ("\u202eevil", "a\x00b", "a\u2066b", "a\ud800b", "\ue000", "", "  ", "x" * 101):
         assert tidy_name(name) is None, ascii(name)
+
+
+def test_no_look_alike_becomes_a_contact_point(town: Town) -> None:
+    """The same rule for every further address: refused before anything is written or sent."""
+    browser = town.browser()
+    browser.sign_in(town.maria)
+    for name, address in AMBIGUOUS.items():
+        browser.get("/account/contacts/new/email")
+        answer = browser.submit("/account/contacts/new/email", value=address)
+        assert answer.status_code == 422, name
+    assert [row for row in town.rows(Message) if row.name == "contact_confirm"] == []
+
+
+def test_a_spelling_of_a_known_mailbox_is_no_second_contact_point(town: Town) -> None:
+    """One mailbox is one contact point, and the one who signs in with it is one resident."""
+    browser = town.browser()
+    browser.sign_in(town.maria)
+    for spelling in ONE_MAILBOX:
+        browser.get("/account/contacts/new/email")
+        answer = browser.submit("/account/contacts/new/email", value=spelling)
+        assert answer.status_code == 422, spelling
+        assert "We reach you there already" in answer.text
+
+
+def test_no_look_alike_is_sent_a_way_back_in(town: Town) -> None:
+    """CVE-2019-19844: a recovery goes to the address as it is kept, and look-alikes of it reach nobody."""
+    for name in [*AMBIGUOUS.values(), *ONE_MAILBOX]:
+        ask(town, name)
+        town.clock.advance(3600)  # throttles are not the subject
+    sent = told(town)
+    assert {one.to for one in sent} == {"maria@example.org"}
+    assert {one.name for one in sent} == {"recover"}
+    assert len(sent) == len(ONE_MAILBOX)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "＋33612345678",
+        "+33６12345678",
+        "٠٦١٢٣٤٥٦٧٨",
+        "+33\u200b612345678",
+        "+33 6 12 34 56 78\r\nBcc: x",
+        "+33612345678;ext=9",
+        "+33612345678,+33612345679",
+        "tel:+33612345678",
+        "+33 6 1234",
+        "+999 123456789",
+        "0899 123 456",
+        "112",
+        "+" + "3" * 40,
+        "",
+    ],
+)
+def test_a_number_is_plain_digits_or_none(text: str) -> None:
+    """No other digits, no extensions, no lists, and none that costs whoever writes to it."""
+    assert normal_phone(text, "FR") is None
+
+
+def test_every_spelling_of_a_number_is_one() -> None:
+    """E.164, wherever it is dialled from."""
+    spellings = [
+        "0612345678",
+        "06 12 34 56 78",
+        "06.12.34.56.78",
+        "+33 6 12 34 56 78",
+        "+33 (0)6 12-34-56-78",
+    ]
+    assert {normal_phone(one, "FR") for one in spellings} == {"+33612345678"}
+    assert normal_phone("0612345678") is None
 
 
 def test_normal_addresses_pass() -> None:

@@ -136,11 +136,11 @@ def test_one_credential_belongs_to_one_resident(
     town: Town, devices: tuple[Authenticator, Authenticator]
 ) -> None:
     """§7.1 step 26: registering the id of another's passkey takes nothing over and adds nothing."""
-    maria, _ = devices
+    maria, jun = devices
     before = {row.credential_hash: (row.resident_id, bytes(row.public_key)) for row in town.rows(Passkey)}
-    for person in (town.jun, town.maria):
+    for device in (jun, maria):
         browser = town.browser()
-        browser.sign_in(person)
+        sign_in_with(browser, device)
         fields = new_page(browser)
         copy = Authenticator().create(options(browser, ADD, fields), lying(raw_id=maria.credentials[0].id))
         answer = hand_over(browser, ADD, fields, copy, name="Key")
@@ -162,7 +162,7 @@ def test_anothers_passkey_is_absent(town: Town, devices: tuple[Authenticator, Au
     """K34: looking at it, naming it and removing it are 404, as for one that never was."""
     hers = next(row.id for row in town.rows(Passkey) if row.resident_id == town.maria.resident_id)
     browser = town.browser()
-    browser.sign_in(town.jun)
+    sign_in_with(browser, devices[1])
     token = new_page(browser)
     looked = [seen(browser.get(f"{ADD}/{one}")) for one in (hers, ABSENT)]
     named = [seen(browser.post(f"{ADD}/{one}", {**token, "name": "Mine"})) for one in (hers, ABSENT)]
@@ -170,11 +170,11 @@ def test_anothers_passkey_is_absent(town: Town, devices: tuple[Authenticator, Au
     for first, second in (looked, named, removed):
         assert first == second
         assert first[0] == 404
-    assert hers not in browser.get("/account").text
+    assert hers not in browser.get("/account/sign-in").text
     assert len(town.rows(Passkey)) == 2
     owner = town.browser()
     owner.sign_in(town.maria)
-    assert "My telephone" in owner.get("/account").text
+    assert "My telephone" in owner.get("/account/sign-in").text
 
 
 def test_odd_names_in_addresses_are_absent(town: Town) -> None:
@@ -194,7 +194,7 @@ def test_a_null_byte_in_an_answer_is_no_error(
 ) -> None:
     """PostgreSQL takes no NUL in text; nothing of an answer is stored as text but what we know."""
     browser = town.browser()
-    browser.sign_in(town.jun)
+    sign_in_with(browser, devices[1])
     fields = new_page(browser)
     made = Authenticator().create(options(browser, ADD, fields))
     made["response"]["transports"] = ["\x00", "internal", 7, "x" * 500]
@@ -208,4 +208,4 @@ def test_a_passkey_added_in_one_account_shows_in_no_other(town: Town) -> None:
     add_passkey(browser, Authenticator(), "Juns key")
     other = town.browser()
     other.sign_in(town.maria)
-    assert "Juns key" not in other.get("/account").text
+    assert "Juns key" not in other.get("/account/sign-in").text

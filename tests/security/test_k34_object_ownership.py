@@ -45,13 +45,13 @@ def test_another_residents_session_cannot_be_ended(town: Town) -> None:
     maria, jun = both(town)
     sids = {row.resident_id: row.sid for row in town.rows(BrowserSession)}
     hers = sids[town.maria.resident_id]
-    answers = [post(jun, f"/account/sessions/{sid}/end") for sid in (hers, ABSENT)]
+    answers = [post(jun, f"/account/devices/{sid}/end") for sid in (hers, ABSENT)]
     assert seen(answers[0]) == seen(answers[1])
     assert answers[0].status_code == 404
     assert [row.ended_at for row in town.rows(BrowserSession)] == [None, None]
     assert maria.get("/account").status_code == 200
     assert hers not in jun.get("/account").text
-    assert post(maria, f"/account/sessions/{hers}/end").status_code == 303  # its owner may
+    assert post(maria, f"/account/devices/{hers}/end").status_code == 303  # its owner may
     assert maria.get("/account").status_code == 303
 
 
@@ -79,7 +79,7 @@ def test_other_methods_do_not_get_round_it(town: Town) -> None:
     sids = {row.resident_id: row.sid for row in town.rows(BrowserSession)}
     own, hers = sids[town.jun.resident_id], sids[town.maria.resident_id]
     for sid in (own, hers):
-        path = f"/account/sessions/{sid}/end"
+        path = f"/account/devices/{sid}/end"
         for method in ("get", "head", "put", "delete", "patch"):
             assert getattr(jun.http, method)(path, base_url=ISSUER).status_code in (403, 405), method
         assert jun.http.options(path, base_url=ISSUER).data == b""
@@ -95,7 +95,7 @@ def test_odd_ids_are_absent_and_no_mistake_of_ours(town: Town) -> None:
     for odd in ODD:
         for path in (f"/privacy/services/{odd}", f"/privacy/services/{odd}/withdrawn"):
             assert jun.get(path).status_code in (308, 404), path
-        for path in (f"/account/sessions/{odd}/end", f"/privacy/services/{odd}/withdraw"):
+        for path in (f"/account/devices/{odd}/end", f"/privacy/services/{odd}/withdraw"):
             assert post(jun, path).status_code in (308, 404), path
         for name in ("flow", "token", "before", "lang", "next"):
             for path in (

@@ -14,12 +14,12 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from sqlalchemy import delete, update
 
-from idp.accounts.models import Resident
+from idp.accounts.models import ContactPoint, Resident
 from idp.app import create_app
-from idp.login import passkeys, throttle
-from idp.login.models import BrowserSession, Budget, Challenge, Passkey, Password
-from idp.messaging.models import Message
-from idp.messaging.service import open_mail
+from idp.login import passkeys
+from idp.login.budgets.models import Budget
+from idp.login.budgets.rules import PLANS
+from idp.login.models import BrowserSession, Challenge, Passkey, Password
 from idp.settings import ServerSettings
 from idp.upkeep import purge
 from tests.support.authenticator import Authenticator, b64, unb64
@@ -34,6 +34,7 @@ from tests.support.passkeys import (
     options,
     sign_in,
 )
+from tests.support.told import told
 from tests.support.town import ISSUER, Proof, code_of, hidden_fields, make_town
 
 if TYPE_CHECKING:
@@ -52,12 +53,6 @@ def claims(town: Town, id_token: str) -> dict[str, Any]:
     return found
 
 
-def mails(town: Town) -> list[tuple[str, str, str]]:
-    """Name, address and text of each mail that waits."""
-    opened = [(message.name, open_mail(town.context.vault, message)) for message in town.rows(Message)]
-    return [(name, mail.to, mail.text) for name, mail in opened]
-
-
 # --- signing in ---
 
 
@@ -71,7 +66,7 @@ def test_a_resident_signs_in_with_a_passkey_alone(town: Town, synced: bool, amr:
     assert (answer.status_code, answer.headers["Location"]) == (303, "/account")
     assert "Maria Okafor" in browser.get("/account").text
     (begun,) = [row for row in town.rows(BrowserSession) if row.ended_at is None]
-    assert (begun.resident_id, begun.acr, begun.amr) == (town.maria.resident_id, "strong", amr)
+    assert (begun.resident_id, begun.acr, begun.amr) == (town.maria.resident_id, "phr", amr)
     assert sign_in(town.browser(), device).status_code == 303, "and again"
 
 
@@ -88,9 +83,9 @@ def test_a_partner_learns_how_strong_the_sign_in_was(town: Town) -> None:
         answer = browser.follow(browser.allow())
     tokens = town.redeem(town.tax, code_of(answer), proof).json
     said = claims(town, tokens["id_token"])
-    assert (said["acr"], said["amr"]) == ("strong", ["hwk", "user"])
+    assert (said["acr"], said["amr"]) == ("phr", ["hwk", "user"])
     assert said["auth_time"] == int(town.clock())
-    assert "strong" in browser.get("/.well-known/openid-configuration").json["acr_values_supported"]
+    assert "phr" in browser.get("/.well-known/openid-configuration").json["acr_values_supported"]
 
 
 def test_a_password_stays_basic_where_there_is_a_passkey(town: Town) -> None:
@@ -195,8 +190,8 @@ def test_options_name_nobody_and_ask_for_a_verified_person(town: Town) -> None:
 def test_options_for_a_new_passkey_say_what_it_must_be(town: Town) -> None:
     """Discoverable, the person verified, no attestation, none that the resident has already (§5.4)."""
     browser, device = town.browser(), Authenticator()
-    browser.sign_in(town.maria)
-    add_passkey(browser, device)
+    enrol(browser, town.maria, device)
+    sign_in(browser, device)
     found = options(browser, ADD, new_page(browser))
     assert found["rp"] == {"id": HOST, "name": "Riverton"}
     assert found["user"]["name"] == "maria@example.org"
@@ -223,7 +218,7 @@ def test_what_is_kept_of_a_passkey(town: Town) -> None:
     assert row.public_key == device.credentials[0].cose
     assert b"Marias" not in row.name
     sign_in(browser, device)
-    page = browser.get("/account").text
+    page = browser.get("/account/sign-in").text
     assert "Marias Telefon" in page
     assert "On all your devices" in page
 
@@ -235,7 +230,8 @@ def test_a_resident_may_have_several(town: Town) -> None:
     for number, device in enumerate(devices):
         town.clock.advance(1)
         add_passkey(browser, device, f"Device {number}")
-    page = browser.get("/account").text
+        sign_in(browser, device)
+    page = browser.get("/account/sign-in").text
     assert page.index("Device 0") < page.index("Device 1")
     assert [sign_in(town.browser(), device).status_code for device in devices] == [303, 303]
 
@@ -243,23 +239,38 @@ def test_a_resident_may_have_several(town: Town) -> None:
 def test_adding_and_removing_ask_who_did_not_sign_in_lately_to_do_so_again(town: Town) -> None:
     """ASVS 7.5.1: an unlocked telephone on a table is not enough to add a key of one's own."""
     browser, device = town.browser(), Authenticator()
-    browser.sign_in(town.maria)
-    add_passkey(browser, device)
+    enrol(browser, town.maria, device)
+    sign_in(browser, device)
     (row,) = town.rows(Passkey)
     fields = new_page(browser)
     town.clock.advance(301)
     again = browser.get(f"{ADD}/new")
-    assert again.headers["Location"] == f"/login?again=1&next={ADD}/new"
-    assert browser.post(f"{ADD}/options", fields).headers["Location"] == "/login?again=1&next=/account"
+    assert again.headers["Location"] == f"/login?again=1&wanted=phr&next={ADD}/new"
+    posted = browser.post(f"{ADD}/options", fields)
+    assert posted.headers["Location"] == "/login?again=1&wanted=phr&next=/account/sign-in"
     assert browser.post(f"{ADD}/{row.id}/remove", fields).status_code == 303
     assert hand_over(browser, ADD, fields, "", name="Key").headers["Location"] == f"{ADD}/new"
     assert len(town.rows(Passkey)) == 1
     page = browser.follow(again)
     assert "sign in once more" in page.text
-    answer = browser.submit("/login", username="maria", password=town.maria.password)
+    answer = sign_in(browser, device, again.headers["Location"])
     assert answer.headers["Location"] == f"{ADD}/new"
     assert browser.follow(answer).status_code == 200
     assert browser.post(f"{ADD}/options", fields).status_code == 200
+
+
+def test_a_stolen_password_adds_no_passkey_beside_one(town: Town) -> None:
+    """Changes need all that the resident signs in with: after the password the passkey is still asked for (K27)."""
+    device, thief = Authenticator(), town.browser()
+    enrol(town.browser(), town.maria, device)
+    thief.get("/login")
+    assert thief.sign_in(town.maria).status_code == 303
+    page = thief.follow(thief.get(f"{ADD}/new"))
+    assert "sign in once more" in page.text
+    answer = thief.submit("/login", username="maria", password=town.maria.password)
+    page = thief.follow(answer)
+    assert "To go on, use a passkey of yours" in page.text
+    assert thief.get(f"{ADD}/new").status_code == 303
 
 
 def test_whoever_has_a_passkey_proves_themselves_with_it_again(town: Town) -> None:
@@ -315,8 +326,9 @@ def test_nobody_has_more_passkeys_than_a_person_needs(town: Town, monkeypatch: p
     monkeypatch.setattr(passkeys, "LIMIT", 2)
     browser = town.browser()
     browser.sign_in(town.maria)
-    for _ in range(2):
-        add_passkey(browser, Authenticator())
+    for device in (Authenticator(), Authenticator()):
+        add_passkey(browser, device)
+        sign_in(browser, device)
     fields = new_page(browser)
     answer = hand_over(
         browser, ADD, fields, Authenticator().create(options(browser, ADD, fields)), name="Third"
@@ -338,7 +350,7 @@ def test_a_passkey_gets_another_name(town: Town) -> None:
     assert "Old name" in page
     assert "Not used yet" in page
     answer = browser.submit(f"{ADD}/{row.id}", name="  Blue   key ")
-    assert answer.headers["Location"] == "/account?done=passkey-renamed"
+    assert answer.headers["Location"] == "/account/sign-in?done=passkey-renamed"
     page = browser.follow(answer).text
     assert "Blue key" in page
     assert "Old name" not in page
@@ -348,12 +360,12 @@ def test_a_passkey_gets_another_name(town: Town) -> None:
 
 def test_a_removed_passkey_opens_nothing(town: Town) -> None:
     browser, device = town.browser(), Authenticator()
-    browser.sign_in(town.maria)
-    add_passkey(browser, device)
+    enrol(browser, town.maria, device)
+    sign_in(browser, device)
     (row,) = town.rows(Passkey)
     browser.get(f"{ADD}/{row.id}")
     answer = browser.submit(f"{ADD}/{row.id}/remove")
-    assert answer.headers["Location"] == "/account?done=passkey-removed"
+    assert answer.headers["Location"] == "/account/sign-in?done=passkey-removed"
     assert "The passkey is removed" in browser.follow(answer).text
     assert town.rows(Passkey) == []
     assert sign_in(town.browser(), device).status_code == 422
@@ -361,13 +373,15 @@ def test_a_removed_passkey_opens_nothing(town: Town) -> None:
 
 
 def test_the_last_way_in_is_never_removed(town: Town) -> None:
-    """A resident without a password keeps one passkey at least."""
+    """A resident without a password and an address keeps one passkey at least."""
     browser, devices = town.browser(), [Authenticator(), Authenticator()]
     browser.sign_in(town.maria)
     for device in devices:
         add_passkey(browser, device)
+        sign_in(browser, device)
     with town.context.database.transaction() as session:
         session.execute(delete(Password).where(Password.resident_id == town.maria.resident_id))
+        session.execute(delete(ContactPoint).where(ContactPoint.resident_id == town.maria.resident_id))
     answers = []
     for row in town.rows(Passkey):
         browser.get(f"{ADD}/{row.id}")
@@ -377,31 +391,53 @@ def test_the_last_way_in_is_never_removed(town: Town) -> None:
     assert len(town.rows(Passkey)) == 1
 
 
-def test_the_owner_is_told_by_mail(town: Town) -> None:
+def test_a_change_signs_out_whoever_else_had_got_in(town: Town) -> None:
+    """identity.md: other sessions and the tokens that outlive them die with every change of a credential."""
+    tokens = town.tokens(town.library, town.maria, "openid offline_access")
+    stranger, browser, device = town.browser(), town.browser(), Authenticator()
+    stranger.sign_in(town.maria)
+    browser.sign_in(town.maria)
+    add_passkey(browser, device)
+    assert stranger.get("/account").status_code == 303
+    assert browser.get("/account").status_code == 200
+    assert town.refresh(town.library, tokens["refresh_token"]).json["error"] == "invalid_grant"
+    sign_in(browser, device)
+    stranger.get("/login")
+    stranger.sign_in(town.maria)
+    (row,) = town.rows(Passkey)
+    browser.get(f"{ADD}/{row.id}")
+    assert browser.submit(f"{ADD}/{row.id}/remove").status_code == 303
+    assert stranger.get("/account").status_code == 303
+    assert browser.get("/account").status_code == 200
+
+
+def test_the_owner_is_told_on_every_channel(town: Town) -> None:
     """identity.md: every change of a credential is told on the other channels; a name that a thief chose is not."""
-    browser = town.browser()
+    browser, device = town.browser(), Authenticator()
     browser.http.environ_base["HTTP_USER_AGENT"] = "Mozilla/5.0 (Windows NT 10.0) Firefox/150.0"
     browser.sign_in(town.maria)
-    add_passkey(browser, Authenticator(), "call 555-0100 now")
+    add_passkey(browser, device, "call 555-0100 now")
+    sign_in(browser, device)
     (row,) = town.rows(Passkey)
     browser.get(f"{ADD}/{row.id}")
     browser.submit(f"{ADD}/{row.id}/remove")
-    found = mails(town)
-    assert [(name, to) for name, to, _ in found] == [
+    found = [one for one in told(town) if one.name.startswith("passkey_")]
+    assert [(one.name, one.to) for one in found] == [
         ("passkey_added", town.maria.email),
         ("passkey_removed", town.maria.email),
     ]
-    for _, _, text in found:
-        assert "on 15 Jan 2027, 08:00, with Firefox, Windows" in text
-        assert f"{ISSUER}/account" in text
-        assert "555" not in text
+    for one in found:
+        assert one.values["device"] == "Firefox, Windows"
+        assert one.values["at"] == int(town.clock())
+        assert one.link.startswith("/account")
+        assert "555" not in str(one.values)
 
 
 def test_a_message_can_be_read_in_another_language(town: Town) -> None:
     """The language links of a page that a form led to open a page, not an error."""
-    browser = town.browser()
-    browser.sign_in(town.maria)
-    add_passkey(browser, Authenticator())
+    browser, device = town.browser(), Authenticator()
+    enrol(browser, town.maria, device)
+    sign_in(browser, device)
     (row,) = town.rows(Passkey)
     leads = {
         f"{SIGN_IN}?next=/privacy&lang=fr": "/login?next=/privacy&lang=fr",
@@ -420,7 +456,7 @@ def test_failed_ceremonies_use_up_the_budget_of_their_source(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """K26: counted before anything is verified; passkeys have a budget of their own, and success gives it back."""
-    monkeypatch.setattr(throttle, "PASSKEYS_PER_SOURCE", throttle.Limit("passkey-source", 3, 900))
+    monkeypatch.setitem(PLANS, "passkey", replace(PLANS["passkey"], source=3))
     device = Authenticator()
     enrol(town.browser(), town.maria, device)
     stranger = Authenticator()
@@ -468,7 +504,7 @@ def test_the_domain_of_passkeys(
         token = hidden_fields(page.text, "/login")
         assert client.post(SIGN_IN, data=token, base_url=server["issuer"]).status_code == 404
         configuration = client.get("/.well-known/openid-configuration", base_url=server["issuer"]).json
-        assert configuration["acr_values_supported"] == ["basic"]
+        assert configuration["acr_values_supported"] == ["basic", "strong"]
     else:
         fields = hidden_fields(page.text, SIGN_IN)
         found = client.post(f"{SIGN_IN}/options", data=fields, base_url=server["issuer"]).json

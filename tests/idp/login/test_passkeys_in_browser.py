@@ -114,7 +114,7 @@ def test_a_resident_adds_a_passkey_and_signs_in_with_it_to_a_partner(
     page.get_by_role("button", name="Allow", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Thank you, your report has arrived")
     told = riverton.streets.visits[-1].id_token
-    assert (told["acr"], told["amr"]) == ("strong", ["hwk", "user"])
+    assert (told["acr"], told["amr"]) == ("phr", ["hwk", "user"])
 
 
 @pytest.mark.parametrize("person", ["samuel.reyes"], indirect=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import argon2
@@ -81,7 +82,7 @@ def test_a_page_that_needs_a_resident_comes_back_to_itself(town: Town) -> None:
         )
     token = browser.get("/signup").text.partition('name="csrf_token" value="')[2].partition('"')[0]
     for path, after in (
-        ("/account/sessions/x/end", "/account"),
+        ("/account/devices/x/end", "/account"),
         ("/privacy/services/library/withdraw", "/privacy"),
     ):
         browser.http.delete_cookie("__Host-denizen-session", domain="id.riverton.example")
@@ -95,10 +96,7 @@ def test_a_password_made_with_weaker_parameters_is_made_anew_at_the_next_sign_in
     """Raising the cost reaches every resident who comes by; a wrong guess changes nothing."""
     stronger = PasswordSettings(iterations=3)
     passwords = Passwords(stronger, town.context.vault.subkey("password-pepper"))
-    town.app.extensions["denizen.login"] = type(town.app.extensions["denizen.login"])(
-        passwords,
-        *(getattr(town.app.extensions["denizen.login"], n) for n in ("describe", "cancel", "signed_in")),
-    )
+    town.app.extensions["denizen.login"] = replace(town.app.extensions["denizen.login"], passwords=passwords)
 
     def kept() -> str:
         return next(row.hash for row in town.rows(Password) if row.resident_id == town.maria.resident_id)

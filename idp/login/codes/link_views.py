@@ -1,0 +1,62 @@
+"""The link of a mail with a code, `/login/link`: a page that needs a click."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, g, render_template, request
+
+from idp.login import steps
+from idp.login.codes import links
+from idp.login.levels import Method, typical
+from idp.login.ports import ports
+from idp.login.settling import Goal
+from idp.web.context import context
+from idp.web.cookies import digest
+from idp.web.csrf import browser_id
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response
+
+bp = Blueprint("code_links", __name__)
+
+
+@bp.get("/login/link")
+def show() -> str | tuple[str, int]:
+    """Opening the link spends nothing and says no name."""
+    ctx = context()
+    token = request.args.get("token", "")
+    with ctx.database.reading() as session:
+        found = links.find(session, token, now=ctx.now())
+    if found is None:
+        return _over()
+    is_here = found.browser_hash == digest(browser_id())
+    flow = ports().describe(found.flow) if found.flow and is_here else None
+    g.form_targets = flow.form_targets if flow else ""
+    return render_template("ui/login_link.html", token=token, is_here=is_here)
+
+
+@bp.post("/login/link")
+def submit() -> Response | tuple[str, int]:
+    """Go on with the sign-in in this browser."""
+    ctx = context()
+    now = ctx.now()
+    with ctx.database.transaction() as session:
+        taken = links.take(
+            session,
+            request.form.get("token", ""),
+            browser=browser_id(),
+            move=ports().move,
+            now=now,
+        )
+        if taken is not None:
+            proof = typical(Method.EMAIL_CODE)
+            outcome = steps.settler(now=now).next(session, taken.attempt, proof, taken.resident_id)
+    if taken is None:
+        return _over()
+    attempt = taken.attempt
+    return steps.answer(outcome, Goal(attempt.flow_handle, attempt.next_path, attempt.wanted_acr))
+
+
+def _over() -> tuple[str, int]:
+    return render_template("ui/login_link_over.html"), 410

@@ -1,0 +1,220 @@
+"""Typing a code that was sent: `/login/email-code` and `/login/sms-code`.
+
+As the first step a name is typed, and every name leads to the same page. As the second one the code goes to the
+main contact point of whoever proved the password.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, redirect, render_template, request
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from idp.accounts.models import Resident
+from idp.accounts.service import find_resident
+from idp.login import budgets, devices, steps
+from idp.login.budgets import Guess, Limit
+from idp.login.codes import service
+from idp.login.codes.rules import LIVES_FOR, Channel, masked, normal_code
+from idp.login.codes.service import Letter
+from idp.login.devices import device_cookie
+from idp.login.levels import typical
+from idp.login.ports import ports
+from idp.login.rules import network_of
+from idp.login.settling import Failure
+from idp.login.texts import too_many
+from idp.web.context import context
+from idp.web.languages import current_language
+from idp.web.pages import incoming
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from idp.login.settling import Outcome
+    from idp.login.steps import Underway
+
+    Errors = list[tuple[str, str]]
+    Page = str | Response | tuple[str, int]
+
+bp = Blueprint("codes", __name__)
+
+#: Nobody's mailbox or phone is flooded through us.
+_PER_NAME = Limit("code-name", 5, 900)
+_PER_SOURCE = Limit("code-source", 40, 900)
+
+
+@bp.get("/login/email-code")
+def show_email() -> Page:
+    """Ask for the code that was sent by e-mail, or where to send one."""
+    return _show(Channel.EMAIL)
+
+
+@bp.post("/login/email-code")
+def submit_email() -> Page:
+    """Send a code, or check one."""
+    return _submit(Channel.EMAIL)
+
+
+@bp.get("/login/sms-code")
+def show_sms() -> Page:
+    """Ask for the code that was sent by text message, or where to send one."""
+    return _show(Channel.SMS)
+
+
+@bp.post("/login/sms-code")
+def submit_sms() -> Page:
+    """Send a code, or check one."""
+    return _submit(Channel.SMS)
+
+
+def _enter(channel: Channel) -> Underway | Response:
+    """The sign-in under way; where to go when a code is not what comes next (K27)."""
+    if ports().ways.page_of(channel.method) is None:
+        return redirect(steps.OTHER_WAYS, 303)  # the town sends no text messages
+    underway = steps.enter()
+    if isinstance(underway, Response) or not underway.attempt.proofs or channel.method in underway.offers:
+        return underway
+    return steps.go_on(underway.attempt.handle)
+
+
+def _show(channel: Channel) -> Page:
+    underway = _enter(channel)
+    if isinstance(underway, Response):
+        return underway
+    with context().database.reading() as session:
+        sent = service.waiting(session, underway.attempt.id_hash, channel, now=context().now())
+    asks_code = sent is not None and "fresh" not in request.args
+    return _page(underway, channel, asks_code=asks_code, errors=[])
+
+
+def _submit(channel: Channel) -> Page:
+    underway = _enter(channel)
+    if isinstance(underway, Response):
+        return underway
+    return _send(underway, channel) if "send" in request.form else _check(underway, channel)
+
+
+# --- sending ---
+
+
+def _send(underway: Underway, channel: Channel) -> Page:
+    typed = "" if underway.attempt.proofs else request.form.get("username", "")
+    if not underway.attempt.proofs and not typed.strip():
+        text = gettext("Enter your e-mail address or user name")
+        return _page(underway, channel, asks_code=False, errors=[("username", text)]), 422
+    ctx = context()
+    whose = (underway.attempt.resident_id or "") if underway.attempt.proofs else typed.strip().casefold()
+    source = network_of(incoming().remote_address)
+    if not budgets.take(ctx, (_PER_NAME, whose), (_PER_SOURCE, source), now=ctx.now()):
+        text = gettext("Too many codes were asked for. Wait 15 minutes, then try again.")
+        field = "" if underway.attempt.proofs else "username"
+        return _page(underway, channel, asks_code=False, errors=[(field, text)], typed=typed), 429
+    with ctx.database.transaction() as session:
+        letter = _letter(session, underway, channel, typed)
+        service.send(session, ctx, letter, language=current_language(), now=ctx.now())
+    return redirect(steps.address(channel.page, underway.attempt.handle), 303)
+
+
+def _letter(session: Session, underway: Underway, channel: Channel, typed: str) -> Letter:
+    """To whom a code goes. The same look-ups are made for every name."""
+    ctx, attempt = context(), underway.attempt
+    if attempt.proofs:
+        resident = session.get(Resident, attempt.resident_id)
+        found, name = underway.found.enrolled, attempt.resident_id or ""
+    else:
+        resident = find_resident(session, ctx.vault, typed, country=ctx.settings.accounts.country)
+        found, name = ports().ways.of(session, resident.id if resident else "").alone, typed
+    to = service.recipient(session, ctx.vault, resident, channel, typed)
+    is_wanted = resident is not None and resident.state == "active" and channel.method in found
+    return Letter(
+        attempt.id_hash,
+        channel,
+        resident,
+        to if is_wanted else None,
+        service.name_index(ctx.vault, name),
+        underway.flow.client_name if underway.flow else "",
+    )
+
+
+# --- checking ---
+
+
+def _check(underway: Underway, channel: Channel) -> Page:
+    code = normal_code(request.form.get("code", ""))
+    if code is None:
+        text = gettext("Enter the eight digits of the code")
+        return _page(underway, channel, asks_code=True, errors=[("code", text)]), 422
+    outcome = _spend(underway, channel, code)
+    if outcome is None:
+        text = gettext("The code is no longer valid. Ask for a new one.")
+        return _page(underway, channel, asks_code=True, errors=[("code", text)]), 422
+    if outcome is Failure.THROTTLED:
+        return _page(underway, channel, asks_code=True, errors=[("code", too_many())]), 429
+    if outcome is Failure.WRONG:
+        text = gettext("The code is not right")
+        return _page(underway, channel, asks_code=True, errors=[("code", text)]), 422
+    return steps.answer(outcome, underway.goal)
+
+
+def _spend(underway: Underway, channel: Channel, code: str) -> Outcome | None:
+    """Count the guess and the try, each committed before the code is looked at; None when no code is waited for."""
+    ctx, attempt = context(), underway.attempt
+    now = ctx.now()
+    with ctx.database.reading() as session:
+        sent = service.waiting(session, attempt.id_hash, channel, now=now)
+        guess = None if sent is None else _guess(session, channel, sent, now=now)
+    if guess is None:
+        with ctx.database.transaction() as session:
+            service.expire(session, now=now)
+        return None
+    if not budgets.spend(ctx, guess, now=now):
+        return Failure.THROTTLED
+    with ctx.database.transaction() as session:
+        kept = service.count_try(session, attempt.id_hash, channel, now=now)
+    if not service.is_right(ctx, attempt.id_hash, channel, kept, code) or kept is None:
+        return None if kept is None else Failure.WRONG
+    with ctx.database.transaction() as session:
+        whose = service.spend(session, attempt.id_hash, channel, kept, now=now)
+        if whose is None:
+            return Failure.WRONG
+        budgets.refund(ctx, guess, now=now, connection=session)
+        return steps.settler(now=now).next(session, attempt, typical(channel.method), whose)
+
+
+def _guess(session: Session, channel: Channel, sent: Any, *, now: int) -> Guess:
+    cookie = device_cookie(secure=context().settings.is_secure).read(request.cookies)
+    device = devices.known(session, cookie, sent.resident_id, now=now)
+    source = network_of(incoming().remote_address)
+    return Guess(channel.guess, sent.resident_id, bytes(sent.name_hash).hex(), source, device)
+
+
+# --- the page ---
+
+
+def _page(underway: Underway, channel: Channel, *, asks_code: bool, errors: Errors, typed: str = "") -> str:
+    attempt = underway.attempt
+    to = _shown_address(underway, channel) if attempt.proofs else ""
+    return render_template(
+        "ui/login_code.html",
+        client_name=underway.flow.client_name if underway.flow else None,
+        action=channel.page,
+        attempt=attempt.handle,
+        is_email=channel is Channel.EMAIL,
+        is_second=bool(attempt.proofs),
+        asks_code=asks_code,
+        to=to,
+        username=typed or (underway.flow.login_hint if underway.flow and not attempt.proofs else ""),
+        minutes=LIVES_FOR // 60,
+        errors=errors,
+    )
+
+
+def _shown_address(underway: Underway, channel: Channel) -> str:
+    """Where a code for the second step goes, as its owner knows it."""
+    ctx = context()
+    with ctx.database.reading() as session:
+        resident = session.get(Resident, underway.attempt.resident_id)
+        to = service.recipient(session, ctx.vault, resident, channel, "")
+    return masked(to) if to else ""

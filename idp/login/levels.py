@@ -1,0 +1,202 @@
+"""What was proved in a sign-in, what that is worth, and what is still owed; pure.
+
+A level is never more than its proofs are worth: what is unknown counts for nothing (NIST SP 800-63B-4 §2, OIDC
+Core §2 `acr`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+#: The acr values, lowest first: one factor; two factors; a passkey that verified its user, which cannot be phished.
+LEVELS = ("basic", "strong", "phr")
+BASIC, STRONG, PHR = LEVELS
+#: As much as a session's column holds.
+_AMR_LIMIT = 80
+
+
+class Method(StrEnum):
+    """How a resident proves who they are."""
+
+    PASSWORD = "password"  # noqa: S105 - a name
+    PASSKEY = "passkey"
+    TOTP = "totp"
+    EMAIL_CODE = "email-code"
+    SMS_CODE = "sms-code"
+    RECOVERY_CODE = "recovery-code"
+    CARD = "card"
+    PAPER_CODE = "paper-code"
+    UPSTREAM = "upstream"
+
+
+#: RFC 8176 §2. A passkey and a provider upstream say theirs themselves.
+_AMR: dict[Method, str] = {
+    Method.PASSWORD: "pwd",
+    Method.PASSKEY: "swk user",
+    Method.TOTP: "otp",
+    Method.EMAIL_CODE: "otp",
+    Method.SMS_CODE: "sms",
+    Method.RECOVERY_CODE: "otp",
+    Method.CARD: "pin",
+    Method.PAPER_CODE: "otp",
+    Method.UPSTREAM: "",
+}
+#: The most that one method is worth by itself; upstream providers are mapped by the operator.
+_MOST = {Method.PASSKEY: PHR, Method.UPSTREAM: PHR}
+#: Something known with something had: two factors. A code by mail counts with a password alone, because a mailbox
+#: is no possession; a card and its PIN are one factor, because the card can be copied.
+_PAIRS = frozenset(
+    {
+        (Method.PASSWORD, Method.TOTP),
+        (Method.PASSWORD, Method.SMS_CODE),
+        (Method.PASSWORD, Method.EMAIL_CODE),
+        (Method.PASSWORD, Method.RECOVERY_CODE),
+        (Method.PASSWORD, Method.PAPER_CODE),
+        (Method.CARD, Method.TOTP),
+        (Method.CARD, Method.SMS_CODE),
+        (Method.CARD, Method.RECOVERY_CODE),
+        (Method.CARD, Method.PAPER_CODE),
+    }
+)
+#: With what a sign-in can begin, in the order in which pages offer it.
+FIRST = (
+    Method.PASSKEY,
+    Method.PASSWORD,
+    Method.EMAIL_CODE,
+    Method.SMS_CODE,
+    Method.CARD,
+    Method.UPSTREAM,
+)
+#: What can follow, in the order in which pages offer it.
+_THEN = (
+    Method.TOTP,
+    Method.SMS_CODE,
+    Method.EMAIL_CODE,
+    Method.PAPER_CODE,
+    Method.PASSKEY,
+    Method.RECOVERY_CODE,
+    Method.PASSWORD,
+    Method.CARD,
+    Method.UPSTREAM,
+)
+#: For whoever has not got their second factor with them.
+STANDS_IN = frozenset({Method.RECOVERY_CODE})
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One thing that was proved: what it is worth by itself, its amr, and which credential it was (an id or "")."""
+
+    method: Method
+    level: str = BASIC
+    amr: str = ""
+    detail: str = ""
+
+
+def typical(method: Method) -> Proof:
+    """What proving a method is usually worth; an upstream provider only what its configuration says, so basic."""
+    return Proof(method, PHR if method is Method.PASSKEY else BASIC, _AMR[method])
+
+
+def rank(level: str) -> int:
+    """The place of a level among the known ones; -1 for one that is not known."""
+    return LEVELS.index(level) if level in LEVELS else -1
+
+
+def reaches(acr: str, wanted: str) -> bool:
+    """Whether a level is at least the wanted one; an unknown wanted one is reached by nothing."""
+    return wanted in LEVELS and rank(acr) >= rank(wanted)
+
+
+def level_of(proofs: Collection[Proof]) -> str:
+    """The level that these proofs reach together: one of `LEVELS`, or "" when they prove nothing."""
+    return max([*map(_alone, proofs), _together(proofs)], key=rank, default="")
+
+
+def _alone(proof: Proof) -> str:
+    most = _MOST.get(proof.method, BASIC)
+    return min(proof.level, most, key=rank) if proof.level in LEVELS else ""
+
+
+def _together(proofs: Collection[Proof]) -> str:
+    known = {proof.method for proof in proofs if proof.level in LEVELS}
+    return STRONG if any(pair <= known for pair in map(frozenset, _PAIRS)) else ""
+
+
+def amr_of(proofs: Collection[Proof]) -> str:
+    """The methods in RFC 8176's values, space-separated, each once; `mfa` where two factors were combined."""
+    in_order = sorted(proofs, key=lambda proof: list(Method).index(proof.method))
+    found = " ".join(proof.amr or _AMR[proof.method] for proof in in_order).split()
+    if _together(proofs):
+        found.append("mfa")
+    kept: list[str] = []
+    for value in dict.fromkeys(found):
+        if len(" ".join([*kept, value])) <= _AMR_LIMIT:
+            kept.append(value)
+    return " ".join(kept)
+
+
+def carried(acr: str, amr: str) -> tuple[Proof, ...]:
+    """What a session's acr and amr still prove when it is raised to a higher level: never more than its acr."""
+    said = amr.split()
+    known = [
+        method
+        for method, value in (
+            (Method.PASSWORD, "pwd"),
+            (Method.CARD, "pin"),
+            (Method.SMS_CODE, "sms"),
+        )
+        if value in said
+    ]
+    if acr == BASIC and len(known) == 1:
+        return (Proof(known[0], BASIC, amr),)
+    return (Proof(Method.UPSTREAM, acr, amr),) if acr in LEVELS else ()
+
+
+def is_enough(proved: Collection[Proof], owed: Collection[Method], wanted: str) -> bool:
+    """Whether a sign-in is complete. `owed` are the second factors that the resident's account always asks for.
+
+    One of them, or what stands in for it, is asked for whatever else was proved, but for a passkey or a provider
+    that has asked for two factors itself.
+    """
+    if not proved or (wanted and not reaches(level_of(proved), wanted)):
+        return False
+    if not owed or any(rank(_alone(proof)) >= rank(STRONG) for proof in proved):
+        return True
+    return any(proof.method in owed or proof.method in STANDS_IN for proof in proved)
+
+
+def needed_next(
+    proved: Collection[Proof],
+    enrolled: Collection[Method],
+    wanted: str,
+    owed: Collection[Method] = (),
+) -> tuple[Method, ...]:
+    """What can be offered towards what is still owed, the best first.
+
+    Empty when nothing is owed (`is_enough`), and when nothing that the resident has would do.
+    """
+    if not proved:
+        return tuple(method for method in FIRST if method in enrolled)
+    if is_enough(proved, owed, wanted):
+        return ()
+    done = {proof.method for proof in proved}
+    left = [method for method in _THEN if method in enrolled and method not in done]
+    if not is_enough(proved, owed, ""):
+        return tuple(m for m in left if m in owed or m in STANDS_IN or m is Method.PASSKEY)
+    return tuple(_towards(proved, left, wanted))
+
+
+def _towards(proved: Collection[Proof], left: Collection[Method], wanted: str) -> Iterable[Method]:
+    """What reaches the wanted level at once, or else with one more step."""
+
+    def get_there(*methods: Method) -> bool:
+        return reaches(level_of([*proved, *map(typical, methods)]), wanted)
+
+    at_once = [method for method in left if get_there(method)]
+    return at_once or [one for one in left if any(get_there(one, other) for other in left)]

@@ -1,0 +1,208 @@
+"""What a proof leads to: one more step, or the session. All within the transaction of the proof itself."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from idp.login import attempts, devices, sessions
+from idp.login.arrivals import tell_of_new_device
+from idp.login.levels import amr_of, is_enough, level_of
+from idp.web.cookies import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from idp.login.attempts import Attempt
+    from idp.login.levels import Proof
+    from idp.login.sessions import Place
+    from idp.login.ways import Ways
+    from idp.web.context import Context
+
+log = logging.getLogger("denizen.login")
+
+
+class Failure(Enum):
+    """Why nobody was signed in."""
+
+    WRONG = "wrong"
+    THROTTLED = "throttled"
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """A new session: its cookie value and whose it is, and by what the device is known from now on (None: by nothing).
+
+    `first_page`: a page of ours that comes before all others, or "".
+    """
+
+    cookie_value: str
+    resident_id: str
+    device_cookie: str | None = None
+    first_page: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Owing:
+    """Something was proved, and more is owed in this attempt."""
+
+    handle: str
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """The browser before us: its cookies, how its device is called, and where it stands."""
+
+    browser: str
+    session_cookie: str | None
+    device_cookie: str | None
+    device: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Where a sign-in leads: a partner's request or a page of ours, and the level that is wanted there."""
+
+    flow_handle: str = ""
+    next_path: str = ""
+    wanted_acr: str = ""
+
+
+Outcome = Success | Owing | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class _Proved:
+    """What a session begins with."""
+
+    resident_id: str
+    proofs: tuple[Proof, ...]
+    flow_handle: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Settler:
+    """Decides what a proof leads to, for one visitor at one instant."""
+
+    ctx: Context
+    ways: Ways
+    visitor: Visitor
+    #: Notes in a partner's request that its resident signed in for it: session, handle, instant.
+    note: Callable[[Any, str, int], None]
+    #: Notes that a resident has signed in: session, resident, instant; the page of ours that comes first, or "".
+    begun: Callable[[Any, str, int], str]
+    now: int
+
+    def first(self, session: Any, goal: Goal, proof: Proof, resident_id: str) -> Outcome:
+        """A proof outside any attempt. When it is enough, no attempt is ever kept."""
+        found = self.ways.of(session.connection(), resident_id)
+        if found.state != "active":
+            return Failure.WRONG
+        if is_enough((proof,), found.owed, goal.wanted_acr):
+            proved = _Proved(resident_id, (proof,), goal.flow_handle, self.visitor.place)
+            return self._begin_session(session, proved)
+        handle = attempts.begin(
+            session,
+            browser=self.visitor.browser,
+            flow_handle=goal.flow_handle,
+            next_path=goal.next_path,
+            wanted_acr=goal.wanted_acr,
+            is_shared=self.visitor.place.is_shared,
+            now=self.now,
+        )
+        attempt = attempts.find(session, handle, browser=self.visitor.browser, now=self.now)
+        assert attempt is not None
+        attempts.prove(session, attempt, proof, resident_id, now=self.now)
+        return Owing(handle)
+
+    def next(self, session: Any, attempt: Attempt, proof: Proof, resident_id: str) -> Outcome:
+        """One more proof in an attempt."""
+        try:
+            attempts.prove(session, attempt, proof, resident_id, now=self.now)
+        except attempts.AnotherResident:
+            log.info("sign-in refused reason=the proof is another resident's, or the attempt has ended")
+            return Failure.WRONG
+        if self.visitor.place.is_shared and not attempt.is_shared:
+            attempts.share(session, attempt)
+        return self.settle(session, attempt.handle)
+
+    def settle(self, session: Any, handle: str) -> Outcome:
+        """Work out from rows alone what is owed; begin the session when nothing is, by one conditional write."""
+        attempt = attempts.find(session, handle, browser=self.visitor.browser, now=self.now)
+        if attempt is None or attempt.resident_id is None:
+            return Failure.WRONG
+        found = self.ways.of(session, attempt.resident_id)
+        if found.state != "active":
+            return Failure.WRONG
+        if not is_enough(attempt.proofs, found.owed, attempt.wanted_acr):
+            return Owing(handle)
+        is_gone = attempt.raised_since is not None and not self._has_session_of(session, attempt.resident_id)
+        if is_gone or not attempts.end(session, attempt.id_hash, now=self.now):
+            return Failure.WRONG
+        place = replace(self.visitor.place, is_shared=self.visitor.place.is_shared or attempt.is_shared)
+        proved = _Proved(attempt.resident_id, attempt.proofs, attempt.flow_handle, place)
+        if attempt.raised_since is None:
+            return self._begin_session(session, proved)
+        risen = self._rise(session, proved, attempt.raised_since)
+        return Success(risen, proved.resident_id, None) if risen else Failure.WRONG
+
+    def _has_session_of(self, session: Any, resident_id: str) -> bool:
+        """Whether the session that is to be raised lives still."""
+        cookie, settings = self.visitor.session_cookie, self.ctx.settings.sessions
+        found = sessions.peek(session, cookie, settings=settings, now=self.now) if cookie else None
+        return found is not None and found.resident_id == resident_id
+
+    def _begin_session(self, session: Any, proved: _Proved) -> Success:
+        """A session of its own, and the end of the one that this browser had (K18)."""
+        # The connection itself runs statements in half the time that a session takes over them.
+        connection = session.connection()
+        if self.visitor.session_cookie:
+            sessions.end(connection, digest(self.visitor.session_cookie), now=self.now)
+        cookie_value = sessions.begin(
+            connection,
+            proved.resident_id,
+            amr=amr_of(proved.proofs),
+            acr=level_of(proved.proofs),
+            device=self.visitor.device,
+            settings=self.ctx.settings.sessions,
+            place=proved.place,
+            vault=self.ctx.vault,
+            now=self.now,
+        )
+        if proved.flow_handle:
+            self.note(connection, proved.flow_handle, self.now)
+        first_page = self.begun(session, proved.resident_id, self.now)
+        known_by = self._know_device(session, proved.resident_id, proved.place)
+        return Success(cookie_value, proved.resident_id, known_by, first_page)
+
+    def _rise(self, session: Any, proved: _Proved, raised_since: int) -> str | None:
+        """The session of this browser under a new cookie value; None when there is none of this resident any more.
+
+        It is no younger than what it proved before: auth_time says nothing that is too good.
+        """
+        if not self.visitor.session_cookie:
+            return None
+        return sessions.rise(
+            session,
+            digest(self.visitor.session_cookie),
+            proved.resident_id,
+            amr=amr_of(proved.proofs),
+            acr=level_of(proved.proofs),
+            authenticated_at=raised_since,
+            settings=self.ctx.settings.sessions,
+            now=self.now,
+        )
+
+    def _know_device(self, session: Any, resident_id: str, place: Place) -> str | None:
+        """Know this device again, unless others use it as well; a new one is told."""
+        label, cookie = self.visitor.device, self.visitor.device_cookie
+        found = None
+        if not place.is_shared:
+            found = devices.remember(session, cookie, resident_id, label=label, now=self.now)
+        if found is None or found.is_new:
+            tell_of_new_device(session, self.ctx, resident_id, device=label, place=place, now=self.now)
+        return found.cookie_value if found else None

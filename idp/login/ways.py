@@ -1,0 +1,85 @@
+"""What ways to sign in a resident has: asked of the database in one statement, from what each factor says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BindParameter, bindparam, select
+
+from idp.accounts.models import Resident
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement
+
+    from idp.login.levels import Method
+
+#: Stands for the resident in what a factor says of itself.
+RESIDENT: BindParameter[str] = bindparam("resident_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One factor. `page` is where it is proved; `has` and `owed` are conditions in which `RESIDENT` stands.
+
+    `has`: whether the resident can use it. `owed`: whether the account always asks for it as a second factor.
+    `alone`: whether it can be the only thing proved, and so counts when the last way in must not be removed.
+    """
+
+    method: Method
+    page: str
+    has: ColumnElement[bool]
+    owed: ColumnElement[bool] | None = None
+    alone: ColumnElement[bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A resident's ways in, as they are now. `state` is the account's."""
+
+    state: str
+    enrolled: frozenset[Method]
+    owed: frozenset[Method]
+    alone: frozenset[Method]
+
+
+NOBODY = Found("", frozenset(), frozenset(), frozenset())
+
+
+@dataclass(frozen=True)
+class Ways:
+    """Every factor of the town."""
+
+    all: Sequence[Way]
+
+    @cached_property
+    def _asked(self) -> list[tuple[str, Method, Any]]:
+        """What is asked of the database, in the order of the answer: (has, owed or alone), of which method, the condition."""
+        kinds = ("has", "owed", "alone")
+        found = [(kind, way.method, getattr(way, kind)) for way in self.all for kind in kinds]
+        return [one for one in found if one[2] is not None]
+
+    @cached_property
+    def _statement(self) -> Any:
+        columns = [
+            condition.label(f"{kind}_{method.name.lower()}") for kind, method, condition in self._asked
+        ]
+        return select(Resident.state.label("resident_state"), *columns).where(Resident.id == RESIDENT)
+
+    def of(self, connection: Any, resident_id: str) -> Found:
+        """What this resident has; nothing when there is no such resident."""
+        row = connection.execute(self._statement, {"resident_id": resident_id}).first()
+        if row is None:
+            return NOBODY
+        found: dict[str, list[Method]] = {"has": [], "owed": [], "alone": []}
+        for (kind, method, _), is_so in zip(self._asked, row[1:], strict=True):
+            if is_so:
+                found[kind].append(method)
+        return Found(row[0], *(frozenset(methods) for methods in found.values()))
+
+    def page_of(self, method: Method) -> str | None:
+        """Where a method is proved, if the town has it."""
+        return next((way.page for way in self.all if way.method is method), None)

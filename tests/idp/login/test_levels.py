@@ -1,0 +1,156 @@
+"""What proofs are worth: never more than they are, whatever is combined, and nothing for what is unknown."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from idp.login.levels import (
+    LEVELS,
+    Method,
+    Proof,
+    amr_of,
+    carried,
+    is_enough,
+    level_of,
+    needed_next,
+    rank,
+    reaches,
+    typical,
+)
+
+M = Method
+METHODS = st.sampled_from(list(Method))
+SAID = st.sampled_from([*LEVELS, "", "gold", "PHR", "basic strong"])
+PROOFS = st.lists(
+    st.builds(Proof, METHODS, SAID, st.sampled_from(["", "pwd", "otp", "sms mfa", "x" * 90])), max_size=5
+)
+KNOWN = {M.PASSWORD, M.CARD}
+HAD = {M.TOTP, M.SMS_CODE, M.RECOVERY_CODE, M.PAPER_CODE, M.EMAIL_CODE}
+
+
+@pytest.mark.parametrize(
+    ("methods", "level"),
+    [
+        ([], ""),
+        ([M.PASSWORD], "basic"),
+        ([M.EMAIL_CODE], "basic"),
+        ([M.SMS_CODE], "basic"),
+        ([M.CARD], "basic"),
+        ([M.UPSTREAM], "basic"),
+        ([M.PASSWORD, M.TOTP], "strong"),
+        ([M.PASSWORD, M.SMS_CODE], "strong"),
+        ([M.PASSWORD, M.EMAIL_CODE], "strong"),
+        ([M.PASSWORD, M.RECOVERY_CODE], "strong"),
+        ([M.CARD, M.PAPER_CODE], "strong"),
+        ([M.CARD, M.EMAIL_CODE], "basic"),
+        ([M.EMAIL_CODE, M.SMS_CODE], "basic"),
+        ([M.EMAIL_CODE, M.TOTP], "basic"),
+        ([M.TOTP, M.RECOVERY_CODE], "basic"),
+        ([M.PASSKEY], "phr"),
+        ([M.PASSWORD, M.PASSKEY], "phr"),
+    ],
+)
+def test_what_each_combination_is_worth(methods: list[Method], level: str) -> None:
+    """identity.md's table; a mailbox is no possession, a card can be copied, a PIN and a card are one factor."""
+    assert level_of([typical(method) for method in methods]) == level
+
+
+@given(PROOFS)
+def test_a_level_is_never_more_than_its_proofs_are_worth(proofs: list[Proof]) -> None:
+    """identity.md: acr says what was proved, never more. `phr` needs a passkey or a provider mapped to it; `strong` two factors."""
+    level = level_of(proofs)
+    worth = [proof for proof in proofs if proof.level in LEVELS]
+    methods = {proof.method for proof in worth}
+    assert level in ("", *LEVELS)
+    if not worth:
+        assert level == ""
+    alone = {proof.level for proof in worth if proof.method in (M.PASSKEY, M.UPSTREAM)}
+    if level == "phr":
+        assert "phr" in alone
+    if level == "strong":
+        assert "strong" in alone or (methods & KNOWN and methods & HAD)
+
+
+@given(PROOFS, PROOFS)
+def test_one_more_proof_never_lowers_the_level(proofs: list[Proof], more: list[Proof]) -> None:
+    assert rank(level_of([*proofs, *more])) >= rank(level_of(proofs))
+
+
+@given(PROOFS, st.text(max_size=8))
+def test_an_unknown_level_is_reached_by_nothing(proofs: list[Proof], wanted: str) -> None:
+    """Fail closed: whatever a partner calls a level, it is not met by guessing."""
+    if wanted not in LEVELS:
+        assert not reaches(level_of(proofs), wanted)
+        assert wanted == "" or not is_enough(proofs, (), wanted)
+
+
+@given(PROOFS)
+def test_methods_are_said_once_and_fit_their_column(proofs: list[Proof]) -> None:
+    """RFC 8176: a set of values; `mfa` only where two factors were combined here or a provider said so."""
+    said = amr_of(proofs).split()
+    assert len(said) == len(set(said))
+    assert len(amr_of(proofs)) <= 80
+    methods = {proof.method for proof in proofs if proof.level in LEVELS}
+    if "mfa" in said and not any("mfa" in proof.amr for proof in proofs):
+        assert methods & KNOWN
+        assert methods & HAD
+
+
+@given(SAID, st.sampled_from(["pwd", "pwd otp mfa", "hwk user", "otp", "sms", "pin", "pwd pin", ""]))
+def test_a_session_carries_over_no_more_than_its_own_level(acr: str, amr: str) -> None:
+    assert rank(level_of(carried(acr, amr))) <= rank(acr)
+    assert set(amr_of(carried(acr, amr)).split()) <= set(amr.split())
+
+
+def test_a_password_carried_over_counts_as_one() -> None:
+    """Step-up: who signed in by password owes the second factor alone."""
+    proofs = carried("basic", "pwd")
+    assert needed_next(proofs, {M.PASSWORD, M.TOTP}, "strong") == (M.TOTP,)
+    assert level_of([*proofs, typical(M.TOTP)]) == "strong"
+    assert amr_of([*proofs, typical(M.TOTP)]) == "pwd otp mfa"
+
+
+@given(
+    st.lists(METHODS, max_size=4, unique=True),
+    st.frozensets(METHODS),
+    st.frozensets(st.sampled_from([M.TOTP, M.SMS_CODE, M.EMAIL_CODE, M.PAPER_CODE])),
+    st.sampled_from(["", *LEVELS, "gold"]),
+)
+def test_what_is_offered_leads_on_and_the_resident_has_it(
+    proved: list[Method], enrolled: frozenset[Method], owed: frozenset[Method], wanted: str
+) -> None:
+    """Never a page that cannot help, never one for what was proved, nothing once it is enough."""
+    enrolled |= owed
+    proofs = [typical(method) for method in proved]
+    offered = needed_next(proofs, enrolled, wanted, owed)
+    assert set(offered) <= enrolled - set(proved)
+    if proofs and is_enough(proofs, owed, wanted):
+        assert offered == ()
+    if proofs and not is_enough(proofs, owed, ""):
+        for method in offered:
+            assert is_enough([*proofs, typical(method)], owed, "")
+
+
+@pytest.mark.parametrize("first", [M.PASSWORD, M.EMAIL_CODE, M.SMS_CODE, M.CARD, M.UPSTREAM])
+@pytest.mark.parametrize("other", [None, M.EMAIL_CODE, M.SMS_CODE, M.PASSWORD])
+def test_an_enrolled_second_factor_is_owed_after_everything_but_a_passkey(
+    first: Method, other: Method | None
+) -> None:
+    """K27: nothing replaces it but a recovery code, not even another code that makes two factors."""
+    proofs = [typical(one) for one in {first, other} if one is not None]
+    enrolled = {M.PASSWORD, M.EMAIL_CODE, M.SMS_CODE, M.CARD, M.TOTP, M.RECOVERY_CODE, M.PASSKEY}
+    assert not is_enough(proofs, {M.TOTP}, "")
+    assert needed_next(proofs, enrolled, "", {M.TOTP}) == (M.TOTP, M.PASSKEY, M.RECOVERY_CODE)
+    for method in (M.TOTP, M.RECOVERY_CODE, M.PASSKEY):
+        assert is_enough([*proofs, typical(method)], {M.TOTP}, "")
+
+
+def test_a_way_of_two_steps_is_found() -> None:
+    """After a code by mail alone, strong needs the password and what follows it."""
+    enrolled = {M.PASSWORD, M.EMAIL_CODE, M.TOTP}
+    assert needed_next([typical(M.UPSTREAM)], enrolled, "strong") == (M.TOTP, M.EMAIL_CODE, M.PASSWORD)
+    assert needed_next([typical(M.EMAIL_CODE)], enrolled, "strong") == (M.PASSWORD,)
+    assert needed_next([typical(M.PASSWORD)], {M.PASSWORD}, "strong") == ()
+    assert needed_next([typical(M.PASSWORD), typical(M.TOTP)], enrolled, "phr") == ()
