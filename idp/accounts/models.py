@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    false,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.db import Base
@@ -28,6 +38,9 @@ class Resident(Base):
     language: Mapped[str] = mapped_column(String(8), comment="Language of messages. pii=no")
     created_at: Mapped[int] = mapped_column(BigInteger, comment="When the account began. pii=no")
     changed_at: Mapped[int] = mapped_column(BigInteger, comment="When an attribute changed last. pii=no")
+    signed_in_at: Mapped[int | None] = mapped_column(
+        BigInteger, index=True, comment="When they signed in last. pii=no"
+    )
 
 
 class Attribute(Base):
@@ -65,6 +78,14 @@ class ContactPoint(Base):
             sqlite_where=text("signs_in"),
             postgresql_where=text("signs_in"),
         ),
+        Index(
+            "uq_accounts_contact_point_main",
+            "resident_id",
+            "kind",
+            unique=True,
+            sqlite_where=text("is_main"),
+            postgresql_where=text("is_main"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(22), primary_key=True, comment="Random id. pii=no")
@@ -75,5 +96,23 @@ class ContactPoint(Base):
     value: Mapped[SealedBytes] = mapped_column(Sealed, comment="The address, sealed. pii=yes")
     value_index: Mapped[bytes] = mapped_column(LargeBinary, comment="Blind index of the normal form. pii=no")
     signs_in: Mapped[bool] = mapped_column(Boolean, comment="Whether it works as a user name. pii=no")
+    is_main: Mapped[bool] = mapped_column(
+        Boolean, server_default=false(), comment="Whether services are told this one of its kind. pii=no"
+    )
     verified_at: Mapped[int | None] = mapped_column(BigInteger, comment="When it was confirmed. pii=no")
     created_at: Mapped[int] = mapped_column(BigInteger, comment="When it was given. pii=no")
+
+
+class NotMeLink(Base):
+    """A "This wasn't me" link of a notice: it freezes the account, once. Only its hash is kept."""
+
+    __tablename__ = "accounts_not_me_link"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    link_hash: Mapped[bytes] = mapped_column(
+        LargeBinary, primary_key=True, comment="SHA-256 of the link. pii=no"
+    )
+    resident_id: Mapped[str] = mapped_column(String(22), index=True, comment="Whose account. pii=no")
+    created_at: Mapped[int] = mapped_column(BigInteger, comment="When the notice was written. pii=no")
+    expires_at: Mapped[int] = mapped_column(BigInteger, index=True, comment="When the link ends. pii=no")
+    spent_at: Mapped[int | None] = mapped_column(BigInteger, comment="When it was used. pii=no")

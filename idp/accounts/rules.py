@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
+
 _EMAIL = re.compile(
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}"
 )
@@ -34,6 +37,40 @@ def normal_username(text: str) -> str | None:
     if not text.isascii():  # before lower(), which makes a plain k of the Kelvin sign (K24)
         return None
     return text.lower() if _USERNAME.fullmatch(text.lower()) else None
+
+
+#: Numbers that cost whoever calls or writes to them: nobody is reached there, but somebody earns.
+_COSTLY = (
+    PhoneNumberType.PREMIUM_RATE,
+    PhoneNumberType.SHARED_COST,
+    PhoneNumberType.UAN,
+    PhoneNumberType.PAGER,
+    PhoneNumberType.VOICEMAIL,
+)
+PHONE_LIMIT = 30
+
+
+def normal_phone(text: str, country: str = "") -> str | None:
+    """A phone number as E.164, or None when it is none, or one that costs extra.
+
+    `country` (ISO 3166, such as FR) is where numbers without + are dialled from.
+    """
+    text = text.strip()
+    if len(text) > PHONE_LIMIT or not text.isascii() or not re.fullmatch(r"\+?[0-9 ()./-]+", text):
+        return None
+    try:
+        number = phonenumbers.parse(text, country or None)
+    except NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(number) or phonenumbers.number_type(number) in _COSTLY:
+        return None
+    return str(phonenumbers.format_number(number, PhoneNumberFormat.E164))
+
+
+def shown_phone(number: str) -> str:
+    """An E.164 number as people read it, in groups."""
+    parsed = phonenumbers.parse(number)
+    return str(phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL))
 
 
 def tidy_name(text: str) -> str | None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import and_, bindparam, or_, select
 
+from consent import log as consent_log
 from idp.accounts.models import Attribute, ContactPoint, Resident
-from idp.accounts.rules import normal_email, normal_username
+from idp.accounts.rules import normal_email, normal_phone, normal_username
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +52,7 @@ def create_resident(session: Session, vault: Vault, new: NewResident, *, now: in
         language=new.language,
         created_at=now,
         changed_at=now,
+        signed_in_at=None,
     )
     session.add(resident)
     session.flush()
@@ -74,6 +76,7 @@ def _add_email(
             value=data_key.seal(email, f"contact|{contact_id}"),
             value_index=email_index(vault, email),
             signs_in=True,
+            is_main=True,
             verified_at=now,
             created_at=now,
         )
@@ -140,30 +143,84 @@ def email_index(vault: Vault, email: str) -> bytes:
     return vault.blind_index("email", normal_email(email) or email)
 
 
+def phone_index(vault: Vault, phone: str) -> bytes:
+    """Blind index of a phone number in E.164."""
+    return vault.blind_index("phone", phone)
+
+
 def username_index(vault: Vault, username: str) -> bytes:
     """Blind index of a user name in its normal form."""
     return vault.blind_index("username", normal_username(username) or username)
 
 
-def find_resident(session: Session, vault: Vault, unverified_name: str) -> Resident | None:
-    """The resident who signs in with this address or user name. Always two look-ups, found or not."""
+_SIGNS_IN_WITH = and_(
+    or_(
+        and_(ContactPoint.kind == "email", ContactPoint.value_index == bindparam("email")),
+        and_(ContactPoint.kind == "phone", ContactPoint.value_index == bindparam("phone")),
+    ),
+    ContactPoint.signs_in,
+)
+_HAS_CONTACT = ContactPoint.resident_id == Resident.id
+_BY_CONTACT = select(Resident).join(ContactPoint, _HAS_CONTACT).where(_SIGNS_IN_WITH)
+_BY_USERNAME = select(Resident).where(Resident.username_index == bindparam("username"))
+_ACCOUNT = (Resident.id, Resident.state)
+_ACCOUNT_BY_CONTACT = select(*_ACCOUNT).join(ContactPoint, _HAS_CONTACT).where(_SIGNS_IN_WITH)
+_ACCOUNT_BY_USERNAME = select(*_ACCOUNT).where(Resident.username_index == bindparam("username"))
+
+
+def find_resident(
+    session: Session, vault: Vault, unverified_name: str, *, country: str = ""
+) -> Resident | None:
+    """The resident who signs in with this address, phone number or user name. Always two look-ups, found or not.
+
+    `country` is where phone numbers without + are dialled from.
+    """
+    by_contact, by_username = _asked(vault, unverified_name, country)
+    found = session.execute(_BY_CONTACT, by_contact).scalar_one_or_none()
+    named = session.execute(_BY_USERNAME, by_username).scalar_one_or_none()
+    return found or named
+
+
+def find_account(connection: Any, vault: Vault, unverified_name: str, *, country: str = "") -> Any:
+    """The same on any connection, and only what a sign-in needs: a row with `id` and `state`, or None."""
+    by_contact, by_username = _asked(vault, unverified_name, country)
+    found = connection.execute(_ACCOUNT_BY_CONTACT, by_contact).first()
+    named = connection.execute(_ACCOUNT_BY_USERNAME, by_username).first()
+    return found or named
+
+
+def _asked(vault: Vault, unverified_name: str, country: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the two look-ups for a name ask for; a name that cannot be one of a kind asks for the empty one."""
     email = normal_email(unverified_name) or ""
+    phone = normal_phone(unverified_name, country) or ""
     username = normal_username(unverified_name) or ""
-    by_email = session.execute(
-        select(Resident)
-        .join(ContactPoint, ContactPoint.resident_id == Resident.id)
-        .where(
-            ContactPoint.kind == "email",
-            ContactPoint.value_index == email_index(vault, email),
-            ContactPoint.signs_in,
-        )
-    ).scalar_one_or_none()
-    by_username = session.execute(
-        select(Resident).where(Resident.username_index == username_index(vault, username))
-    ).scalar_one_or_none()
-    return by_email or by_username
+    by_contact = {"email": email_index(vault, email), "phone": phone_index(vault, phone)}
+    return by_contact, {"username": username_index(vault, username)}
 
 
 def log_key(vault: Vault, resident: Resident) -> bytes | None:
     """The key that opens this resident's log entries; None once destroyed."""
     return vault.open_data_key(resident.data_key).log_key() if resident.data_key is not None else None
+
+
+def log_event(
+    session: Session, vault: Vault, resident: Resident, kind: str, *, now: int, **more: Any
+) -> None:
+    """Write to the log that the state of an account changed, under the resident's own key.
+
+    `kind` is a word of the log, such as account_frozen; `more` is plain JSON without personal data.
+
+    Raises:
+        LookupError: when the data key is destroyed, so that nothing can be said any more.
+    """
+    key = log_key(vault, resident)
+    if key is None:
+        raise LookupError("the resident's data key is destroyed")
+    consent_log.append(
+        session,
+        kind=kind,
+        subject_key=key,
+        record={"resident_id": resident.id, "at": now, **more},
+        ref=(Resident.__tablename__, consent_log.new_uid(now)),
+        now=now,
+    )

@@ -1,0 +1,275 @@
+"""Closing accounts: announced, reminded of, and then done for good; each by one conditional write.
+
+After the end nothing of a person can be read here: their data key is destroyed. What the log committed to stays
+where it is, as commitments that nobody can open.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import TYPE_CHECKING, cast
+
+from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from idp.accounts import contacts
+from idp.accounts import not_me as not_me_link
+from idp.accounts.models import Resident
+from idp.accounts.reach import ports as reach_ports
+from idp.accounts.service import log_event
+from idp.closing.models import Closure
+from idp.closing.rules import Step, Times, for_dormant, on_request, step
+from idp.contacts.service import stop_everything
+from idp.messaging.service import tell
+from idp.oidc.service import revoke_grants
+from idp.recovery.ending import credentials_changed, stop_cases
+from idp.recovery.erase import forget
+from idp.recovery.freeze import freeze
+from idp.recovery.helping import end_since
+
+if TYPE_CHECKING:
+    from sqlalchemy import Table
+    from sqlalchemy.orm import Session
+
+    from idp.web.context import Context
+
+log = logging.getLogger("denizen.closing")
+
+_BATCH = 100
+_ANNOUNCED = {"asked": "closing_begun", "dormant": "dormant_warning"}
+_REMINDED = {"asked": "closing_soon", "dormant": "dormant_soon"}
+
+_ANNOUNCED_OF = select(Closure).where(Closure.resident_id == bindparam("whose"), Closure.state == "announced")
+# Of the table, not of the class: a session of the ORM takes the short way with it.
+_RESIDENTS = cast("Table", Resident.__table__)
+_SEEN = update(_RESIDENTS).where(_RESIDENTS.c.id == bindparam("whose")).values(signed_in_at=bindparam("at"))
+
+
+def announced(session: Session, resident_id: str) -> Closure | None:
+    """The announced end of an account, if there is one."""
+    found: Closure | None = session.execute(_ANNOUNCED_OF, {"whose": resident_id}).scalar_one_or_none()
+    return found
+
+
+def ask_to_close(session: Session, ctx: Context, resident: Resident, *, now: int) -> Closure | None:
+    """A resident closes their account: signed out everywhere at once, gone after the grace period.
+
+    None when its end was announced already.
+    """
+    limits = ctx.settings.accounts
+    times = on_request(now, grace_for=limits.close_grace_for, reminder_for=limits.close_reminder_for)
+    closure = announced(session, resident.id)
+    if closure is not None and closure.cause == "dormant":
+        _end(session, closure.id, "kept", now=now)
+        closure = None
+    if closure is not None or not _announce(session, ctx, resident, "asked", times, now=now):
+        return None
+    credentials_changed(session, resident.id, keep_session=None, now=now)
+    return announced(session, resident.id)
+
+
+def keep(session: Session, ctx: Context, resident_id: str, *, now: int) -> bool:
+    """The account is not closed after all; its resident is told."""
+    closure = announced(session, resident_id)
+    if closure is None or not _end(session, closure.id, "kept", now=now):
+        return False
+    resident = session.get_one(Resident, resident_id)
+    log_event(session, ctx.vault, resident, "account_kept", now=now)
+    facts = {"link": f"{ctx.settings.server.issuer}/account"}
+    tell(session, ctx.vault, resident, "closing_kept", facts, now=now)
+    return True
+
+
+def found_alive(session: Session, ctx: Context, resident_id: str, *, now: int) -> str:
+    """Somebody has just signed in: it is noted, recoveries under way stop, a dormant account is none any more.
+
+    Returns our page that should come before all others: the one on which a closed account is kept, or "".
+    """
+    session.execute(_SEEN, {"whose": resident_id, "at": now})
+    stop_cases(session, resident_id, now=now)
+    closure = announced(session, resident_id)
+    if closure is None:
+        return ""
+    if closure.cause == "asked":
+        return "/account/close"
+    keep(session, ctx, resident_id, now=now)
+    return ""
+
+
+def not_me(session: Session, ctx: Context, unverified_link: str, *, now: int) -> bool:
+    """Act on a "This wasn't me" link: the account freezes, and whatever waits to change stops. False when it works no more.
+
+    Addresses and trusted people that were added since the notice are forgotten: a thief would get back in by them.
+    A closure that a thief may have asked for stops as well.
+    """
+    spent = not_me_link.spend(session, unverified_link, now=now)
+    if spent is None:
+        return False
+    resident_id = spent.resident_id
+    stop_everything(session, resident_id, now=now)
+    resident = session.get_one(Resident, resident_id, with_for_update=True)
+    if resident.data_key is not None:
+        contacts.remove_since(session, ctx.vault, resident, since=spent.since, now=now)
+    end_since(session, resident_id, since=spent.since, now=now)
+    closure = announced(session, resident_id)
+    if closure is not None and closure.cause == "asked":
+        _end(session, closure.id, "kept", now=now)
+    freeze(session, ctx, resident_id, now=now)
+    return True
+
+
+# --- jobs ---
+
+
+def find_dormant(ctx: Context, *, now: int) -> int:
+    """Announce the end of accounts in which nobody signed in for too long; how many.
+
+    Whoever cannot be warned is left alone: an account is no less theirs for it.
+    """
+    limits = ctx.settings.accounts
+    if not limits.dormant_after:
+        return 0
+    open_ones = select(Closure.resident_id).where(Closure.state == "announced")
+    used_at = func.coalesce(Resident.signed_in_at, Resident.created_at)
+    dormant = (
+        select(Resident.id)
+        .where(
+            Resident.state == "active", used_at <= now - limits.dormant_after, Resident.id.not_in(open_ones)
+        )
+        .order_by(used_at, Resident.id)
+    )
+    with ctx.database.reading() as session:
+        ids = list(session.execute(dormant).scalars())
+    announced_ones = 0
+    for resident_id in ids:
+        if announced_ones == _BATCH:
+            break
+        with ctx.database.transaction() as session:
+            announced_ones += _warn_dormant(session, ctx, resident_id, now=now)
+    return announced_ones
+
+
+def _warn_dormant(session: Session, ctx: Context, resident_id: str, *, now: int) -> bool:
+    resident = session.get_one(Resident, resident_id)
+    reach = reach_ports(ctx.settings, ctx.vault).reach(session, resident)
+    if not (reach.emails or reach.phones or reach.postal):
+        return False
+    times = for_dormant(now, notice_for=ctx.settings.accounts.dormant_notice_for)
+    return _announce(session, ctx, resident, "dormant", times, now=now)
+
+
+def advance(ctx: Context, *, now: int) -> int:
+    """Remind of what is announced and close what is due; how many closures moved on."""
+    due = select(Closure.id).where(Closure.state == "announced", Closure.reminds_at <= now).limit(_BATCH)
+    with ctx.database.reading() as session:
+        ids = list(session.execute(due).scalars())
+    moved = 0
+    for closure_id in ids:
+        with ctx.database.transaction() as session:
+            moved += _advance(session, ctx, closure_id, now=now)
+    return moved
+
+
+def _advance(session: Session, ctx: Context, closure_id: str, *, now: int) -> bool:
+    closure = session.get_one(Closure, closure_id)
+    times = Times(closure.begun_at, closure.reminds_at, closure.closes_at)
+    due = step(times, closure.reminded_at, now=now, warned_for=ctx.settings.accounts.close_reminder_for)
+    if due is Step.REMIND:
+        return _remind(session, ctx, closure, now=now)
+    if due is Step.CLOSE and _end(session, closure.id, "closed", now=now):
+        close(session, ctx, session.get_one(Resident, closure.resident_id), closure.cause, now=now)
+        return True
+    return False
+
+
+def _remind(session: Session, ctx: Context, closure: Closure, *, now: int) -> bool:
+    reminded = session.execute(
+        update(Closure)
+        .where(Closure.id == closure.id, Closure.state == "announced", Closure.reminded_at.is_(None))
+        .values(reminded_at=now)
+        .returning(Closure.resident_id)
+        .execution_options(synchronize_session=False)
+    ).scalar_one_or_none()
+    if reminded is None:
+        return False
+    resident = session.get_one(Resident, reminded)
+    _tell(session, ctx, resident, _REMINDED[closure.cause], closure, now=now)
+    return True
+
+
+def close(session: Session, ctx: Context, resident: Resident, cause: str, *, now: int) -> bool:
+    """Close an account for good: told, logged, every way in and every grant gone, and the data key destroyed.
+
+    Partners will be told from here, by event, before what they know the resident by is gone.
+    """
+    closed = session.execute(
+        update(Resident)
+        .where(Resident.id == resident.id, Resident.state != "closed")
+        .values(state="closed")
+        .returning(Resident.id)
+    ).first()
+    if closed is None:
+        return False
+    tell(session, ctx.vault, resident, "account_closed", {"not_me_url": ""}, now=now)
+    log_event(session, ctx.vault, resident, "account_closed", now=now, cause=cause)
+    credentials_changed(session, resident.id, keep_session=None, now=now)
+    revoke_grants(session, resident.id, client_id=None, now=now)
+    forget(session, resident.id)
+    resident.data_key = None
+    resident.username_index = None
+    resident.changed_at = now
+    log.info("account closed cause=%s", cause)
+    return True
+
+
+# --- pieces ---
+
+
+def _announce(
+    session: Session, ctx: Context, resident: Resident, cause: str, times: Times, *, now: int
+) -> bool:
+    """Announce the end of an account, told on every channel; False when that was done this very moment."""
+    try:
+        with session.begin_nested():
+            session.execute(
+                insert(Closure).values(
+                    id=secrets.token_urlsafe(16),
+                    resident_id=resident.id,
+                    cause=cause,
+                    state="announced",
+                    begun_at=times.begun_at,
+                    reminds_at=times.reminds_at,
+                    reminded_at=None,
+                    closes_at=times.closes_at,
+                    ended_at=None,
+                )
+            )
+    except IntegrityError:
+        return False
+    log_event(session, ctx.vault, resident, "account_closing", now=now, cause=cause)
+    closure = announced(session, resident.id)
+    assert closure is not None
+    _tell(session, ctx, resident, _ANNOUNCED[cause], closure, now=now)
+    return True
+
+
+def _tell(
+    session: Session, ctx: Context, resident: Resident, message: str, closure: Closure, *, now: int
+) -> None:
+    """Mail and text messages; a letter besides for whoever has neither and is about to lose an account unused."""
+    facts = {"closes_at": closure.closes_at, "link": f"{ctx.settings.server.issuer}/login"}
+    reach = reach_ports(ctx.settings, ctx.vault).reach(session, resident)
+    by_post = closure.cause == "dormant" and not (reach.emails or reach.phones)
+    tell(session, ctx.vault, resident, message, facts, now=now, kind="letter" if by_post else "notice")
+
+
+def _end(session: Session, closure_id: str, state: str, *, now: int) -> bool:
+    ended = session.execute(
+        update(Closure)
+        .where(Closure.id == closure_id, Closure.state == "announced")
+        .values(state=state, ended_at=now)
+        .returning(Closure.id)
+        .execution_options(synchronize_session=False)
+    ).first()
+    return ended is not None

@@ -1,0 +1,110 @@
+"""Closing one's account, `/account/close`, and "This wasn't me", `/not-me/<link>`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, redirect, render_template, request
+from flask_babel import gettext
+
+from idp.accounts import not_me
+from idp.accounts.models import Resident
+from idp.closing import service
+from idp.login.current import drop_session, for_fresh_residents, for_residents
+from idp.login.ports import ports
+from idp.web.context import context
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response
+
+    from idp.login.sessions import SignedIn
+
+bp = Blueprint("closing", __name__)
+
+_DAY = 86_400
+
+
+@bp.get("/account/close")
+@for_residents
+def show(session: SignedIn) -> str:
+    """What closing means; or, while the account waits for its end, whether it is to be kept."""
+    return _page(session, [])
+
+
+@bp.post("/account/close")
+@for_fresh_residents
+def close(session: SignedIn) -> str | Response | tuple[str, int]:
+    """Close the account after the grace period, and sign it out everywhere now."""
+    if "sure" not in request.form:
+        text = gettext("Tick the box if you want to close your account")
+        return _page(session, [("sure", text)]), 422
+    ctx = context()
+    with ctx.database.transaction() as writing:
+        resident = writing.get_one(Resident, session.resident_id, with_for_update=True)
+        closure = service.ask_to_close(writing, ctx, resident, now=ctx.now())
+    if closure is None:
+        return redirect("/account/close", 303)
+    response = redirect("/account/closing", 303)
+    drop_session(response)
+    return response
+
+
+@bp.get("/account/closing")
+def closing() -> str:
+    """Say that it is closed, and how to think better of it."""
+    days = context().settings.accounts.close_grace_for // _DAY
+    return render_template("ui/closing.html", days=days)
+
+
+@bp.post("/account/close/keep")
+@for_residents
+def keep(session: SignedIn) -> Response:
+    """Keep the account after all, and go on to where the sign-in led."""
+    ctx = context()
+    with ctx.database.transaction() as writing:
+        service.keep(writing, ctx, session.resident_id, now=ctx.now())
+    unverified_flow = request.form.get("flow", "")
+    flow = ports().describe(unverified_flow) if unverified_flow else None
+    return redirect(flow.next_url if flow else "/account?done=kept", 303)
+
+
+@bp.get("/account/close/keep")
+def back_to_close() -> Response:
+    """The page for closing."""
+    return redirect("/account/close", 303)
+
+
+def _page(session: SignedIn, errors: list[tuple[str, str]]) -> str:
+    ctx = context()
+    with ctx.database.reading() as reading:
+        closure = service.announced(reading, session.resident_id)
+    if closure is not None and closure.cause == "asked":
+        flow = request.values.get("flow", "")
+        return render_template("ui/close_keep.html", closes_at=closure.closes_at, flow=flow)
+    days = ctx.settings.accounts.close_grace_for // _DAY
+    return render_template("ui/close.html", days=days, errors=errors)
+
+
+# --- "this wasn't me" ---
+
+
+@bp.get("/not-me/<link>")
+def ask_not_me(link: str) -> str | tuple[str, int]:
+    """Ask for a click: mail scanners open links too, and nothing happens by looking."""
+    ctx = context()
+    with ctx.database.reading() as reading:
+        resident_id = not_me.whose(reading, link, now=ctx.now())
+    if resident_id is None:
+        return render_template("ui/not_me_over.html"), 410
+    return render_template("ui/not_me.html", link=link)
+
+
+@bp.post("/not-me/<link>")
+def freeze(link: str) -> str | tuple[str, int]:
+    """Freeze the account."""
+    ctx = context()
+    with ctx.database.transaction() as writing:
+        is_done = service.not_me(writing, ctx, link, now=ctx.now())
+    if not is_done:
+        return render_template("ui/not_me_over.html"), 410
+    return render_template("ui/frozen.html")

@@ -1,0 +1,39 @@
+"""What may happen to a contact point; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Refusal(Enum):
+    """Why a contact point was not added or changed."""
+
+    NOT_VALID = "not_valid"
+    KNOWN = "known"
+    TOO_MANY = "too_many"
+    THROTTLED = "throttled"
+    WRONG_CODE = "wrong_code"
+    GONE = "gone"
+    TAKEN = "taken"
+    WAITING = "waiting"
+    NAMELESS = "nameless"
+    LAST = "last"
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """What a resident has besides one contact point: others that are confirmed, a name, other ways back in."""
+
+    contacts: int
+    has_username: bool
+    ways_back: int
+
+
+def removal_problem(*, signs_in: bool, others: Others) -> Refusal | None:
+    """Why a contact point may not be removed: nothing would be left to sign in with, or to get back in by."""
+    if signs_in and not others.has_username:
+        return Refusal.NAMELESS
+    if not others.contacts and not others.ways_back:
+        return Refusal.LAST
+    return None

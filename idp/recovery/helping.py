@@ -1,0 +1,226 @@
+"""The people whom a resident trusts to say that it is they: asking them, their answer, and their word in a recovery."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import or_, select, update
+
+from idp.accounts.models import Resident
+from idp.accounts.reach import greeting
+from idp.accounts.service import find_resident
+from idp.messaging.service import tell
+from idp.recovery.codes import TRIES, is_same, keyed_hash
+from idp.recovery.models import Case, Helper
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy.orm import Session
+
+    from idp.web.context import Context
+
+LIMIT = 5
+_OPEN = ("asked", "accepted")
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """Somebody a resident trusts, as the resident sees them: by the name they typed."""
+
+    id: str
+    name: str
+    has_accepted: bool
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A resident who trusts the reader: their name is shown, for they asked."""
+
+    id: str
+    name: str
+    has_accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A recovery that waits for the reader's word."""
+
+    case_id: str
+    name: str
+    created_at: int
+
+
+def name_helper(
+    session: Session, ctx: Context, resident: Resident, unverified_name: str, *, now: int
+) -> bool:
+    """Ask somebody to be trusted; False when there are enough. It says nothing about whether that name is anybody's."""
+    assert resident.data_key is not None
+    own = select(Helper.id).where(Helper.resident_id == resident.id, Helper.state.in_(_OPEN))
+    if len(session.execute(own).all()) >= LIMIT:
+        return False
+    found = find_resident(session, ctx.vault, unverified_name, country=ctx.settings.accounts.country)
+    helper = found if found is not None and found.state == "active" and found.id != resident.id else None
+    helper_id = secrets.token_urlsafe(16)
+    data_key = ctx.vault.open_data_key(resident.data_key)
+    session.add(
+        Helper(
+            id=helper_id,
+            resident_id=resident.id,
+            helper_id=helper.id if helper else None,
+            name=data_key.seal(unverified_name.strip()[:254], f"recovery_helper|{helper_id}"),
+            state="asked",
+            created_at=now,
+            ended_at=None,
+        )
+    )
+    if helper is not None:
+        link = f"{ctx.settings.server.issuer}/account/helpers"
+        facts = {"person": greeting(session, ctx.vault, resident), "link": link}
+        tell(session, ctx.vault, helper, "helper_asked", facts, now=now)
+    tell(session, ctx.vault, resident, "helper_changed", {"change": "named"}, now=now)
+    return True
+
+
+def trusted_by(session: Session, ctx: Context, resident: Resident) -> list[Trusted]:
+    """Whom a resident trusts, or has asked."""
+    if resident.data_key is None:
+        return []
+    data_key = ctx.vault.open_data_key(resident.data_key)
+    rows = session.execute(
+        select(Helper)
+        .where(Helper.resident_id == resident.id, Helper.state.in_(_OPEN))
+        .order_by(Helper.created_at, Helper.id)
+    ).scalars()
+    return [
+        Trusted(
+            row.id,
+            data_key.open(row.name, f"recovery_helper|{row.id}"),
+            row.state == "accepted",
+            row.created_at,
+        )
+        for row in rows
+    ]
+
+
+def trusting(session: Session, ctx: Context, helper_id: str) -> list[Asking]:
+    """Who trusts a resident, or has asked them."""
+    rows = session.execute(
+        select(Helper.id, Helper.state, Resident)
+        .join(Resident, Resident.id == Helper.resident_id)
+        .where(Helper.helper_id == helper_id, Helper.state.in_(_OPEN), Resident.state != "closed")
+        .order_by(Helper.created_at, Helper.id)
+    ).all()
+    return [Asking(row[0], greeting(session, ctx.vault, row[2]), row[1] == "accepted") for row in rows]
+
+
+def accept(session: Session, ctx: Context, helper_id: str, row_id: str, *, now: int) -> bool:
+    """Say yes; the resident who asked is told."""
+    owner_id = session.execute(
+        update(Helper)
+        .where(Helper.id == row_id, Helper.helper_id == helper_id, Helper.state == "asked")
+        .values(state="accepted")
+        .returning(Helper.resident_id)
+    ).scalar_one_or_none()
+    if owner_id is None:
+        return False
+    owner = session.get_one(Resident, owner_id)
+    tell(session, ctx.vault, owner, "helper_changed", {"change": "accepted"}, now=now)
+    return True
+
+
+def end(session: Session, ctx: Context, resident_id: str, row_id: str, *, now: int) -> bool:
+    """Trust no longer, or say no: either of the two may. Who trusted is told."""
+    owner_id = session.execute(
+        update(Helper)
+        .where(
+            Helper.id == row_id,
+            or_(Helper.resident_id == resident_id, Helper.helper_id == resident_id),
+            Helper.state.in_(_OPEN),
+        )
+        .values(state="ended", ended_at=now)
+        .returning(Helper.resident_id)
+    ).scalar_one_or_none()
+    if owner_id is None:
+        return False
+    owner = session.get_one(Resident, owner_id)
+    tell(session, ctx.vault, owner, "helper_changed", {"change": "ended"}, now=now)
+    return True
+
+
+def end_since(session: Session, resident_id: str, *, since: int, now: int) -> None:
+    """Trust nobody any more who was named since an instant, without a word: what made it necessary is told by itself."""
+    session.execute(
+        update(Helper)
+        .where(Helper.resident_id == resident_id, Helper.state.in_(_OPEN), Helper.created_at >= since)
+        .values(state="ended", ended_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def wanted_of(session: Session, ctx: Context, helper_id: str, *, now: int) -> list[Wanted]:
+    """The recoveries that wait for a resident's word."""
+    rows = session.execute(
+        select(Case.id, Case.created_at, Resident)
+        .join(Helper, Helper.resident_id == Case.resident_id)
+        .join(Resident, Resident.id == Case.resident_id)
+        .where(*_waiting(helper_id, now))
+        .order_by(Case.created_at)
+        .limit(20)
+    ).all()
+    return [Wanted(row[0], greeting(session, ctx.vault, row[2]), row[1]) for row in rows]
+
+
+def confirm(
+    session: Session, ctx: Context, helper_id: str, case_id: str, unverified_digits: str, *, now: int
+) -> bool:
+    """Give one's word, with the digits that the other person reads out; the delay begins. The caller commits always.
+
+    The digits bind the word to the browser in which help was asked for: nobody else's request is confirmed by mistake.
+    """
+    tried = session.execute(
+        update(Case)
+        .where(Case.id == case_id, Case.compare_tries < TRIES, Case.id.in_(_cases(helper_id, now)))
+        .values(compare_tries=Case.compare_tries + 1)
+        .returning(Case.compare_hash)
+        .execution_options(synchronize_session=False)
+    ).first()
+    typed = keyed_hash(ctx.vault, "compare", case_id, unverified_digits)
+    if tried is None or not is_same(tried.compare_hash, typed):
+        return False
+    ripe_at = now + ctx.settings.accounts.recovery_wait_for
+    owner_id = session.execute(
+        update(Case)
+        .where(Case.id == case_id, Case.ripe_at.is_(None), Case.state == "open")
+        .values(helper_id=helper_id, ripe_at=ripe_at)
+        .returning(Case.resident_id)
+        .execution_options(synchronize_session=False)
+    ).scalar_one_or_none()
+    if owner_id is None:
+        return False
+    owner = session.get_one(Resident, owner_id)
+    tell(session, ctx.vault, owner, "recovery_waits", {"ripe_at": ripe_at}, now=now)
+    return True
+
+
+def _waiting(helper_id: str, now: int) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Helper.helper_id == helper_id,
+        Helper.state == "accepted",
+        Case.compare_hash.is_not(None),
+        Case.state == "open",
+        Case.ripe_at.is_(None),
+        Case.expires_at > now,
+        Resident.state != "closed",
+    )
+
+
+def _cases(helper_id: str, now: int) -> Select[str]:
+    return (
+        select(Case.id)
+        .join(Helper, Helper.resident_id == Case.resident_id)
+        .join(Resident, Resident.id == Case.resident_id)
+        .where(*_waiting(helper_id, now))
+    )

@@ -1,0 +1,265 @@
+"""Recoveries from the asking on: rows of ours, bound to one browser, each step one conditional write (K22, K27)."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import case as when
+from sqlalchemy import insert, or_, select, update
+
+from idp.accounts.models import ContactPoint, Resident
+from idp.recovery.codes import TRIES, derived, is_same, keyed_hash
+from idp.recovery.models import Case, Token
+from idp.recovery.rules import Proved
+from idp.web.cookies import VALUE_LENGTH, digest, new_secret
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from idp.settings import Settings
+    from keys.envelope import Vault
+
+#: How long a recovery waits for its next step, and a link works, in seconds (K22).
+STEP_FOR = 3600
+#: A text message is faster to arrive, and easier to take (NIST SP 800-63B-4 §3.1.3.3).
+SMS_FOR = 600
+#: How long a recovery waits for somebody trusted, beside the delay itself.
+HELPER_FOR = 30 * 86_400
+#: What a name may be long; whatever is longer is nobody's.
+NAME_LIMIT = 254
+CONTEXT = "recovery_case.name"
+_LIVE = ("asked", "open")
+
+
+@dataclass(frozen=True, slots=True)
+class Underway:
+    """A recovery as its row says. `resident_id` is None while, or when, nobody is known."""
+
+    id: str
+    handle: str
+    wish: str
+    flow: str
+    state: str
+    resident_id: str | None
+    helper_id: str | None
+    proved: Proved
+    created_at: int
+    expires_at: int
+
+
+def ask(
+    session: Session,
+    settings: Settings,
+    vault: Vault,
+    *,
+    name: str,
+    wish: str,
+    flow: str,
+    browser: str,
+    now: int,
+) -> str:
+    """Keep what somebody asked for, and return the handle. Whose account it is, if anybody's, is looked up later by a job (K23).
+
+    So the answer takes as long, and says as much, whoever is named.
+    """
+    case_id, handle = secrets.token_urlsafe(16), new_secret()
+    name = (
+        name.strip() if len(name.strip()) <= NAME_LIMIT else ""
+    )  # cut short, it would be another name (K24)
+    with_helper = wish == "helper"
+    compare, return_code = derived(vault, handle)
+    wait_for = HELPER_FOR + settings.accounts.recovery_wait_for if with_helper else STEP_FOR
+    session.execute(
+        insert(Case).values(
+            id=case_id,
+            handle_hash=digest(handle),
+            browser_hash=digest(browser),
+            return_hash=digest(return_code) if with_helper else None,
+            name=vault.service_data_key("recovery").seal(name, f"{CONTEXT} {case_id}"),
+            wish=wish,
+            flow=flow[:VALUE_LENGTH],
+            state="asked",
+            resident_id=None,
+            compare_hash=keyed_hash(vault, "compare", case_id, compare) if with_helper else None,
+            compare_tries=0,
+            helper_id=None,
+            mail_at=None,
+            phone_at=None,
+            second_at=None,
+            letter_at=None,
+            ripe_at=None,
+            created_at=now,
+            expires_at=now + wait_for,
+            ended_at=None,
+        )
+    )
+    return handle
+
+
+def find(session: Session, unverified_handle: str, *, browser: str, now: int) -> Underway | None:
+    """The recovery behind a handle, if it goes on in this very browser and has neither ended nor expired."""
+    if len(unverified_handle) != VALUE_LENGTH:
+        return None
+    row = session.execute(
+        select(Case).where(
+            Case.handle_hash == digest(unverified_handle),
+            Case.browser_hash == digest(browser),
+            Case.state.in_(_LIVE),
+            Case.expires_at > now,
+        )
+    ).scalar_one_or_none()
+    return None if row is None else _underway(row, unverified_handle)
+
+
+def _underway(row: Case, handle: str) -> Underway:
+    return Underway(
+        row.id,
+        handle,
+        row.wish,
+        row.flow,
+        row.state,
+        row.resident_id,
+        row.helper_id,
+        Proved(row.mail_at, row.phone_at, row.second_at, row.letter_at, row.ripe_at),
+        row.created_at,
+        row.expires_at,
+    )
+
+
+# --- links and codes that were sent ---
+
+
+def peek_link(session: Session, unverified_link: str, *, now: int) -> str | None:
+    """Whose recovery a link belongs to, while it works. Looking spends nothing: mail scanners look, too."""
+    if len(unverified_link) != VALUE_LENGTH:
+        return None
+    found: str | None = session.execute(
+        select(Token.resident_id).where(Token.token_hash == digest(unverified_link), *_works(now))
+    ).scalar_one_or_none()
+    return found
+
+
+def spend_link(session: Session, unverified_link: str, *, browser: str, now: int) -> str | None:
+    """Spend a link and go on in this browser, under a new handle; None when it works no more."""
+    return _spend(session, Token.token_hash == digest(unverified_link), browser=browser, now=now)
+
+
+def try_digits(session: Session, vault: Vault, case: Underway, unverified_digits: str, *, now: int) -> bool:
+    """Whether these digits were sent for this recovery. Each try is counted before the digits are looked at (K26).
+
+    The caller commits either way.
+    """
+    tried = session.execute(
+        update(Token)
+        .where(Token.case_id == case.id, Token.kind != "letter", Token.tries < TRIES, *_works(now))
+        .values(tries=Token.tries + 1)
+        .returning(Token.token_hash, Token.code_hash)
+        .execution_options(synchronize_session=False)
+    ).all()
+    typed = keyed_hash(vault, "message", case.id, unverified_digits)
+    right = [row.token_hash for row in tried if is_same(row.code_hash, typed)]
+    return bool(right) and _spend(session, Token.token_hash == right[0], browser=None, now=now) is not None
+
+
+def spend_letter(session: Session, tidy_code: str, *, browser: str, now: int) -> str | None:
+    """Spend the code of a letter and go on in this browser, under a new handle; None when it works no more."""
+    return _spend(
+        session, Token.token_hash == digest(tidy_code), Token.kind == "letter", browser=browser, now=now
+    )
+
+
+def _works(now: int) -> tuple[Any, ...]:
+    """A code works until it is spent or expires, while its case goes on and its contact point is still there (K22)."""
+    cases = select(Case.id).where(Case.state == "open", Case.expires_at > now)
+    points = select(ContactPoint.id).where(ContactPoint.verified_at.is_not(None))
+    return (
+        Token.spent_at.is_(None),
+        Token.expires_at > now,
+        Token.case_id.in_(cases),
+        or_(Token.contact_id.is_(None), Token.contact_id.in_(points)),
+    )
+
+
+def _spend(session: Session, *conditions: Any, browser: str | None, now: int) -> str | None:
+    """One conditional write spends the token; then its case has its proof, and with a browser moves there."""
+    spent = session.execute(
+        update(Token)
+        .where(*conditions, *_works(now))
+        .values(spent_at=now)
+        .returning(Token.case_id, Token.kind)
+        .execution_options(synchronize_session=False)
+    ).first()
+    if spent is None:
+        return None
+    column = f"{spent.kind}_at"
+    handle = new_secret()
+    moved = {"handle_hash": digest(handle), "browser_hash": digest(browser)} if browser is not None else {}
+    proved = session.execute(
+        update(Case)
+        .where(Case.id == spent.case_id, Case.state == "open")
+        .values({column: now, "expires_at": _later(now + STEP_FOR), **moved})
+        .returning(Case.id)
+        .execution_options(synchronize_session=False)
+    ).first()
+    return handle if proved is not None else None
+
+
+def _later(instant: int) -> Any:
+    """A recovery never ends earlier than it would have."""
+    return when((Case.expires_at > instant, Case.expires_at), else_=instant)
+
+
+def come_back(session: Session, tidy_code: str, *, browser: str, now: int) -> str | None:
+    """Go on in another browser with the code that was shown when help was asked for; the new handle."""
+    handle = new_secret()
+    moved = session.execute(
+        update(Case)
+        .where(Case.return_hash == digest(tidy_code), Case.state.in_(_LIVE), Case.expires_at > now)
+        .values(handle_hash=digest(handle), browser_hash=digest(browser))
+        .returning(Case.id)
+        .execution_options(synchronize_session=False)
+    ).first()
+    return handle if moved is not None else None
+
+
+def open_to_helpers(session: Session, vault: Vault, case: Underway, settings: Settings, *, now: int) -> None:
+    """Give a recovery under way the digits to be compared and the code to come back with, which its page shows."""
+    compare, return_code = derived(vault, case.handle)
+    session.execute(
+        update(Case)
+        .where(Case.id == case.id, Case.state == "open", Case.ripe_at.is_(None))
+        .values(
+            compare_hash=keyed_hash(vault, "compare", case.id, compare),
+            return_hash=digest(return_code),
+            expires_at=_later(now + HELPER_FOR + settings.accounts.recovery_wait_for),
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def has_return_code(session: Session, case: Underway, code: str) -> bool:
+    """Whether this is the code to come back with: so whoever asked sees it again, and no other browser does."""
+    found = select(Case.id).where(Case.id == case.id, Case.return_hash == digest(code))
+    return session.execute(found).first() is not None
+
+
+def note_second(session: Session, case: Underway, *, now: int) -> bool:
+    """Note that an enrolled second factor was proved in this recovery."""
+    noted = session.execute(
+        update(Case)
+        .where(Case.id == case.id, Case.state == "open", Case.second_at.is_(None))
+        .values(second_at=now, expires_at=_later(now + STEP_FOR))
+        .returning(Case.id)
+        .execution_options(synchronize_session=False)
+    ).first()
+    return noted is not None
+
+
+def owner(session: Session, case: Underway) -> Resident | None:
+    """The resident who is recovered, while that is possible: a closed account stays closed."""
+    resident = session.get(Resident, case.resident_id) if case.resident_id else None
+    if resident is None or resident.state == "closed" or resident.data_key is None:
+        return None
+    return resident

@@ -1,0 +1,1 @@
+"""Contact points and how they change."""

@@ -1,0 +1,423 @@
+"""Getting back in by each way: the same resident afterwards, everything lost dead, everybody told."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from idp.accounts.models import Resident
+from idp.login.otp.models import AuthenticatorApp
+from idp.login.recovery_codes import service as recovery_codes
+from idp.recovery.models import Case, Token
+from tests.idp.recovery.steps import (
+    FRESH,
+    app_code,
+    ask,
+    case_page,
+    choose_password,
+    give_address,
+    give_app,
+    path_of,
+    protect,
+    signs_in,
+    trust,
+    type_code,
+)
+from tests.support.told import told
+
+if TYPE_CHECKING:
+    from tests.support.town import Browser, Town
+
+DAY = 86_400
+WAIT = 72 * 3600
+
+
+def sub(town: Town, password: str | None = None) -> str:
+    """By what the library knows Maria."""
+    from dataclasses import replace
+
+    person = replace(town.maria, password=password or town.maria.password)
+    tokens = town.tokens(town.library, person, "openid")
+    found: str = town.userinfo(tokens["access_token"]).json["sub"]
+    return found
+
+
+# --- a message ---
+
+
+@pytest.mark.parametrize("name", ["maria", "maria@example.org", " MARIA@example.org "])
+def test_a_code_by_mail_leads_to_a_new_password(town: Town, name: str) -> None:
+    """Named by user name or address; the former password dies with every session and token, and the owner is told."""
+    before = sub(town)
+    elsewhere = town.browser()
+    elsewhere.sign_in(town.maria)
+    tokens = town.tokens(town.library, town.maria, "openid offline_access")
+    browser = ask(town, name)
+    assert type_code(town, browser).endswith("/password")
+    assert choose_password(browser) == "/recover/done"
+    assert not signs_in(town, town.maria, town.maria.password)
+    assert signs_in(town, town.maria, FRESH)
+    assert elsewhere.get("/account").status_code == 303
+    assert town.userinfo(tokens["access_token"]).status_code == 401
+    assert town.refresh(town.library, tokens["refresh_token"]).status_code == 400
+    assert sub(town, FRESH) == before
+    assert [one.to for one in told(town, "account_recovered")] == [town.maria.email]
+
+
+def test_a_link_goes_on_in_the_browser_that_opens_it(town: Town) -> None:
+    """The mail is read on the phone: looking spends nothing, a click does, and the first browser is out of it."""
+    first, phone = ask(town, "maria"), town.browser()
+    page = case_page(first)
+    link = told(town, "recover")[-1].link
+    for _ in range(2):
+        assert phone.get(link).status_code == 200
+    assert "Maria" in phone.last.text
+    assert phone.submit(link).status_code == 303
+    assert path_of(phone).endswith("/password")
+    assert first.get(page).status_code == 410
+    assert choose_password(phone) == "/recover/done"
+
+
+def test_people_who_share_an_address_get_a_message_each(town: Town) -> None:
+    """Each names its person; neither link opens the other's account."""
+    from tests.idp.contacts.test_contacts import add, signed_in
+
+    add(town, signed_in(town), "home@example.org")
+    add(town, signed_in(town, town.jun), "home@example.org")
+    ask(town, "home@example.org")
+    sent = told(town, "recover")
+    assert {one.to for one in sent} == {"home@example.org"}
+    assert sorted(one.values["person"] for one in sent) == ["Jun", "Maria Okafor"]
+    jun_link = next(one.link for one in sent if one.values["person"] == "Jun")
+    browser = town.browser()
+    browser.get(jun_link)
+    browser.submit(jun_link)
+    browser.follow()
+    assert choose_password(browser) == "/recover/done"
+    assert signs_in(town, town.jun, FRESH)
+    assert signs_in(town, town.maria, town.maria.password)
+
+
+def test_the_request_of_a_partner_is_continued_afterwards(town: Town) -> None:
+    """The resident came from the library, forgot the password, and ends at the library."""
+    from tests.support.town import Proof, code_of
+
+    browser, proof = town.browser(), Proof()
+    page = browser.follow(browser.authorize(town.library, "openid", proof)).text
+    flow = re.findall(r"flow=([\w-]{43})", page)[0]
+    browser.get(f"/recover?flow={flow}")
+    browser.submit("/recover", name="maria", wish="message")
+    from idp.recovery.answering import answer_asked
+
+    answer_asked(town.context, now=int(town.clock()))
+    browser.follow()
+    type_code(town, browser)
+    choose_password(browser)
+    assert f"flow={flow}" in browser.last.text
+    browser.get(f"/login?flow={flow}")
+    answer = browser.follow(browser.submit("/login", username="maria", password=FRESH))
+    if answer.status_code == 200:
+        answer = browser.follow(browser.allow())
+    assert town.redeem(town.library, code_of(answer), proof).status_code == 200
+
+
+# --- the second factor ---
+
+
+def test_an_enrolled_second_factor_is_owed_beside_the_message(town: Town) -> None:
+    """K27: the mailbox alone sets no password, by whatever address; the app's code does, once."""
+    secret = give_app(town, town.maria)
+    browser = ask(town, "maria")
+    assert type_code(town, browser).endswith("/second")
+    page = case_page(browser)
+    assert browser.get(f"{page}/password").status_code == 303
+    assert path_of(browser).endswith("/second")
+    token = re.findall(r'name="csrf_token" value="([^"]+)"', browser.last.text)[0]
+    browser.post(f"{page}/password", {"csrf_token": token, "password": FRESH})
+    assert not signs_in(town, town.maria, FRESH)
+    browser.get(f"{page}/second")
+    assert browser.submit(f"{page}/second", code="000000").status_code == 422
+    browser.submit(f"{page}/second", code=app_code(town, secret))
+    assert path_of(browser).endswith("/password")
+    assert "The app that shows codes" in browser.last.text
+    assert choose_password(browser, keep=("totp",)) == "/recover/done"
+    assert len(town.rows(AuthenticatorApp)) == 1
+
+
+def test_what_is_not_ticked_as_kept_is_gone(town: Town) -> None:
+    """The default leaves no way in to whoever took the account over."""
+    secret = give_app(town, town.maria)
+    browser = ask(town, "maria")
+    type_code(town, browser)
+    page = case_page(browser)
+    browser.submit(f"{page}/second", code=app_code(town, secret))
+    path_of(browser)
+    choose_password(browser)
+    assert town.rows(AuthenticatorApp) == []
+
+
+def test_a_recovery_code_stands_in_for_the_second_factor(town: Town) -> None:
+    """Recovery code and contact point together; the code works once."""
+    give_app(town, town.maria)
+    with town.context.database.transaction() as session:
+        codes = recovery_codes.make(
+            session, town.context.vault, town.maria.resident_id, now=int(town.clock())
+        )
+    browser = ask(town, "maria")
+    type_code(town, browser)
+    page = case_page(browser)
+    browser.submit(f"{page}/second", code=codes[0])
+    assert path_of(browser).endswith("/password")
+    again = ask(town, "maria")
+    type_code(town, again)
+    assert again.submit(f"{case_page(again)}/second", code=codes[0]).status_code == 422
+
+
+# --- a letter ---
+
+
+def test_a_letter_leads_to_a_new_password(town: Town) -> None:
+    """Nothing left but the post: the code works once, from any browser, and every channel was told at the start."""
+    give_address(town, town.maria)
+    before = sub(town)
+    ask(town, "maria", "letter")
+    (letter,) = told(town, "recovery_letter")
+    assert letter.channel == "letter"
+    assert letter.to["lines"] == ["12 Bridge Street", "40110 Riverton"]
+    assert [one.to for one in told(town, "recovery_started")] == [town.maria.email]
+    town.clock.advance(5 * DAY)
+    browser = town.browser()
+    browser.get("/recover/letter")
+    browser.submit("/recover/letter", code=letter.values["code"].lower())
+    assert path_of(browser).endswith("/password")
+    assert choose_password(browser) == "/recover/done"
+    assert signs_in(town, town.maria, FRESH)
+    assert sub(town, FRESH) == before
+    other = town.browser()
+    other.get("/recover/letter")
+    assert other.submit("/recover/letter", code=letter.values["code"]).status_code == 422
+
+
+def test_a_letter_code_ends_after_three_weeks(town: Town) -> None:
+    """21 days (NIST SP 800-63A-4): no longer."""
+    give_address(town, town.maria)
+    ask(town, "maria", "letter")
+    code = told(town, "recovery_letter")[0].values["code"]
+    town.clock.advance(21 * DAY)
+    browser = town.browser()
+    browser.get("/recover/letter")
+    assert browser.submit("/recover/letter", code=code).status_code == 422
+
+
+def test_letters_are_a_day_apart_and_only_the_latest_works(town: Town) -> None:
+    """One live at a time; three within the time in which one works, whatever is asked."""
+    give_address(town, town.maria)
+    for _ in range(2):
+        ask(town, "maria", "letter")
+        town.clock.advance(DAY - 1)
+    assert len(told(town, "recovery_letter")) == 1
+    for _ in range(5):
+        town.clock.advance(DAY)
+        ask(town, "maria", "letter")
+    letters = told(town, "recovery_letter")
+    assert len(letters) == 3
+    browser = town.browser()
+    for letter, status in zip(letters, (422, 422, 303), strict=True):
+        browser.get("/recover/letter")
+        assert browser.submit("/recover/letter", code=letter.values["code"]).status_code == status
+
+
+def test_no_letter_goes_to_an_address_that_is_unproved_or_protected(town: Town) -> None:
+    """Who changed the address in the account gets nothing; a protected address is never printed."""
+    give_address(town, town.maria, verified=False)
+    ask(town, "maria", "letter")
+    give_address(town, town.jun)
+    protect(town, town.jun)
+    ask(town, "jun", "letter")
+    assert told(town, "recovery_letter") == []
+
+
+def also(browser: Browser, wish: str) -> None:
+    """Ask for one more proof."""
+    page = f"{case_page(browser)}/other"
+    browser.get(page)
+    browser.submit(page, wish=wish)
+    browser.follow()
+
+
+def type_letter(town: Town, browser: Browser) -> str:
+    """Type the code of the latest letter; where that leads."""
+    browser.get("/recover/letter")
+    browser.submit("/recover/letter", code=told(town, "recovery_letter")[-1].values["code"])
+    return path_of(browser)
+
+
+def test_a_lost_second_factor_is_replaced_by_a_second_channel(town: Town) -> None:
+    """K27: the mailbox and then a letter; either alone does not do, and the lost app is gone afterwards."""
+    give_app(town, town.maria)
+    give_address(town, town.maria)
+    browser = ask(town, "maria")
+    assert type_code(town, browser).endswith("/second")
+    also(browser, "letter")
+    assert browser.get(f"{case_page(browser)}/password").status_code == 303
+    town.clock.advance(4 * DAY)
+    other = town.browser()
+    assert type_letter(town, other).endswith("/password")
+    assert "The app that shows codes" not in other.last.text
+    assert choose_password(other, keep=("totp",)) == "/recover/done"
+    assert town.rows(AuthenticatorApp) == []
+    assert signs_in(town, town.maria, FRESH)
+
+
+def test_a_letter_alone_does_not_pass_by_a_second_factor(town: Town) -> None:
+    """K27: a letter is one of two; a message is the other, in the same recovery."""
+    give_app(town, town.maria)
+    give_address(town, town.maria)
+    ask(town, "maria", "letter")
+    browser = town.browser()
+    assert type_letter(town, browser).endswith("/second")
+    also(browser, "message")
+    code = told(town, "recover")[-1].values["code"]
+    page = case_page(browser)
+    browser.submit(f"{page}/code", code=code)
+    assert path_of(browser).endswith("/password")
+
+
+def test_a_lost_second_factor_and_somebody_trusted(town: Town) -> None:
+    """The mailbox, and somebody's word after three days."""
+    trust(town, town.maria, town.jun)
+    give_app(town, town.maria)
+    browser = ask(town, "maria")
+    type_code(town, browser)
+    also(browser, "helper")
+    compare, _ = digits_of(browser)
+    assert help_maria(town, compare) == 303
+    page = case_page(browser)
+    browser.get(page)
+    assert path_of(browser).endswith("/second")
+    town.clock.advance(WAIT)
+    browser.get(page)
+    assert path_of(browser).endswith("/password")
+
+
+def test_a_second_message_does_not_replace_a_lost_app(town: Town) -> None:
+    """Two mailboxes are one channel: only slow ways are offered beside a message."""
+    give_app(town, town.maria)
+    browser = ask(town, "maria")
+    type_code(town, browser)
+    page = f"{case_page(browser)}/other"
+    shown = browser.get(page).text
+    assert 'value="message"' not in shown
+    browser.submit(page, wish="message")
+    assert len(told(town, "recover")) == 1
+
+
+# --- somebody trusted ---
+
+
+def digits_of(browser: Browser) -> tuple[str, str]:
+    """The digits to be read out, and the code to come back with."""
+    compare = re.findall(r'<strong dir="ltr">(\d{6})</strong>', browser.last.text)[0]
+    back = re.findall(r'<strong dir="ltr">([0-9A-Z-]{19})</strong>', browser.last.text)[0]
+    return compare, back
+
+
+def help_maria(town: Town, compare: str) -> int:
+    """Jun gives his word; the status of the answer."""
+    jun = town.browser()
+    jun.sign_in(town.jun)
+    page = jun.get("/account/helpers").text
+    (path,) = re.findall(r'href="(/account/helpers/help/[^"]+)"', page)
+    jun.get(path)
+    return jun.submit(path, digits=compare).status_code
+
+
+def test_somebody_trusted_and_three_days_lead_to_a_new_password(town: Town) -> None:
+    """Named before, confirmed with the digits on the screen, and only after the delay; from any browser."""
+    trust(town, town.maria, town.jun)
+    browser = ask(town, "maria", "helper")
+    compare, back = digits_of(browser)
+    assert [one.to for one in told(town, "help_wanted")] == [town.jun.email]
+    assert help_maria(town, compare) == 303
+    assert [one.to for one in told(town, "recovery_waits")] == [town.maria.email]
+    page = case_page(browser)
+    assert browser.get(page).status_code == 200
+    assert browser.get(f"{page}/password").status_code == 303
+    town.clock.advance(WAIT)
+    other = town.browser()
+    other.get("/recover/return")
+    other.submit("/recover/return", code=back)
+    assert path_of(other).endswith("/password")
+    assert choose_password(other) == "/recover/done"
+    assert signs_in(town, town.maria, FRESH)
+
+
+def test_digits_of_another_screen_confirm_nothing(town: Town) -> None:
+    """A thief asks at the same time: the helper who talks to Maria cannot confirm the thief's request."""
+    trust(town, town.maria, town.jun)
+    thief = ask(town, "maria", "helper")
+    compare, _ = digits_of(thief)
+    wrong = f"{(int(compare) + 1) % 10**6:06}"
+    assert help_maria(town, wrong) == 422
+    assert [row.ripe_at for row in town.rows(Case)] == [None]
+
+
+def test_signing_in_stops_a_recovery(town: Town) -> None:
+    """The owner is there after all: whoever waits for the delay waits in vain."""
+    trust(town, town.maria, town.jun)
+    browser = ask(town, "maria", "helper")
+    compare, _ = digits_of(browser)
+    help_maria(town, compare)
+    page = case_page(browser)
+    town.browser().sign_in(town.maria)
+    town.clock.advance(WAIT)
+    assert browser.get(page).status_code == 410
+    assert [row.state for row in town.rows(Case)] == ["stopped"]
+
+
+def test_a_stranger_cannot_be_made_to_help(town: Town) -> None:
+    """Only who was named and agreed: the page for anybody else is not there."""
+    ask(town, "maria", "helper")
+    assert told(town, "help_wanted") == []
+    (case,) = town.rows(Case)
+    jun = town.browser()
+    jun.sign_in(town.jun)
+    assert jun.get(f"/account/helpers/help/{case.id}").status_code == 404
+
+
+# --- what cannot be recovered ---
+
+
+def test_the_last_step_itself_asks_again_what_was_proved(town: Town) -> None:
+    """K27: not the page alone; between it and the write an app may have been enrolled."""
+    from idp.app import WAYS
+    from idp.recovery import service
+    from idp.recovery.finishing import finish
+
+    browser = ask(town, "maria")
+    handle = type_code(town, browser).split("/")[3]
+    cookie = next(one.value for one in browser.http._cookies.values() if one.key.endswith("browser"))
+    give_app(town, town.maria)
+    with town.context.database.transaction() as session:
+        found = service.find(session, handle, browser=cookie, now=int(town.clock()))
+        assert found is not None
+        done = finish(
+            session, town.context, WAYS, found, encoded="$argon2id$x", keep=(), now=int(town.clock())
+        )
+    assert not done
+    assert [row.state for row in town.rows(Case)] == ["open"]
+
+
+def test_a_closed_account_stays_closed(town: Town) -> None:
+    """Nothing is sent, and a recovery under way ends there."""
+    browser = ask(town, "maria")
+    type_code(town, browser)
+    page = case_page(browser)
+    with town.context.database.transaction() as session:
+        session.get_one(Resident, town.maria.resident_id).state = "closed"
+    assert browser.get(f"{page}/password").status_code == 410
+    ask(town, "maria@example.org")
+    assert len(told(town, "recover")) == 1
+    assert len(town.rows(Token)) == 1
