@@ -1,4 +1,4 @@
-"""`denizen client`: register, list and switch off the clients of partners."""
+"""`denizen client`: register, approve, list and switch off the clients of partners."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def client() -> None:
-    """Partners' clients: register, list, switch off."""
+    """Partners' clients: register, list, demand a level of sign-in, switch off."""
 
 
 @client.command("add")
@@ -31,13 +31,23 @@ def add(config_path: Path, manifest: Path, as_json: bool) -> None:  # noqa: FBT0
     from sqlalchemy.exc import IntegrityError
 
     from idp.clients.manifest import enrol, read_manifest
+    from idp.clients.sectors import check_sector
     from idp.clients.service import ClientRefused
+    from idp.web.fetcher import Fetcher
 
     context = context_of(config_path)
     try:
         described = read_manifest(manifest)
+        check_sector(Fetcher(context.settings.testing), described.client())
         with context.database.transaction() as session:
-            client_id, secret = enrol(session, context.vault.subkey("log"), described, now=context.now())
+            client_id, secret = enrol(
+                session,
+                context.vault.subkey("log"),
+                described,
+                now=context.now(),
+                vault=context.vault,
+                allow_loopback=context.settings.testing.allow_loopback,
+            )
     except ClientRefused as error:
         raise click.ClickException(str(error)) from None
     except IntegrityError:
@@ -46,7 +56,68 @@ def add(config_path: Path, manifest: Path, as_json: bool) -> None:  # noqa: FBT0
         click.echo(json.dumps({"client_id": client_id, "client_secret": secret}))
         return
     click.echo(f"client_id      {client_id}")
-    click.echo(f"client_secret  {secret or '(none: a public client)'}")
+    click.echo(f"client_secret  {secret or '(none)'}")
+
+
+@client.command("token")
+@click.argument("partner")
+@click.option(
+    "--profile",
+    type=click.Choice(["standard", "fapi2", "fapi2-signed", "legacy"]),
+    default="standard",
+    show_default=True,
+    help="Security profile of the clients.",
+)
+@click.option("--uses", type=click.IntRange(1, 1000), default=1, show_default=True, help="How many clients.")
+@click.option(
+    "--days", type=click.IntRange(1, 365), default=7, show_default=True, help="How long it is good."
+)
+@click.pass_obj
+def token(config_path: Path, partner: str, profile: str, uses: int, days: int) -> None:
+    """Make a token with which PARTNER registers clients over HTTP. It is shown once and never again.
+
+    Give it only to a partner that has been reviewed: its clients count as approved.
+    """
+    from idp.clients.initial_tokens import make_initial_token
+    from idp.clients.service import add_partner
+
+    context = context_of(config_path)
+    if context.settings.registration.mode == "closed":
+        click.echo("[registration] mode is closed: the token will work once it is token or open.", err=True)
+    now = context.now()
+    with context.database.transaction() as session:
+        partner_id = add_partner(session, partner, now=now)
+        made = make_initial_token(
+            session, partner_id, profile=profile, uses=uses, expires_at=now + days * 86_400, now=now
+        )
+    click.echo(made)
+
+
+@client.command("approve")
+@click.argument("client_id")
+@click.option(
+    "--purposes",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A manifest whose purposes and notices the client gets; whatever else stands in it is passed over.",
+)
+@click.pass_obj
+def approve(config_path: Path, client_id: str, purposes: Path | None) -> None:
+    """Let a client that registered itself receive what its purposes allow."""
+    from idp.clients.manifest import declare_purposes, read_manifest
+    from idp.clients.service import ClientRefused, approve_client
+
+    context = context_of(config_path)
+    now = context.now()
+    try:
+        described = read_manifest(purposes) if purposes else None
+        with context.database.transaction() as session:
+            if not approve_client(session, client_id, now=now):
+                raise click.ClickException(f"There is no client {client_id}.")
+            if described is not None:
+                declare_purposes(session, context.vault.subkey("log"), client_id, described, now=now)
+    except ClientRefused as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{client_id} is approved.")
 
 
 @client.command("list")
@@ -59,8 +130,8 @@ def list_clients(config_path: Path, as_json: bool) -> None:  # noqa: FBT001
         click.echo(json.dumps(rows, indent=2))
         return
     for row in rows:
-        state = "on" if row["enabled"] else "off"
-        click.echo(f"{row['client_id']:<26}{state:<5}{row['name']} ({row['partner']})")
+        state = ("waits" if row["pending"] else "on") if row["enabled"] else "off"
+        click.echo(f"{row['client_id']:<26}{state:<7}{row['name']} ({row['partner']})")
 
 
 def _rows(context: Context) -> list[dict[str, object]]:
@@ -80,9 +151,26 @@ def _rows(context: Context) -> list[dict[str, object]]:
                 "name": row.name,
                 "partner": partner,
                 "enabled": row.disabled_at is None,
+                "profile": row.profile,
+                "pending": row.approved_at is None,
             }
             for row, partner in found
         ]
+
+
+@client.command("minimum")
+@click.argument("client_id")
+@click.argument("level", type=click.Choice(["basic", "strong", "phr"]))
+@click.pass_obj
+def minimum(config_path: Path, client_id: str, level: str) -> None:
+    """Set the level of sign-in below which nobody gets to a client: basic, strong (two factors) or phr (passkey)."""
+    from idp.clients.service import demand_level
+
+    context = context_of(config_path)
+    with context.database.transaction() as session:
+        if not demand_level(session, client_id, level):
+            raise click.ClickException(f"There is no client {client_id}.")
+    click.echo(f"{client_id} needs a sign-in of level {level} from now on.")
 
 
 @client.command("disable")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from consent.purposes import NoticeText, declare_purpose, publish_notice
-from idp.clients.service import ClientRefused, NewClient, add_partner, register_client
+from idp.clients.metadata import ClientRefused, Details, NewClient
+from idp.clients.service import add_partner, register_client
 from idp.jobs.stamps import PURPOSES, bump
 
 if TYPE_CHECKING:
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from keys.envelope import Vault
+
 DAY = 86_400
+#: `SIGN_IN_LEVELS` as a type.
+Level = Literal["basic", "strong", "phr"]
 
 
 class _Part(BaseModel):
@@ -46,19 +51,19 @@ class Purpose(_Part):
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     retention_days: int | None = Field(None, ge=1)
+    minimum_acr: Level | None = None
     notice: dict[str, Notice] = Field(min_length=1)
 
 
-class Manifest(_Part):
-    """The whole file."""
+class Manifest(Details):
+    """The whole file. `profile` is one of `idp.clients.profiles`; what is inherited has the names of RFC 7591."""
 
     partner: str = Field(min_length=1, max_length=120)
     name: str = Field(min_length=1, max_length=120)
     client_id: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]{3,64}$")
     application_type: Literal["web", "native"] = "web"
-    token_endpoint_auth_method: Literal["none", "client_secret_basic", "client_secret_post"] = (
-        "client_secret_basic"
-    )
+    profile: str = "standard"
+    token_endpoint_auth_method: str = "client_secret_basic"
     redirect_uris: tuple[str, ...] = ()
     post_logout_redirect_uris: tuple[str, ...] = ()
     grant_types: tuple[str, ...] = ("authorization_code",)
@@ -68,13 +73,25 @@ class Manifest(_Part):
     home_url: str = ""
     subject_type: Literal["pairwise", "public"] = "pairwise"
     sector: str = ""
+    minimum_acr: Level = "basic"
+    default_acr_values: tuple[Level, ...] = ()
+    default_max_age: int | None = Field(None, ge=0, le=31_536_000)
     purpose: tuple[Purpose, ...] = ()
 
     def client(self) -> NewClient:
         """The client's metadata."""
-        named = {"client_id": self.client_id} if self.client_id else {}
-        kept = self.model_dump(exclude={"partner", "client_id", "subject_type", "purpose"})
-        return NewClient(**kept, **named, is_pairwise=self.subject_type == "pairwise")
+        named: dict[str, Any] = {"client_id": self.client_id} if self.client_id else {}
+        details = Details(**{name: getattr(self, name) for name in Details.model_fields})
+        left_out = {"partner", "client_id", "subject_type", "purpose", *Details.model_fields}
+        kept = self.model_dump(exclude=left_out)
+        demanded = {one.key: one.minimum_acr for one in self.purpose if one.minimum_acr}
+        return NewClient(
+            **kept,
+            **named,
+            details=details,
+            is_pairwise=self.subject_type == "pairwise",
+            purpose_acr=demanded,
+        )
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -94,8 +111,18 @@ def read_manifest(path: Path) -> Manifest:
         raise ClientRefused("\n".join(lines)) from None
 
 
-def enrol(session: Session, log_key: bytes, manifest: Manifest, *, now: int) -> tuple[str, str | None]:
+def enrol(
+    session: Session,
+    log_key: bytes,
+    manifest: Manifest,
+    *,
+    now: int,
+    vault: Vault | None = None,
+    allow_loopback: bool = False,
+) -> tuple[str, str | None]:
     """Register the client with its purposes and notices; its client_id, and its secret, shown only now.
+
+    `vault` and `allow_loopback` as in `register_client`. A sector_identifier_uri must have been checked.
 
     Raises:
         ClientRefused: when something in it is not acceptable; nothing is written then.
@@ -103,11 +130,23 @@ def enrol(session: Session, log_key: bytes, manifest: Manifest, *, now: int) -> 
     new = manifest.client()
     if "authorization_code" in new.grant_types and not manifest.purpose:
         raise ClientRefused("purpose: a client that signs residents in needs at least one")
-    secret = register_client(session, add_partner(session, manifest.partner, now=now), new, now=now)
-    for purpose in manifest.purpose:
-        _declare(session, log_key, new.client_id, purpose, now=now)
-    bump(session, PURPOSES)
+    partner_id = add_partner(session, manifest.partner, now=now)
+    secret = register_client(session, partner_id, new, now=now, vault=vault, allow_loopback=allow_loopback)
+    declare_purposes(session, log_key, new.client_id, manifest, now=now)
     return new.client_id, secret
+
+
+def declare_purposes(
+    session: Session, log_key: bytes, client_id: str, manifest: Manifest, *, now: int
+) -> None:
+    """Declare the purposes of a manifest, with their notices, for a client.
+
+    Raises:
+        ClientRefused: when one is not acceptable.
+    """
+    for purpose in manifest.purpose:
+        _declare(session, log_key, client_id, purpose, now=now)
+    bump(session, PURPOSES)
 
 
 def _declare(session: Session, log_key: bytes, client_id: str, purpose: Purpose, *, now: int) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from authlib.oauth2.rfc6749 import ClientMixin
 from sqlalchemy import select
 
+from idp.clients.metadata import Details
 from idp.clients.models import ClientRow, Partner
+from idp.clients.profiles import PROFILES, STANDARD, Profile
 from idp.clients.rules import is_registered_redirect
 from idp.jobs.stamps import CLIENTS, Cached
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from idp.db import Database
+    from keys.envelope import SealedBytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,20 @@ class Client(ClientMixin):
     home_url: str
     is_pairwise: bool
     sector: str
+    minimum_acr: str
+    purpose_acr: Mapping[str, str]
+    default_acr_values: tuple[str, ...]
+    default_max_age: int | None
     disabled: bool
+    profile: Profile = STANDARD
+    details: Details = field(default_factory=Details)
+    #: Its own that its profile allows, each with its values in alphabetical order.
+    response_types: frozenset[str] = frozenset({"code"})
+    secret_sealed: SealedBytes | None = None
+    #: Registered itself and not approved yet: no personal data.
+    is_pending: bool = False
+    #: Its access tokens must be bound to a key (RFC 8705 §3.4, RFC 9449 §5.2, FAPI 2.0).
+    is_constrained: bool = False
 
     @property
     def is_public(self) -> bool:
@@ -88,8 +104,11 @@ class Client(ClientMixin):
         return method == self.auth_method
 
     def check_response_type(self, response_type: str) -> bool:
-        """Only codes are given out in front of the browser (RFC 9700 §2.1.2)."""
-        return response_type == "code" and "authorization_code" in self.grant_types
+        """Whether it was registered for this one; the order of its values is of no matter."""
+        values = sorted(response_type.split(" "))
+        return " ".join(values) in self.response_types and (
+            "code" not in values or "authorization_code" in self.grant_types
+        )
 
     def check_grant_type(self, grant_type: str) -> bool:
         """Whether it was registered for this grant."""
@@ -107,6 +126,11 @@ class ClientRegistry:
         found = self._cache.get().get(client_id)
         return None if found is None or found.disabled else found
 
+    def find_resource(self, resource: str) -> Client | None:
+        """The resource server whose API has this identifier, if it is switched on (RFC 8707 §2)."""
+        found = (one for one in self._cache.get().values() if one.details.resource == resource)
+        return next((one for one in found if not one.disabled), None)
+
     def name_of(self, client_id: str) -> tuple[str, str]:
         """Service and partner name of any client that ever was, for the privacy pages."""
         found = self._cache.get().get(client_id)
@@ -123,6 +147,8 @@ def _load(session: Any) -> Mapping[str, Client]:
 
 
 def _value(row: ClientRow, partner_name: str) -> Client:
+    profile, details = PROFILES[row.profile], Details(**row.details)
+    bound = (details.tls_client_certificate_bound_access_tokens, details.dpop_bound_access_tokens)
     return Client(
         client_id=row.client_id,
         name=row.name,
@@ -139,5 +165,16 @@ def _value(row: ClientRow, partner_name: str) -> Client:
         home_url=row.home_url,
         is_pairwise=row.is_pairwise,
         sector=row.sector,
+        minimum_acr=row.minimum_acr,
+        purpose_acr=row.purpose_acr,
+        default_acr_values=tuple(row.default_acr_values),
+        default_max_age=row.default_max_age,
         disabled=row.disabled_at is not None,
+        profile=profile,
+        details=details,
+        response_types=profile.response_types
+        & {" ".join(sorted(one.split())) for one in details.response_types},
+        secret_sealed=row.secret_sealed,
+        is_pending=row.approved_at is None,
+        is_constrained=profile.sender_constrained or any(bound),
     )

@@ -1,4 +1,4 @@
-"""Which redirect URIs may be registered, and which one a request may use; pure."""
+"""Which addresses may be registered, and which redirect URI a request may use; pure."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from cryptography.x509 import Name
+
+from idp.web.addresses import is_host, is_public
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+#: Levels of sign-in that a client may demand (`acr`), lowest first; what each is worth says `idp.login.levels`.
+SIGN_IN_LEVELS = ("basic", "strong", "phr")
 
 _LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::[0-9]{1,5})?(/[!-~]*)?")
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")
@@ -63,3 +70,46 @@ def redirect_problem(uri: str, *, native: bool) -> str | None:
     is_web = (parts.scheme == "https" and host) or (parts.scheme == "http" and host in _LOCAL_HOSTS)
     is_own_scheme = native and _PRIVATE_SCHEME.fullmatch(parts.scheme)
     return None if is_web or is_own_scheme else "must begin with https://"
+
+
+def highest_level(levels: Iterable[str]) -> str:
+    """The highest of some levels of sign-in; one that is not known stands above all, so that nothing meets it."""
+    return max(
+        levels, key=lambda one: SIGN_IN_LEVELS.index(one) if one in SIGN_IN_LEVELS else len(SIGN_IN_LEVELS)
+    )
+
+
+def link_problem(uri: str, *, allow_loopback: bool = False) -> str | None:
+    """Why an address cannot be shown to residents or opened by their browser; None when it can, or is empty."""
+    if not uri:
+        return None
+    problem = redirect_problem(uri, native=False)
+    if problem is None and not allow_loopback and urlsplit(uri).scheme != "https":
+        return "must begin with https://"
+    return problem
+
+
+def fetchable_problem(uri: str, *, allow_loopback: bool = False) -> str | None:
+    """Why we would never fetch an address that a partner names (K17); None when we might, once it is resolved."""
+    problem = redirect_problem(uri, native=False)
+    if problem:
+        return problem
+    parts = urlsplit(uri)
+    host = parts.hostname or ""
+    if allow_loopback and host in _LOCAL_HOSTS:
+        return None
+    if parts.scheme != "https":
+        return "must begin with https://"
+    if not is_host(host) or host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
+        return "must be at a public host"
+    is_literal = ":" in host or host.replace(".", "").isdigit()
+    return "must be at a public host" if is_literal and not is_public(host) else None
+
+
+def is_distinguished_name(text: str) -> bool:
+    """Whether a text is the name of a certificate's subject (RFC 4514)."""
+    try:
+        Name.from_rfc4514_string(text)
+    except ValueError:
+        return False
+    return True

@@ -2,51 +2,36 @@
 
 from __future__ import annotations
 
-import re
 import secrets
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from idp.clients.metadata import ClientRefused, Details, NewClient, check
 from idp.clients.models import ClientRow, Partner
-from idp.clients.rules import redirect_problem, sector_of
+from idp.clients.rules import SIGN_IN_LEVELS, sector_of
 from idp.jobs.stamps import CLIENTS, bump
 from idp.web.cookies import digest, new_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sqlalchemy.orm import Session
 
-GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
-AUTH_METHODS = ("none", "client_secret_basic", "client_secret_post")
-ALGORITHMS = ("ES256", "RS256")
-APPLICATION_TYPES = ("web", "native")
-_SCOPE = re.compile(r"[!#-\[\]-~]+")  # scope-token of RFC 6749 §3.3
+    from keys.envelope import SealedBytes, Vault
 
+__all__ = [
+    "ClientRefused",
+    "Details",
+    "NewClient",
+    "add_partner",
+    "approve_client",
+    "demand_level",
+    "disable_client",
+    "open_secret",
+    "register_client",
+    "replace_client",
+]
 
-class ClientRefused(Exception):
-    """The metadata cannot be registered; the text says what to change."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewClient:
-    """Metadata of a client to be (RFC 7591 names)."""
-
-    name: str
-    redirect_uris: Sequence[str] = ()
-    client_id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
-    application_type: str = "web"
-    token_endpoint_auth_method: str = "client_secret_basic"
-    post_logout_redirect_uris: Sequence[str] = ()
-    grant_types: Sequence[str] = ("authorization_code",)
-    scopes: Sequence[str] = ("openid",)
-    protects_scopes: Sequence[str] = ()
-    id_token_signed_response_alg: str = "ES256"
-    home_url: str = ""
-    is_pairwise: bool = True
-    sector: str = ""
+_SEALED_FOR = "client-secrets"
 
 
 def add_partner(session: Session, name: str, *, now: int) -> str:
@@ -59,38 +44,141 @@ def add_partner(session: Session, name: str, *, now: int) -> str:
     return found.id
 
 
-def register_client(session: Session, partner_id: str, new: NewClient, *, now: int) -> str | None:
-    """Register a client and return its secret, which is never shown again; None for a public one.
+def register_client(
+    session: Session,
+    partner_id: str,
+    new: NewClient,
+    *,
+    now: int,
+    vault: Vault | None = None,
+    allow_loopback: bool = False,
+    registration_token: str | None = None,
+    is_pending: bool = False,
+) -> str | None:
+    """Register a client and return its secret, which is never shown again; None for one without.
+
+    `vault` seals the secret of a client that signs with it (client_secret_jwt). `registration_token` lets the client
+    change its own registration (RFC 7592). A client that `is_pending` gets no personal data until it is approved.
 
     Raises:
         ClientRefused: when the metadata is not acceptable.
     """
-    _check(new)
-    secret = None if new.token_endpoint_auth_method == "none" else new_secret()
-    session.add(
-        ClientRow(
-            client_id=new.client_id,
-            partner_id=partner_id,
-            name=new.name,
-            application_type=new.application_type,
-            token_endpoint_auth_method=new.token_endpoint_auth_method,
-            secret_hash=digest(secret) if secret else None,
-            redirect_uris=list(new.redirect_uris),
-            post_logout_redirect_uris=list(new.post_logout_redirect_uris),
-            grant_types=list(new.grant_types),
-            scopes=list(new.scopes),
-            protects_scopes=list(new.protects_scopes),
-            id_token_signed_response_alg=new.id_token_signed_response_alg,
-            home_url=new.home_url,
-            is_pairwise=new.is_pairwise,
-            sector=new.sector or sector_of(new.redirect_uris) or new.client_id,
-            created_at=now,
-            disabled_at=None,
-        )
+    check(new, allow_loopback=allow_loopback)
+    row = ClientRow(
+        client_id=new.client_id,
+        partner_id=partner_id,
+        registration_hash=digest(registration_token) if registration_token else None,
+        created_at=now,
+        approved_at=None if is_pending else now,
+        disabled_at=None,
+        **_columns(new),
     )
+    secret = _new_secret(row, new, vault)
+    session.add(row)
     session.flush()
     bump(session, CLIENTS)
     return secret
+
+
+def replace_client(
+    session: Session,
+    row: ClientRow,
+    new: NewClient,
+    *,
+    vault: Vault | None = None,
+    allow_loopback: bool = False,
+) -> str | None:
+    """Put new metadata in the place of all that a client had; its secret if it needs a new one (RFC 7592 §2.2).
+
+    Raises:
+        ClientRefused: when the metadata is not acceptable.
+    """
+    check(new, allow_loopback=allow_loopback)
+    secret = None
+    if new.token_endpoint_auth_method != row.token_endpoint_auth_method:
+        secret = _new_secret(row, new, vault)
+    for name, value in _columns(new).items():
+        setattr(row, name, value)
+    session.flush()
+    bump(session, CLIENTS)
+    return secret
+
+
+def _columns(new: NewClient) -> dict[str, Any]:
+    return {
+        "name": new.name,
+        "application_type": new.application_type,
+        "token_endpoint_auth_method": new.token_endpoint_auth_method,
+        "redirect_uris": list(new.redirect_uris),
+        "post_logout_redirect_uris": list(new.post_logout_redirect_uris),
+        "grant_types": list(new.grant_types),
+        "scopes": list(new.scopes),
+        "protects_scopes": list(new.protects_scopes),
+        "id_token_signed_response_alg": new.id_token_signed_response_alg,
+        "home_url": new.home_url,
+        "is_pairwise": new.is_pairwise,
+        "sector": new.sector or _sector(new) or new.client_id,
+        "minimum_acr": new.minimum_acr,
+        "purpose_acr": dict(new.purpose_acr),
+        "default_acr_values": list(new.default_acr_values),
+        "default_max_age": new.default_max_age,
+        "profile": new.profile,
+        "details": new.details.kept(),
+    }
+
+
+def _sector(new: NewClient) -> str | None:
+    """The host of the sector_identifier_uri, whose content has been checked, or that of the redirect URIs."""
+    uri = new.details.sector_identifier_uri
+    return sector_of([uri] if uri else new.redirect_uris)
+
+
+def _new_secret(row: ClientRow, new: NewClient, vault: Vault | None) -> str | None:
+    """A secret of 256 bits where the method needs one: as a hash, or sealed where signatures are made with it."""
+    row.secret_hash, row.secret_sealed = None, None
+    secret = new_secret()
+    if new.token_endpoint_auth_method in ("client_secret_basic", "client_secret_post"):
+        row.secret_hash = digest(secret)
+        return secret
+    if new.token_endpoint_auth_method == "client_secret_jwt":
+        if vault is None:
+            raise ClientRefused("client_secret_jwt needs the key file")
+        row.secret_sealed = vault.service_data_key(_SEALED_FOR).seal(secret, new.client_id)
+        return secret
+    return None
+
+
+def open_secret(vault: Vault, client_id: str, sealed: SealedBytes) -> str:
+    """The secret of a client that signs with it."""
+    return vault.service_data_key(_SEALED_FOR).open(sealed, client_id)
+
+
+def approve_client(session: Session, client_id: str, *, now: int) -> bool:
+    """Let a client that registered itself have personal data, as its purposes say; False when there is no such client."""
+    row = session.get(ClientRow, client_id)
+    if row is None:
+        return False
+    row.approved_at = row.approved_at or now
+    bump(session, CLIENTS)
+    return True
+
+
+def demand_level(session: Session, client_id: str, minimum_acr: str) -> bool:
+    """Change the level of sign-in below which nobody gets to a client; False when there is no such client.
+
+    Tokens of weaker sign-ins are refused from now on (RFC 9470).
+
+    Raises:
+        ClientRefused: for a level that there is not.
+    """
+    if minimum_acr not in SIGN_IN_LEVELS:
+        raise ClientRefused(f"levels of sign-in are {', '.join(SIGN_IN_LEVELS)}")
+    row = session.get(ClientRow, client_id)
+    if row is None:
+        return False
+    row.minimum_acr = minimum_acr
+    bump(session, CLIENTS)
+    return True
 
 
 def disable_client(session: Session, client_id: str, *, now: int) -> bool:
@@ -98,28 +186,6 @@ def disable_client(session: Session, client_id: str, *, now: int) -> bool:
     row = session.get(ClientRow, client_id)
     if row is None:
         return False
-    row.disabled_at = now
+    row.disabled_at, row.registration_hash = now, None
     bump(session, CLIENTS)
     return True
-
-
-def _check(new: NewClient) -> None:
-    if new.token_endpoint_auth_method not in AUTH_METHODS:
-        raise ClientRefused(f"token_endpoint_auth_method must be one of {', '.join(AUTH_METHODS)}")
-    if new.id_token_signed_response_alg not in ALGORITHMS:
-        raise ClientRefused(f"id_token_signed_response_alg must be one of {', '.join(ALGORITHMS)}")
-    unknown = set(new.grant_types) - set(GRANT_TYPES)
-    if unknown or not new.grant_types:
-        raise ClientRefused(f"grant_types must be among {', '.join(GRANT_TYPES)}")
-    if new.token_endpoint_auth_method == "none" and "client_credentials" in new.grant_types:
-        raise ClientRefused("a public client cannot use client_credentials")
-    if "authorization_code" in new.grant_types and not new.redirect_uris:
-        raise ClientRefused("redirect_uris is missing")
-    if not all(_SCOPE.fullmatch(scope) for scope in (*new.scopes, *new.protects_scopes)):
-        raise ClientRefused("scopes must not be empty or contain spaces, quotes or backslashes")
-    if new.application_type not in APPLICATION_TYPES:
-        raise ClientRefused(f"application_type must be one of {', '.join(APPLICATION_TYPES)}")
-    for uri in (*new.redirect_uris, *new.post_logout_redirect_uris):
-        problem = redirect_problem(uri, native=new.application_type == "native")
-        if problem:
-            raise ClientRefused(f"redirect URI {uri!r} {problem}")

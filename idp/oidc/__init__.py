@@ -1,8 +1,8 @@
 """The protocol: OAuth 2.1 and OpenID Connect.
 
 Owns: authorize (checks, release decision, answer), tokens, userinfo, introspection, revocation, logout,
-discovery. Routes: `/authorize`, `/consent`, `/token`, `/userinfo`, `/introspect`, `/revoke`, `/logout`,
+discovery, step-up. Routes: `/authorize`, `/consent`, `/token`, `/userinfo`, `/introspect`, `/revoke`, `/logout`,
 `/jwks`, `/.well-known/…`. One endpoint a file in `views/`, one authorize check a file in `checks/`,
 Authlib adapters in `grants/`. Leaves to others: sign-in (`idp.login`), what was agreed (`consent`).
-Others import: `provider.Provider`, `service`.
+Others import: `provider.Provider`, `service`, `families` (how tokens end with their session).
 """

@@ -6,16 +6,21 @@ import base64
 import binascii
 from typing import TYPE_CHECKING
 
+from idp.clients.profiles import TLS_METHODS
+from idp.oidc import assertions, certificates
 from idp.oidc.errors import Refusal
 from idp.web.incoming import form_decoded
 
 if TYPE_CHECKING:
     from idp.clients.registry import Client, ClientRegistry
+    from idp.oidc.provider import Provider
     from idp.web.incoming import Incoming
 
 
-def authenticate_client(clients: ClientRegistry, incoming: Incoming) -> Client:
-    """The client that made a request to a back-channel endpoint.
+def authenticate_client(provider: Provider, incoming: Incoming, *, path: str) -> Client:
+    """The client that made a request to a back-channel endpoint of ours, which is at `path`.
+
+    Never call it inside a transaction: it may spend an assertion, or fetch a key set.
 
     Raises:
         Refusal: invalid_request for two methods at once or a repeated parameter, else invalid_client.
@@ -25,12 +30,27 @@ def authenticate_client(clients: ClientRegistry, incoming: Incoming) -> Client:
         raise Refusal("invalid_request", "A parameter is given more than once")
     authorization = incoming.header("HTTP_AUTHORIZATION")
     if "client_assertion" in form or "client_assertion_type" in form:
-        raise Refusal("invalid_client", "Client assertions are not supported", status=401)
+        return _by_assertion(provider, incoming, path)
     if authorization:
-        return _by_basic(clients, authorization, form.get("client_id"), has_secret="client_secret" in form)
+        return _by_basic(
+            provider.clients, authorization, form.get("client_id"), has_secret="client_secret" in form
+        )
     if "client_secret" in form:
-        return _checked(clients, form.get("client_id", ""), "client_secret_post", form["client_secret"])
-    return _public(clients, form.get("client_id", ""))
+        return _checked(
+            provider.clients, form.get("client_id", ""), "client_secret_post", form["client_secret"]
+        )
+    return _by_name(provider, incoming)
+
+
+def _by_assertion(provider: Provider, incoming: Incoming, path: str) -> Client:
+    form = incoming.form
+    if incoming.header("HTTP_AUTHORIZATION") or "client_secret" in form:
+        raise Refusal("invalid_request", "The client is authenticated in two ways at once")
+    if form.get("client_assertion_type") != assertions.TYPE or "client_assertion" not in form:
+        raise Refusal("invalid_client", f"client_assertion_type must be {assertions.TYPE}", status=401)
+    return assertions.authenticate_by_assertion(
+        provider, form["client_assertion"], form.get("client_id"), path=path
+    )
 
 
 def _by_basic(
@@ -64,8 +84,13 @@ def _checked(clients: ClientRegistry, unverified_id: str, method: str, secret: s
     return client
 
 
-def _public(clients: ClientRegistry, unverified_id: str) -> Client:
-    client = clients.find(unverified_id)
-    if client is None or not client.is_public:
-        raise Refusal("invalid_client", "Client authentication is missing or failed", status=401)
-    return client
+def _by_name(provider: Provider, incoming: Incoming) -> Client:
+    """A public client, or one that its certificate proves (RFC 6749 §2.1, RFC 8705 §2)."""
+    client = provider.clients.find(incoming.form.get("client_id", ""))
+    if client is not None and client.is_public:
+        return client
+    if client is not None and client.auth_method in TLS_METHODS:
+        found = certificates.presented(incoming)
+        if found is not None and certificates.is_of(provider, client, found, now=provider.context.now()):
+            return client
+    raise Refusal("invalid_client", "Client authentication is missing or failed", status=401)

@@ -7,12 +7,22 @@ class Refusal(Exception):
     """A request that is refused and that has written nothing.
 
     `error` is the code of RFC 6749 §4.1.2.1 / §5.2 or OIDC Core §3.1.2.6; `public` goes into
-    error_description, so it holds no quotes, backslashes or line breaks; `private` goes to the log.
+    error_description, so it holds no quotes, backslashes or line breaks; `private` goes to the log;
+    `headers` go with the answer of a back-channel endpoint.
     """
 
-    def __init__(self, error: str, public: str, *, private: str = "", status: int = 400) -> None:
+    def __init__(
+        self,
+        error: str,
+        public: str,
+        *,
+        private: str = "",
+        status: int = 400,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         super().__init__(f"{error}: {public}")
         self.error = error
         self.public = public
         self.private = private
         self.status = status
+        self.headers = headers

@@ -3,20 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from enum import Enum
+from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
+from idp.login.attempts import CLOCK_LEEWAY
 from idp.oidc.models import Interaction
 from idp.oidc.request import AuthorizationRequest
 from idp.web.cookies import VALUE_LENGTH, digest, new_secret
 
 if TYPE_CHECKING:
+    from sqlalchemy import Table
+
     from keys.envelope import Vault
 
 WAIT_FOR = 3600
 _HINT = "interaction|login_hint"
 _HINT_LIMIT = 254
+
+_FIND = select(
+    Interaction.id_hash,
+    Interaction.request,
+    Interaction.login_hint,
+    Interaction.signed_in_at,
+    Interaction.confirmed_sid,
+    Interaction.keeps_level,
+).where(
+    Interaction.id_hash == bindparam("handle_hash"),
+    Interaction.browser_hash == bindparam("this_browser"),
+    Interaction.finished_at.is_(None),
+    Interaction.expires_at > bindparam("at"),
+    Interaction.created_at <= bindparam("latest"),  # a clock that was set back revives none (K40)
+)
+# Of the table, not of the class: a session of the ORM takes the short way with it.
+_TABLE = cast("Table", Interaction.__table__)
+_KEEP = insert(_TABLE)
+_MARK = (
+    update(_TABLE).where(_TABLE.c.id_hash == bindparam("handle_hash")).values(signed_in_at=bindparam("at"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +52,28 @@ class Waiting:
     request: AuthorizationRequest
     login_hint: str
     signed_in_at: int | None
+    #: The session in which its resident said to go on as themselves, on a shared computer.
+    confirmed_sid: str | None = None
+    #: Whether its resident goes on without the level that the partner would like.
+    keeps_level: bool = False
+
+
+class State(Enum):
+    """Why a browser cannot go on with a request."""
+
+    FOREIGN = "it waits for another browser"
+    EXPIRED = "it waited too long"
+    OVER = "it was answered"
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A request that does not wait for the browser that asks; `is_own` when that is where it began."""
+
+    id_hash: bytes
+    request: AuthorizationRequest
+    state: State
+    is_own: bool
 
 
 def begin(
@@ -36,17 +83,18 @@ def begin(
     handle = new_secret()
     hint = login_hint[:_HINT_LIMIT]
     connection.execute(
-        insert(Interaction).values(
-            id_hash=digest(handle),
-            browser_hash=digest(browser),
-            client_id=request.client_id,
-            request=request.to_json(),
-            login_hint=vault.service_data_key("interaction").seal(hint, _HINT) if hint else None,
-            signed_in_at=None,
-            created_at=now,
-            expires_at=now + WAIT_FOR,
-            finished_at=None,
-        )
+        _KEEP,
+        {
+            "id_hash": digest(handle),
+            "browser_hash": digest(browser),
+            "client_id": request.client_id,
+            "request": request.to_json(),
+            "login_hint": vault.service_data_key("interaction").seal(hint, _HINT) if hint else None,
+            "signed_in_at": None,
+            "created_at": now,
+            "expires_at": now + WAIT_FOR,
+            "finished_at": None,
+        },
     )
     return handle
 
@@ -55,25 +103,82 @@ def find(connection: Any, vault: Vault, unverified_handle: str, *, browser: str,
     """The request behind a handle, if it waits still and began in this very browser."""
     if len(unverified_handle) != VALUE_LENGTH:
         return None
-    row = connection.execute(
-        select(
-            Interaction.id_hash, Interaction.request, Interaction.login_hint, Interaction.signed_in_at
-        ).where(
-            Interaction.id_hash == digest(unverified_handle),
-            Interaction.browser_hash == digest(browser),
-            Interaction.finished_at.is_(None),
-            Interaction.expires_at > now,
-        )
-    ).first()
+    asked = {
+        "handle_hash": digest(unverified_handle),
+        "this_browser": digest(browser),
+        "at": now,
+        "latest": now + CLOCK_LEEWAY,
+    }
+    row = connection.execute(_FIND, asked).first()
     if row is None:
         return None
     hint = vault.service_data_key("interaction").open(row.login_hint, _HINT) if row.login_hint else ""
-    return Waiting(row.id_hash, AuthorizationRequest.from_json(row.request), hint, row.signed_in_at)
+    return Waiting(
+        row.id_hash,
+        AuthorizationRequest.from_json(row.request),
+        hint,
+        row.signed_in_at,
+        row.confirmed_sid,
+        row.keeps_level,
+    )
+
+
+def find_lost(connection: Any, unverified_handle: str, *, browser: str, now: int) -> Lost | None:
+    """What became of a request that `find` does not give; None when there was none, or when it waits here still."""
+    if len(unverified_handle) != VALUE_LENGTH:
+        return None
+    row = connection.execute(
+        select(
+            Interaction.id_hash,
+            Interaction.browser_hash,
+            Interaction.request,
+            Interaction.expires_at,
+            Interaction.finished_at,
+        ).where(Interaction.id_hash == digest(unverified_handle))
+    ).first()
+    if row is None:
+        return None
+    is_own = row.browser_hash == digest(browser)
+    state = (
+        State.OVER
+        if row.finished_at is not None
+        else State.EXPIRED
+        if row.expires_at <= now
+        else State.FOREIGN
+    )
+    if is_own and state is State.FOREIGN:
+        return None
+    return Lost(row.id_hash, AuthorizationRequest.from_json(row.request), state, is_own)
+
+
+def move(connection: Any, vault: Vault, handle: str, *, browser: str, now: int) -> str | None:
+    """Take a waiting request away from its browser and give it to another: its new handle there, or None.
+
+    Only for a resident who showed both browsers to be theirs, as by a link in their own mail. Nobody is signed in
+    for it any more.
+    """
+    row = connection.execute(
+        select(Interaction.request, Interaction.expires_at).where(Interaction.id_hash == digest(handle))
+    ).first()
+    if row is None or row.expires_at <= now or not finish(connection, digest(handle), now=now):
+        return None
+    asked = AuthorizationRequest.from_json(row.request)
+    return begin(connection, vault, asked, browser=browser, login_hint="", now=now)
 
 
 def mark_signed_in(connection: Any, id_hash: bytes, *, now: int) -> None:
     """Note that the resident signed in for this request."""
-    connection.execute(update(Interaction).where(Interaction.id_hash == id_hash).values(signed_in_at=now))
+    connection.execute(_MARK, {"handle_hash": id_hash, "at": now})
+
+
+def confirm(connection: Any, id_hash: bytes, sid: str) -> None:
+    """Note that the resident of this session wants to go on as themselves."""
+    connection.execute(update(Interaction).where(Interaction.id_hash == id_hash).values(confirmed_sid=sid))
+
+
+def keep_level(connection: Any, id_hash: bytes) -> None:
+    """Note that the resident goes on at the level they have."""
+    connection.execute(update(Interaction).where(Interaction.id_hash == id_hash).values(keeps_level=True))
 
 
 def finish(connection: Any, id_hash: bytes, *, now: int) -> bool:

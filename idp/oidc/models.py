@@ -10,7 +10,7 @@ everything under it in one write.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, text
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, LargeBinary, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.db import Base
@@ -39,6 +39,14 @@ class Interaction(Base):
     login_hint: Mapped[bytes | None] = mapped_column(LargeBinary, comment="The sealed login_hint. pii=yes")
     signed_in_at: Mapped[int | None] = mapped_column(
         BigInteger, comment="When the resident signed in for this very request. pii=no"
+    )
+    confirmed_sid: Mapped[str | None] = mapped_column(
+        String(22), comment="Session in which the resident said to go on as themselves. pii=no"
+    )
+    keeps_level: Mapped[bool] = mapped_column(
+        Boolean,
+        server_default=false(),
+        comment="Whether they go on without the level that the partner would like. pii=no",
     )
     created_at: Mapped[int] = mapped_column(BigInteger, comment="When it began. pii=no")
     expires_at: Mapped[int] = mapped_column(BigInteger, index=True, comment="When it ends. pii=no")
@@ -94,6 +102,10 @@ class Authorization(Base):
     scope: Mapped[str] = mapped_column(Text, comment="Scopes of this family, space-separated. pii=no")
     nonce: Mapped[str | None] = mapped_column(Text, comment="The nonce, echoed in ID tokens. pii=no")
     code_challenge: Mapped[str] = mapped_column(String(43), comment="PKCE S256 challenge. pii=no")
+    dpop_jkt: Mapped[str | None] = mapped_column(
+        String(43), comment="Thumbprint of the key to which the code is bound. pii=no"
+    )
+    resource: Mapped[str | None] = mapped_column(Text, comment="API for which the tokens may be. pii=no")
     auth_time: Mapped[int] = mapped_column(
         BigInteger, comment="When the resident proved who they are. pii=no"
     )
@@ -109,7 +121,7 @@ class Authorization(Base):
 
 
 class AccessToken(Base):
-    """A bearer token. `authorization_id` is NULL for a client acting for itself."""
+    """An access token, opaque or a JWT. `authorization_id` is NULL for a client acting for itself."""
 
     __tablename__ = "oidc_access_token"
     __table_args__ = CLUSTERED
@@ -120,6 +132,10 @@ class AccessToken(Base):
     authorization_id: Mapped[int | None] = mapped_column(BigInteger, comment="Its family. pii=no")
     client_id: Mapped[str] = mapped_column(String(64), comment="Who holds it. pii=no")
     scope: Mapped[str] = mapped_column(Text, comment="Scopes, space-separated. pii=no")
+    confirmation: Mapped[str | None] = mapped_column(
+        String(60), comment="Key to which it is bound: method and thumbprint. pii=no"
+    )
+    resource: Mapped[str | None] = mapped_column(Text, comment="API for which it is; NULL for ours. pii=no")
     issued_at: Mapped[int] = mapped_column(BigInteger, comment="When it was made. pii=no")
     expires_at: Mapped[int] = mapped_column(BigInteger, index=True, comment="When it ends. pii=no")
     released_at: Mapped[int | None] = mapped_column(
@@ -142,6 +158,23 @@ class RefreshToken(Base):
     authorization_id: Mapped[int] = mapped_column(BigInteger, comment="Its family. pii=no")
     client_id: Mapped[str] = mapped_column(String(64), comment="Who holds it. pii=no")
     scope: Mapped[str] = mapped_column(Text, comment="Scopes, space-separated. pii=no")
+    confirmation: Mapped[str | None] = mapped_column(
+        String(60), comment="Key to which it is bound: method and thumbprint. pii=no"
+    )
     issued_at: Mapped[int] = mapped_column(BigInteger, comment="When it was made. pii=no")
     expires_at: Mapped[int] = mapped_column(BigInteger, index=True, comment="When it ends. pii=no")
     spent_at: Mapped[int | None] = mapped_column(BigInteger, comment="When it was used. pii=no")
+
+
+class UsedOnce(Base):
+    """What may be used once and is not ours: the `jti` of an assertion or of a proof."""
+
+    __tablename__ = "oidc_used_once"
+    __table_args__ = CLUSTERED
+
+    id_hash: Mapped[bytes] = mapped_column(
+        LargeBinary, primary_key=True, comment="SHA-256 of who used it and its jti. pii=no"
+    )
+    expires_at: Mapped[int] = mapped_column(
+        BigInteger, index=True, comment="When it would be too old anyway. pii=no"
+    )

@@ -10,6 +10,8 @@ import orjson
 
 from consent.purposes import Purpose, purposes_for_client
 from idp.jobs.stamps import KEYS, PURPOSES, Cached
+from idp.oidc.client_keys import ClientKeys
+from idp.web.fetcher import Fetcher
 from keys.signing import KeyRing, load_ring
 
 if TYPE_CHECKING:
@@ -42,12 +44,16 @@ class Provider:
 
     context: Context
     clients: ClientRegistry
+    client_keys: ClientKeys = field(init=False)
+    fetcher: Fetcher = field(init=False)
     _keys: Cached[TokenKeys] = field(init=False)
     _purposes: Cached[dict[str, ClientPurposes]] = field(init=False)
 
     def __post_init__(self) -> None:
         ctx = self.context
         object.__setattr__(self, "_keys", Cached(ctx.database, KEYS, self._load_keys))
+        object.__setattr__(self, "fetcher", Fetcher(ctx.settings.testing))
+        object.__setattr__(self, "client_keys", ClientKeys(self.fetcher))
         # Begins empty at every change and fills as clients come by.
         object.__setattr__(self, "_purposes", Cached(ctx.database, PURPOSES, lambda _: {}))
 
@@ -55,6 +61,12 @@ class Provider:
     def issuer(self) -> str:
         """The issuer, exactly as in discovery and tokens."""
         return self.context.settings.server.issuer
+
+    def addresses(self, path: str) -> tuple[str, ...]:
+        """Every address of an endpoint of ours: at the issuer and, if there is one, at the host for certificates."""
+        server = self.context.settings.server
+        found = f"{server.issuer}{path}"
+        return (found, f"{server.mtls_url}{path}") if server.mtls_url else (found,)
 
     @property
     def keys(self) -> TokenKeys:
@@ -66,7 +78,10 @@ class Provider:
         return TokenKeys(ring, orjson.dumps(ring.jwks()))
 
     def purposes_of(self, client_id: str) -> ClientPurposes:
-        """The purposes of a client as they stand."""
+        """The purposes of a client as they stand; none while it waits for its approval, so that nothing is released."""
+        client = self.clients.find(client_id)
+        if client is not None and client.is_pending:
+            return _NO_PURPOSES
         known = self._purposes.get()
         found = known.get(client_id)
         if found is None:
@@ -91,3 +106,6 @@ def summed_up(purposes: Sequence[Purpose]) -> ClientPurposes:
         claims=frozenset(claim for one in purposes for claim in one.terms.claims),
         notices_hash=hashlib.sha256(notices.encode()).digest(),
     )
+
+
+_NO_PURPOSES = summed_up(())

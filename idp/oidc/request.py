@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
-    """What a partner asked for (OIDC Core §3.1.2.1), checked. `subject` is whom its id_token_hint names."""
+    """What a partner asked for (OIDC Core §3.1.2.1), checked. `subject` is whom its id_token_hint names.
+
+    `acr_values` are the levels it likes, `essential_acr` those of which one must be reached; known ones only.
+    """
 
     client_id: str
     redirect_uri: str
@@ -29,6 +32,10 @@ class AuthorizationRequest:
     max_age: int | None = None
     ui_locales: str | None = None
     subject: str | None = None
+    acr_values: tuple[str, ...] = ()
+    essential_acr: tuple[str, ...] = ()
+    dpop_jkt: str | None = None
+    resource: str | None = None
 
     def to_json(self) -> str:
         """The request as it is kept while its resident signs in."""
@@ -37,8 +44,9 @@ class AuthorizationRequest:
     @classmethod
     def from_json(cls, text: str) -> AuthorizationRequest:
         """A kept request."""
-        values = orjson.loads(text)
-        return cls(**{**values, "scope": tuple(values["scope"]), "prompt": tuple(values["prompt"])})
+        values: dict[str, Any] = orjson.loads(text)
+        kept: dict[str, Any] = {n: tuple(one) if isinstance(one, list) else one for n, one in values.items()}
+        return cls(**kept)
 
 
 @dataclass(slots=True)
@@ -51,6 +59,7 @@ class Draft:
     unverified: Parameters
     find_client: Callable[[str], Client | None]
     read_hint: Callable[[str], Hint | None]
+    find_resource: Callable[[str], Client | None]
     client: Client | None = None
     redirect_uri: str | None = None
     scope: tuple[str, ...] = ()
@@ -61,6 +70,10 @@ class Draft:
     nonce: str | None = None
     ui_locales: str | None = None
     subject: str | None = None
+    acr_values: tuple[str, ...] = ()
+    essential_acr: tuple[str, ...] = ()
+    dpop_jkt: str | None = None
+    resource: str | None = None
 
     def frozen(self) -> AuthorizationRequest:
         """The request, once every check has passed."""
@@ -77,4 +90,8 @@ class Draft:
             max_age=self.max_age,
             ui_locales=self.ui_locales,
             subject=self.subject,
+            acr_values=self.acr_values,
+            essential_acr=self.essential_acr,
+            dpop_jkt=self.dpop_jkt,
+            resource=self.resource,
         )

@@ -1,4 +1,4 @@
-"""Which claims a scope stands for, how claims are made of attributes, what a sign-in still owes; pure."""
+"""Which claims a scope stands for, how claims are made of attributes; pure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from idp.oidc.request import AuthorizationRequest
 
 #: OIDC Core §5.4, and our own scopes for what a town can say about a resident.
 SCOPE_CLAIMS: dict[str, tuple[str, ...]] = {
@@ -97,21 +95,3 @@ def is_over(years: int, birthdate: str, *, now: int) -> bool | None:
     today = datetime.fromtimestamp(now, UTC)
     age = today.year - born.year - ((today.month, today.day) < (born.month, born.day))
     return age >= years
-
-
-def owes_sign_in(
-    request: AuthorizationRequest, *, authenticated_at: int | None, signed_in_at: int | None, now: int
-) -> bool:
-    """Whether the resident must sign in (again) before this request can be answered.
-
-    `authenticated_at` is when the session was proved (None without one), `signed_in_at` when the resident
-    signed in for this very request. `prompt=login` and `select_account` ask for that; `max_age` is met by a
-    sign-in for this request, or one that is young enough (OIDC Core §3.1.2.1).
-    """
-    if authenticated_at is None:
-        return True
-    if signed_in_at is not None and authenticated_at >= signed_in_at:
-        return False
-    if "login" in request.prompt or "select_account" in request.prompt:
-        return True
-    return request.max_age is not None and now - authenticated_at > request.max_age

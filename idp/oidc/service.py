@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, or_, select, update
 
 from idp.accounts.models import Attribute, Resident
 from idp.oidc.models import AccessToken, Authorization, Grant, RefreshToken
@@ -42,6 +42,8 @@ _INSERT_AUTHORIZATION = insert(Authorization).values(
             "scope",
             "nonce",
             "code_challenge",
+            "dpop_jkt",
+            "resource",
             "auth_time",
             "acr",
             "amr",
@@ -70,6 +72,7 @@ _FAMILY = (
     Authorization.acr,
     Authorization.amr,
     Authorization.expires_at,
+    Authorization.resource,
 )
 _SPEND_CODE = (
     update(Authorization)
@@ -80,6 +83,7 @@ _SPEND_CODE = (
         Authorization.code_expires_at > bindparam("at"),
         # A node whose clock is behind must not revive what has ended (K40).
         Authorization.created_at <= bindparam("at") + CLOCK_LEEWAY,
+        or_(Authorization.dpop_jkt.is_(None), Authorization.dpop_jkt == bindparam("jkt_")),
     )
     .values(spent_at=bindparam("at"))
     .returning(*_FAMILY)
@@ -90,6 +94,7 @@ _FIND_REFRESH = (
         RefreshToken.scope.label("token_scope"),
         RefreshToken.spent_at,
         RefreshToken.expires_at.label("token_expires_at"),
+        RefreshToken.confirmation,
         Authorization.revoked_at,
         *_FAMILY,
     )
@@ -116,13 +121,30 @@ _READ_GRANT = (
 _INSERT_ACCESS = insert(AccessToken).values(
     {
         column: bindparam(f"new_{column}")
-        for column in ("token_hash", "authorization_id", "client_id", "scope", "issued_at", "expires_at")
+        for column in (
+            "token_hash",
+            "authorization_id",
+            "client_id",
+            "scope",
+            "confirmation",
+            "resource",
+            "issued_at",
+            "expires_at",
+        )
     }
 )
 _INSERT_REFRESH = insert(RefreshToken).values(
     {
         column: bindparam(f"new_{column}")
-        for column in ("token_hash", "authorization_id", "client_id", "scope", "issued_at", "expires_at")
+        for column in (
+            "token_hash",
+            "authorization_id",
+            "client_id",
+            "scope",
+            "confirmation",
+            "issued_at",
+            "expires_at",
+        )
     }
 )
 _LIVE_TOKEN = (
@@ -132,7 +154,12 @@ _LIVE_TOKEN = (
     AccessToken.revoked_at.is_(None),
 )
 _FIND_OWN_TOKEN = select(
-    AccessToken.client_id, AccessToken.scope, AccessToken.issued_at, AccessToken.expires_at
+    AccessToken.client_id,
+    AccessToken.scope,
+    AccessToken.confirmation,
+    AccessToken.resource,
+    AccessToken.issued_at,
+    AccessToken.expires_at,
 ).where(*_LIVE_TOKEN, AccessToken.authorization_id.is_(None))
 _RESIDENT_TOKEN = (
     select(AccessToken.client_id)
@@ -149,6 +176,8 @@ _RESIDENT_TOKEN = (
 _TOKEN_COLUMNS = (
     AccessToken.client_id,
     AccessToken.scope,
+    AccessToken.confirmation,
+    AccessToken.resource,
     AccessToken.issued_at,
     AccessToken.expires_at,
     AccessToken.released_at,
@@ -212,10 +241,14 @@ def add_authorization(
     *,
     grant_id: str,
     signed_in: SignedIn,
+    acr: str,
     settings: TokenSettings,
     now: int,
 ) -> str:
-    """Keep a new authorization and return its code (RFC 6749 §4.1.2: once, at most a minute)."""
+    """Keep a new authorization and return its code (RFC 6749 §4.1.2: once, at most a minute).
+
+    `acr` is what its ID token will state, at most what `signed_in` proved.
+    """
     code = new_secret()
     is_offline = "offline_access" in request.scope
     connection.execute(
@@ -230,8 +263,10 @@ def add_authorization(
             "new_scope": " ".join(request.scope),
             "new_nonce": request.nonce,
             "new_code_challenge": request.code_challenge,
+            "new_dpop_jkt": request.dpop_jkt,
+            "new_resource": request.resource,
             "new_auth_time": signed_in.authenticated_at,
-            "new_acr": signed_in.acr,
+            "new_acr": acr,
             "new_amr": signed_in.amr,
             "new_created_at": now,
             "new_code_expires_at": now + settings.code_for,
@@ -243,16 +278,26 @@ def add_authorization(
 
 
 def spend_code(
-    connection: Any, unverified_code: str, *, client_id: str, redirect_uri: str, code_challenge: str, now: int
+    connection: Any,
+    unverified_code: str,
+    *,
+    client_id: str,
+    redirect_uri: str,
+    code_challenge: str,
+    jkt: str | None = None,
+    now: int,
 ) -> Any:
-    """Redeem a code: the row of its authorization, or why not. A replay kills the family (RFC 6749 §4.1.2)."""
+    """Redeem a code: the row of its authorization, or why not. A replay kills the family (RFC 6749 §4.1.2).
+
+    `jkt` is the key that the client proved to hold: a code that is bound to one needs that one (RFC 9449 §10).
+    """
     bound = {
         "code_hash_": digest(unverified_code),
         "client_id_": client_id,
         "redirect_uri_": redirect_uri,
         "code_challenge_": code_challenge,
     }
-    family = connection.execute(_SPEND_CODE, {**bound, "at": now}).first()
+    family = connection.execute(_SPEND_CODE, {**bound, "jkt_": jkt, "at": now}).first()
     if family is not None:
         return family
     known = connection.execute(_FIND_SPENT_CODE, bound).first()
@@ -271,13 +316,22 @@ def find_refresh(connection: Any, unverified_token: str, *, client_id: str) -> A
 
 def spend_refresh(connection: Any, unverified_token: str, row: Any, *, now: int) -> RefreshRefused | None:
     """Spend a refresh token found before; None when it was ours to spend. Reuse kills the family (RFC 9700 §4.14.2)."""
-    if row.revoked_at is not None or row.token_expires_at <= now:
+    if row.revoked_at is not None:
+        return RefreshRefused.UNKNOWN
+    if row.token_expires_at <= now:
+        # Dead for good, whatever a clock says that is set back afterwards (K40).
+        connection.execute(_REVOKE_FAMILY, {"id_": row.id, "at": now})
         return RefreshRefused.UNKNOWN
     spent = connection.execute(_SPEND_REFRESH, {"token_hash_": digest(unverified_token), "at": now})
     if spent.rowcount == 1:
         return None
     connection.execute(_REVOKE_FAMILY, {"id_": row.id, "at": now})
     return RefreshRefused.REUSED
+
+
+def is_refresh_good(row: Any, *, now: int) -> bool:
+    """Whether a refresh token that is not spent by its use is good (FAPI 2.0 §5.3.2.1)."""
+    return bool(row.revoked_at is None and row.spent_at is None and row.token_expires_at > now)
 
 
 def read_grant(connection: Any, grant_id: str) -> Any:
@@ -294,9 +348,16 @@ def mint(
     refresh: tuple[str, int] | None,
     settings: TokenSettings,
     now: int,
+    access_token: str | None = None,
+    resource: str | None = None,
+    binding: str | None = None,
+    refresh_binding: str | None = None,
 ) -> Minted:
-    """Make an access token and, with `refresh` (its scope and end), a refresh token; only hashes are kept."""
-    access_token = new_secret()
+    """Make an access token and, with `refresh` (its scope and end), a refresh token; only hashes are kept.
+
+    `access_token` is a JWT that was made already. Bindings are texts of `idp.oidc.binding`.
+    """
+    access_token = access_token or new_secret()
     connection.execute(
         _INSERT_ACCESS,
         {
@@ -304,6 +365,8 @@ def mint(
             "new_authorization_id": authorization_id,
             "new_client_id": client_id,
             "new_scope": scope,
+            "new_confirmation": binding,
+            "new_resource": resource,
             "new_issued_at": now,
             "new_expires_at": now + settings.access_for,
         },
@@ -319,6 +382,7 @@ def mint(
                 "new_authorization_id": authorization_id,
                 "new_client_id": client_id,
                 "new_scope": refresh_scope,
+                "new_confirmation": refresh_binding,
                 "new_issued_at": now,
                 "new_expires_at": refresh_until,
             },
@@ -376,18 +440,3 @@ def revoke_grants(connection: Any, resident_id: str, *, client_id: str | None, n
         condition.append(Grant.client_id == client_id)
     ended: int = connection.execute(update(Grant).where(*condition).values(revoked_at=now)).rowcount
     return ended
-
-
-def end_families_of_session(connection: Any, resident_id: str, session_hash: bytes, *, now: int) -> None:
-    """End the tokens of a session that ends, but for those that outlive it by agreement (offline_access)."""
-    own_grants = select(Grant.id).where(Grant.resident_id == resident_id)
-    connection.execute(
-        update(Authorization)
-        .where(
-            Authorization.grant_id.in_(own_grants),
-            Authorization.session_hash == session_hash,
-            Authorization.revoked_at.is_(None),
-            (" " + Authorization.scope + " ").not_like("% offline_access %"),
-        )
-        .values(revoked_at=now)
-    )

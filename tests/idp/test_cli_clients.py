@@ -89,6 +89,35 @@ def test_a_client_without_a_purpose_is_refused(command: Any, tmp_path: Path) -> 
     assert "purpose" in result.stderr
 
 
+def test_a_file_may_demand_levels_of_sign_in_and_the_operator_may_change_them(
+    command: Any, tmp_path: Path
+) -> None:
+    """`minimum_acr` of the client and of one purpose; a level that there is not is refused."""
+    from idp.cli import context_of
+    from idp.clients.registry import ClientRegistry
+
+    text = EXAMPLE.read_text(encoding="utf-8")
+    demanding = tmp_path / "demanding.toml"
+    demanding.write_text(
+        text.replace("\n[[purpose]]\n", '\nminimum_acr = "strong"\n\n[[purpose]]\nminimum_acr = "phr"\n', 1),
+        encoding="utf-8",
+    )
+    name = json.loads(command("client", "add", str(demanding), "--json").stdout)["client_id"]
+    context = context_of(tmp_path / "denizen.toml")
+    found = ClientRegistry(context.database).find(name)
+    assert found is not None
+    assert (found.minimum_acr, dict(found.purpose_acr)) == ("strong", {"account": "phr"})
+    assert command("client", "minimum", name, "basic").exit_code == 0
+    found = ClientRegistry(context.database).find(name)
+    assert found is not None
+    assert found.minimum_acr == "basic"
+    assert command("client", "minimum", name, "gold").exit_code == 2
+    assert command("client", "minimum", "nobody", "basic").exit_code == 1
+    demanding.write_text(text.replace("\n[[purpose]]\n", '\nminimum_acr = "gold"\n\n[[purpose]]\n', 1))
+    assert "minimum_acr" in command("client", "add", str(demanding)).stderr
+    context.database.close()
+
+
 def test_a_disabled_client_is_refused_within_a_second(database_url: str, tmp_path: Path) -> None:
     """K16: switching a client off kills what it holds."""
     from idp.clients.service import disable_client

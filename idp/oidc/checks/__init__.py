@@ -17,10 +17,15 @@ Each file holds one check: a function of a `Draft` that raises `Refusal` or sets
 | pkce | code_challenge | invalid_request |
 | prompt | prompt | invalid_request |
 | max_age | max_age | invalid_request |
+| acr | acr_values, essential_acr | invalid_request, unmet_authentication_requirements |
+| dpop_jkt | dpop_jkt | invalid_request |
+| resource | resource | invalid_target |
 | id_token_hint | subject | invalid_request |
 """
 
+from idp.oidc.checks.acr import check_acr
 from idp.oidc.checks.client import check_client
+from idp.oidc.checks.dpop_jkt import check_dpop_jkt
 from idp.oidc.checks.id_token_hint import check_id_token_hint
 from idp.oidc.checks.max_age import check_max_age
 from idp.oidc.checks.pkce import check_pkce
@@ -28,6 +33,7 @@ from idp.oidc.checks.prompt import check_prompt
 from idp.oidc.checks.redirect_uri import check_redirect_uri
 from idp.oidc.checks.repeated import check_repeated
 from idp.oidc.checks.request_object import check_request_object
+from idp.oidc.checks.resource import check_resource
 from idp.oidc.checks.response_mode import check_response_mode
 from idp.oidc.checks.response_type import check_response_type
 from idp.oidc.checks.scope import check_scope
@@ -46,6 +52,9 @@ CHECKS = (
     check_pkce,
     check_prompt,
     check_max_age,
+    check_acr,
+    check_dpop_jkt,
+    check_resource,
     check_id_token_hint,
 )
 

@@ -7,7 +7,9 @@ from typing import Any
 from authlib.oauth2.rfc6749.errors import InvalidScopeError
 
 from idp.oidc import service
+from idp.oidc.binding import token_type
 from idp.oidc.grants.server import TokenGrant
+from idp.oidc.resources import signed_token, target_of
 from idp.oidc.rules import SCOPES
 
 
@@ -20,18 +22,33 @@ class ClientCredentialsGrant(TokenGrant):
         """One token of the client's own."""
         provider, client = self.server.provider, self.client
         scope = self._scope(client.scopes - set(SCOPES))
+        bound_to = self.binding()
         now = provider.context.now()
+        target = target_of(provider, client, self.request.form.get("resource"), scope)
+        token = None
+        if target.is_jwt:
+            subject = client.client_id
+            token = signed_token(
+                provider, target, client=client, subject=subject, family=None, bound_to=bound_to, now=now
+            )
         minted = service.mint(
             provider.context.database.fast,
             client_id=client.client_id,
-            scope=scope,
+            scope=target.scope,
             authorization_id=None,
             refresh=None,
+            access_token=token,
+            resource=target.resource,
+            binding=bound_to,
             settings=provider.context.settings.tokens,
             now=now,
         )
-        body = {"access_token": minted.access_token, "token_type": "Bearer", "expires_in": minted.expires_for}
-        return 200, {**body, "scope": scope} if scope else body, []
+        body = {
+            "access_token": minted.access_token,
+            "token_type": token_type(bound_to),
+            "expires_in": minted.expires_for,
+        }
+        return 200, {**body, "scope": target.scope} if target.scope else body, []
 
     def _scope(self, allowed: frozenset[str]) -> str:
         asked = self.request.form.get("scope")

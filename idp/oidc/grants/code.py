@@ -11,9 +11,11 @@ from typing import Any
 from authlib.oauth2.rfc6749.errors import InvalidGrantError
 
 from idp.oidc import service
+from idp.oidc.binding import jkt_of
 from idp.oidc.errors import Refusal
 from idp.oidc.grants.server import TokenGrant
 from idp.oidc.issue import issue
+from idp.oidc.resources import narrowed
 
 log = logging.getLogger("denizen.oidc")
 
@@ -30,6 +32,7 @@ class CodeGrant(TokenGrant):
         provider, client = self.server.provider, self.client
         code, redirect_uri = self.required("code"), self.required("redirect_uri")
         challenge = _challenge(self.required("code_verifier"))
+        bound_to, asked = self.binding(), self.request.form.get("resource")
         now = provider.context.now()
         with provider.context.database.fast.transaction() as connection:
             family = service.spend_code(
@@ -38,11 +41,21 @@ class CodeGrant(TokenGrant):
                 client_id=client.client_id,
                 redirect_uri=redirect_uri,
                 code_challenge=challenge,
+                jkt=jkt_of(bound_to),
                 now=now,
             )
             issued = None
             if not isinstance(family, service.CodeRefused):
-                issued = issue(provider, connection, client, family, scope=family.scope, now=now)
+                issued = issue(
+                    provider,
+                    connection,
+                    client,
+                    family,
+                    scope=family.scope,
+                    resource=narrowed(asked, family.resource),
+                    bound_to=bound_to,
+                    now=now,
+                )
         if issued is None:
             reason = family.value if isinstance(family, service.CodeRefused) else "without_grant"
             log.warning(

@@ -1,4 +1,8 @@
-"""Rotate a refresh token (RFC 6749 §6, RFC 9700 §4.14.2). Using one twice kills its family."""
+"""Use a refresh token (RFC 6749 §6, RFC 9700 §4.14.2).
+
+By the client's profile it is spent, and using it twice kills its family, or it stays good: then the client proves
+itself with a key each time (FAPI 2.0 §5.3.2.1). One of a public client may be bound to a key (RFC 9449 §5).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidScopeError
 from idp.oidc import service
 from idp.oidc.grants.server import TokenGrant
 from idp.oidc.issue import Issued, issue
+from idp.oidc.resources import narrowed
 
 log = logging.getLogger("denizen.oidc")
 
@@ -20,21 +25,42 @@ class RefreshGrant(TokenGrant):
     GRANT_TYPE = "refresh_token"
 
     def create_token_response(self) -> Any:
-        """Spend the token, then mint its successor, in one transaction; sign after it."""
+        """Spend the token where its profile says so, then mint, in one transaction; sign after it."""
         provider, client = self.server.provider, self.client
         token = self.required("refresh_token")
+        bound_to = self.binding()
         now = provider.context.now()
         with provider.context.database.fast.transaction() as connection:
-            issued = self._rotate(connection, token, now)
+            issued = self._use(connection, token, bound_to, now)
         if issued is None:
             raise InvalidGrantError("The refresh token is not valid or was used before")
         return 200, issued.signed(provider, client, now=now), []
 
-    def _rotate(self, connection: Any, token: str, now: int) -> Issued | None:
+    def _use(self, connection: Any, token: str, bound_to: str | None, now: int) -> Issued | None:
         provider, client = self.server.provider, self.client
         row = service.find_refresh(connection, token, client_id=client.client_id)
-        if row is None:
+        if row is None or row.confirmation not in (None, bound_to):
             return None
+        if not self._is_good(connection, token, row, now):
+            return None
+        follows = (row.token_scope, row.expires_at) if client.profile.rotates_refresh else None
+        return issue(
+            provider,
+            connection,
+            client,
+            row,
+            scope=self._narrowed(row.token_scope),
+            resource=narrowed(self.request.form.get("resource"), row.resource),
+            refresh=follows,
+            is_refresh=True,
+            bound_to=bound_to,
+            now=now,
+        )
+
+    def _is_good(self, connection: Any, token: str, row: Any, now: int) -> bool:
+        client = self.client
+        if not client.profile.rotates_refresh:
+            return service.is_refresh_good(row, now=now)
         refused = service.spend_refresh(connection, token, row, now=now)
         if refused is not None:
             log.warning(
@@ -42,11 +68,7 @@ class RefreshGrant(TokenGrant):
                 client.client_id,
                 refused.value,
             )
-            return None
-        scope = self._narrowed(row.token_scope)
-        return issue(
-            provider, connection, client, row, scope=scope, refresh=(row.token_scope, row.expires_at), now=now
-        )
+        return refused is None
 
     def _narrowed(self, granted: str) -> str:
         """The scope asked for, never wider than before (RFC 6749 §6); a refusal takes back the spending."""

@@ -9,6 +9,7 @@ from authlib.oauth2.rfc6749.errors import UnauthorizedClientError, UnsupportedGr
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
+from idp.oidc import binding
 from idp.oidc.authenticate import authenticate_client
 from idp.oidc.errors import Refusal
 from idp.web.answers import Answer, json_answer
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from idp.clients.registry import Client
     from idp.oidc.provider import Provider
     from idp.web.incoming import Incoming
+
+
+PATH = "/token"
 
 
 class FormRequest(OAuth2Request):
@@ -60,7 +64,7 @@ class TokenServer(AuthorizationServer):
         endpoint: str = "token",  # noqa: ARG002 - and the same one everywhere
     ) -> Client:
         """Our own authentication instead of Authlib's, which accepts two methods at once."""
-        return authenticate_client(self.provider.clients, request.incoming)
+        return authenticate_client(self.provider, request.incoming, path=PATH)
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Signals are not used."""
@@ -88,6 +92,10 @@ class TokenGrant(BaseGrant, TokenEndpointMixin):
         if not client.check_grant_type(self.GRANT_TYPE):
             raise UnauthorizedClientError("The client is not registered for this grant_type")
         self.request.client = client
+
+    def binding(self) -> str | None:
+        """The key to which the tokens will be bound; find out before anything is spent, outside a transaction."""
+        return binding.of_token_request(self.server.provider, self.client, self.request.incoming, PATH)
 
     def required(self, name: str) -> str:
         """A parameter of the form that must be there."""

@@ -18,15 +18,14 @@ from idp.accounts.models import Resident
 from idp.login import sessions
 from idp.login.current import session_cookie
 from idp.login.models import BrowserSession
-from idp.oidc import decisions, interactions, service
+from idp.oidc import decisions, interactions, service, step_up
 from idp.oidc.checks import run_checks
 from idp.oidc.errors import Refusal
 from idp.oidc.hints import read_hint
 from idp.oidc.models import Grant
 from idp.oidc.request import AuthorizationRequest, Draft
 from idp.oidc.response import code_answer, error_url
-from idp.oidc.rules import owes_sign_in
-from idp.oidc.views.interaction import is_expected
+from idp.oidc.views.interaction import contradiction, is_expected
 from idp.oidc.wiring import provider as current_provider
 from idp.web.answers import Answer, redirect_answer
 from idp.web.cookies import digest
@@ -38,6 +37,7 @@ from idp.web.pages import error_page, incoming
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
+    from idp.clients.registry import Client
     from idp.oidc.provider import Provider
     from idp.web.context import Context
     from idp.web.incoming import Incoming
@@ -71,13 +71,19 @@ def answer(provider: Provider, found: Incoming) -> Answer | None:
     draft = _draft(provider, found)
     try:
         run_checks(draft)
-        return _answer_at_once(provider, draft.frozen(), found)
+        assert draft.client is not None
+        return _answer_at_once(provider, draft.client, draft.frozen(), found)
     except Refusal as refusal:
         return _refused(provider, draft, refusal)
 
 
 def _draft(provider: Provider, found: Incoming) -> Draft:
-    return Draft(_parameters(found), provider.clients.find, partial(read_hint, provider))
+    return Draft(
+        _parameters(found),
+        provider.clients.find,
+        partial(read_hint, provider),
+        provider.clients.find_resource,
+    )
 
 
 def _parameters(found: Incoming) -> Parameters:
@@ -99,21 +105,35 @@ def _refused(provider: Provider, draft: Draft, refusal: Refusal) -> Answer | Non
     return redirect_answer(error_url(draft.redirect_uri, provider.issuer, draft.state, refusal))
 
 
-def _answer_at_once(provider: Provider, request: AuthorizationRequest, found: Incoming) -> Answer | None:
+def _answer_at_once(
+    provider: Provider, client: Client, request: AuthorizationRequest, found: Incoming
+) -> Answer | None:
     """A code for a resident who is signed in and has decided before; None, or a refusal for `prompt=none`."""
     if request.prompt not in ((), ("none",)):
         return None
     ctx = provider.context
     now = ctx.now()
     row, session = _session_and_grant(ctx, request, found, now=now)
-    if session is None or owes_sign_in(
-        request, authenticated_at=session.authenticated_at, signed_in_at=None, now=now
-    ):
+    purposes = provider.purposes_of(client.client_id)
+    claims = decisions.requested_claims(request.scope, purposes)
+    demand = step_up.demand_of(client, request, step_up.minimum_acr(client, purposes, claims))
+    if not demand.can_be_met:
+        raise contradiction()
+    owed = step_up.owed(
+        request,
+        demand,
+        session,
+        signed_in_at=None,
+        strong_for=ctx.settings.sessions.strong_for,
+        now=now,
+        keeps_level="none" in request.prompt,  # what is only liked is no reason to refuse
+    )
+    if session is None or owed is not step_up.Owed.NOTHING:
         return _person_needed(request, "login_required", "The resident must sign in")
     if not is_expected(provider, request, session):
         return _person_needed(request, "login_required", "Somebody else is signed in")
-    purposes = provider.purposes_of(request.client_id)
-    claims = decisions.requested_claims(request.scope, purposes)
+    if session.is_shared:
+        return _person_needed(request, "interaction_required", "The resident is at a shared computer")
     grant = row if row.grant_id is not None else None
     if not decisions.is_covered(grant, request.scope, claims, purposes.notices_hash):
         return _person_needed(request, "consent_required", "The resident must be asked")
@@ -122,6 +142,7 @@ def _answer_at_once(provider: Provider, request: AuthorizationRequest, found: In
         request,
         grant_id=row.grant_id,
         signed_in=session,
+        acr=step_up.stated_acr(demand, session.acr),
         settings=ctx.settings.tokens,
         now=now,
     )

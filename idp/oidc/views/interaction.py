@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from flask import Blueprint, redirect, request
 
 from idp.login.current import signed_in
-from idp.login.views import flow_is_over
-from idp.oidc import decisions, interactions, service
+from idp.login.ports import ports
+from idp.oidc import decisions, interactions, service, step_up
 from idp.oidc.errors import Refusal
 from idp.oidc.response import authorization_url, error_url
-from idp.oidc.rules import owes_sign_in
+from idp.oidc.step_up import Owed
+from idp.oidc.views.lost import lost
 from idp.oidc.wiring import provider as current_provider
 from idp.web.csrf import browser_id
 from idp.web.languages import prefer
@@ -27,8 +28,12 @@ if TYPE_CHECKING:
     from idp.oidc.interactions import Waiting
     from idp.oidc.provider import Provider
     from idp.oidc.request import AuthorizationRequest
+    from idp.oidc.step_up import Demand
 
 bp = Blueprint("interaction", __name__)
+
+#: OpenID Connect Core Error Code unmet_authentication_requirements 1.0.
+UNMET = "unmet_authentication_requirements"
 
 
 class Ready(NamedTuple):
@@ -37,15 +42,22 @@ class Ready(NamedTuple):
     waiting: Waiting
     session: SignedIn
     client: Client
+    demand: Demand
+
+
+class Standing(NamedTuple):
+    """What a request demands of a sign-in, and what is still owed."""
+
+    demand: Demand
+    owed: Owed
 
 
 def waiting_request(unverified_handle: str) -> Waiting | None:
     """The request behind a handle, if it waits and is this browser's; pages are then in its language."""
     ctx = current_provider().context
-    with ctx.database.reading() as session:
-        waiting = interactions.find(
-            session, ctx.vault, unverified_handle, browser=browser_id(), now=ctx.now()
-        )
+    waiting = interactions.find(
+        ctx.database.fast, ctx.vault, unverified_handle, browser=browser_id(), now=ctx.now()
+    )
     if waiting is not None:
         prefer(waiting.request.ui_locales)
     return waiting
@@ -57,19 +69,93 @@ def ready(unverified_handle: str) -> Ready | Response:
     waiting = waiting_request(unverified_handle)
     client = provider.clients.find(waiting.request.client_id) if waiting else None
     if waiting is None or client is None:
-        return flow_is_over()
+        return lost(unverified_handle)
     session = signed_in()
-    owes = owes_sign_in(
-        waiting.request,
-        authenticated_at=session.authenticated_at if session else None,
+    demand, owed = standing(provider, waiting, client, session)
+    if not demand.can_be_met:
+        return answered_with(unverified_handle, contradiction())
+    if session is None or owed is not Owed.NOTHING:
+        return _to_sign_in(unverified_handle, session, demand, owed)
+    if not is_expected(provider, waiting.request, session):
+        return _unexpected(unverified_handle, waiting)
+    if _is_somebody_elses(waiting, session):
+        return redirect(f"/authorize/as?flow={unverified_handle}#main", 303)
+    return Ready(waiting, session, client, demand)
+
+
+def _unexpected(handle: str, waiting: Waiting) -> Response:
+    """Not whom the client's hint names: they may sign in, once."""
+    if waiting.signed_in_at is not None:
+        return answered_with(handle, Refusal("login_required", "Somebody else signed in"))
+    return redirect(f"/login?flow={handle}#main", 303)
+
+
+def _to_sign_in(handle: str, session: SignedIn | None, demand: Demand, owed: Owed) -> Response:
+    """To the sign-in page; first to a question, where one more proof is not what the resident must and can give."""
+    asks = session is not None and owed is Owed.LEVEL and not _goes_on_by_itself(session, demand)
+    return redirect(f"/{'authorize/level' if asks else 'login'}?flow={handle}#main", 303)
+
+
+def standing(provider: Provider, waiting: Waiting, client: Client, session: SignedIn | None) -> Standing:
+    """Judge a session by what a waiting request demands; a level that is only liked counts where it can be reached."""
+    asked, purposes = waiting.request, provider.purposes_of(client.client_id)
+    claims = decisions.requested_claims(asked.scope, purposes)
+    demand = step_up.demand_of(client, asked, step_up.minimum_acr(client, purposes, claims))
+    owed = step_up.owed(
+        asked,
+        demand,
+        session,
         signed_in_at=waiting.signed_in_at,
+        strong_for=provider.context.settings.sessions.strong_for,
         now=provider.context.now(),
+        keeps_level=waiting.keeps_level,
     )
-    if session is not None and not owes and is_expected(provider, waiting.request, session):
-        return Ready(waiting, session, client)
-    if not owes and waiting.signed_in_at is not None:
-        return answered_with(unverified_handle, Refusal("login_required", "Somebody else signed in"))
-    return redirect(f"/login?flow={unverified_handle}#main", 303)
+    if session is not None and owed is Owed.LEVEL and not _is_firm(demand, session):
+        owed = Owed.LEVEL if can_raise(session, demand.liked) else Owed.NOTHING
+    return Standing(demand, owed)
+
+
+def can_raise(session: SignedIn, wanted: str) -> bool:
+    """Whether the resident of a session has the means to reach a level."""
+    with current_provider().context.database.reading() as reading:
+        return step_up.can_reach(ports().ways.of(reading, session.resident_id).enrolled, wanted)
+
+
+def _is_firm(demand: Demand, session: SignedIn) -> bool:
+    return demand.lacks(session.acr, keeps_level=True) != ""
+
+
+def _goes_on_by_itself(session: SignedIn, demand: Demand) -> bool:
+    """Whether the resident is asked for one more proof at once: not when they have none, nor when they need not."""
+    return _is_firm(demand, session) and can_raise(session, demand.firm)
+
+
+def _is_somebody_elses(waiting: Waiting, session: SignedIn) -> bool:
+    """Whether a session at a shared computer could be the one before's: it did not begin for this request."""
+    is_own = waiting.signed_in_at is not None and session.authenticated_at >= waiting.signed_in_at
+    return session.is_shared and not is_own and waiting.confirmed_sid != session.sid
+
+
+def contradiction() -> Refusal:
+    """The request names only levels below what its client is registered with."""
+    return Refusal(UNMET, "No acr value asked for is as high as this client needs")
+
+
+def is_met(provider: Provider, waiting: Waiting, client: Client) -> bool:
+    """Whether the session of this browser answers a waiting request, so that nobody need sign in for it."""
+    session = signed_in()
+    if session is None or not is_expected(provider, waiting.request, session):
+        return False
+    return standing(provider, waiting, client, session).owed is Owed.NOTHING
+
+
+def wanted_level(provider: Provider, waiting: Waiting, client: Client) -> str:
+    """The level to which the session of this browser must be raised for a waiting request; "" where that is not it."""
+    session = signed_in()
+    demand, owed = standing(provider, waiting, client, session)
+    if session is None or owed is not Owed.LEVEL or not is_expected(provider, waiting.request, session):
+        return ""
+    return demand.lacks(session.acr, keeps_level=waiting.keeps_level)
 
 
 def is_expected(provider: Provider, asked: AuthorizationRequest, session: SignedIn) -> bool:
@@ -100,9 +186,15 @@ def go_on() -> Response:
         return redirect(f"/consent?flow={handle}#main", 303)
     with ctx.database.transaction() as writing:
         if not interactions.finish(writing, found.waiting.id_hash, now=now):
-            return flow_is_over()
+            return lost(handle)
         code = service.add_authorization(
-            writing, asked, grant_id=grant.id, signed_in=found.session, settings=ctx.settings.tokens, now=now
+            writing,
+            asked,
+            grant_id=grant.id,
+            signed_in=found.session,
+            acr=step_up.stated_acr(found.demand, found.session.acr),
+            settings=ctx.settings.tokens,
+            now=now,
         )
     return redirect(authorization_url(asked.redirect_uri, provider.issuer, asked.state, code=code), 303)
 
@@ -118,9 +210,9 @@ def answered_with(unverified_handle: str, refusal: Refusal) -> Response:
     ctx = provider.context
     waiting = waiting_request(unverified_handle)
     if waiting is None:
-        return flow_is_over()
+        return lost(unverified_handle)
     with ctx.database.transaction() as session:
         if not interactions.finish(session, waiting.id_hash, now=ctx.now()):
-            return flow_is_over()
+            return lost(unverified_handle)
     asked = waiting.request
     return redirect(error_url(asked.redirect_uri, provider.issuer, asked.state, refusal), 303)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from idp.oidc import service
+from idp.oidc.answers import signed_for
 from idp.oidc.authenticate import authenticate_client
+from idp.oidc.binding import confirmation, token_type
 from idp.oidc.errors import Refusal
 from idp.oidc.views.token import refused
-from idp.web.answers import Answer, json_answer
+from idp.web.answers import Answer, json_answer, text_answer
 
 if TYPE_CHECKING:
     from idp.clients.registry import Client
@@ -17,12 +19,13 @@ if TYPE_CHECKING:
 
 #: The whole answer about a token that is dead, or none of the asker's business (RFC 7662 §2.2).
 INACTIVE = {"active": False}
+JWT = "application/token-introspection+jwt"
 
 
 def answer(provider: Provider, incoming: Incoming) -> Answer:
     """Whether a token is alive, told to its own client and to the resource servers it is meant for."""
     try:
-        client = authenticate_client(provider.clients, incoming)
+        client = authenticate_client(provider, incoming, path="/introspect")
         if client.is_public:
             raise Refusal("invalid_client", "Public clients cannot introspect", status=401)
         unverified_token = incoming.form.get("token")
@@ -30,7 +33,37 @@ def answer(provider: Provider, incoming: Incoming) -> Answer:
             raise Refusal("invalid_request", "token is missing")
     except Refusal as refusal:
         return refused(refusal, incoming)
-    return json_answer(200, _describe(provider, client, unverified_token))
+    return _told(provider, incoming, client, _describe(provider, client, unverified_token))
+
+
+def _told(provider: Provider, incoming: Incoming, client: Client, found: dict[str, Any]) -> Answer:
+    """As JSON, or signed for whoever registered for that or asks for it (RFC 9701 §5)."""
+    alg = client.details.introspection_signed_response_alg
+    if not alg and not _wants_jwt(incoming):
+        return json_answer(200, found)
+    claims = {
+        "iss": provider.issuer,
+        "aud": client.client_id,
+        "iat": provider.context.now(),
+        "token_introspection": found,
+    }
+    try:
+        text = signed_for(
+            provider,
+            client,
+            claims,
+            what="introspection",
+            alg=alg or client.id_token_alg,
+            typ="token-introspection+jwt",
+        )
+    except Refusal as refusal:
+        return refused(refusal, incoming)
+    return text_answer(200, JWT, text)
+
+
+def _wants_jwt(incoming: Incoming) -> bool:
+    accepted = incoming.header("HTTP_ACCEPT").lower().split(",")
+    return any(one.partition(";")[0].strip() == JWT for one in accepted)
 
 
 def _describe(provider: Provider, client: Client, unverified_token: str) -> dict[str, Any]:
@@ -42,10 +75,18 @@ def _describe(provider: Provider, client: Client, unverified_token: str) -> dict
     if token is not None:
         holder = provider.clients.find(token.client_id)
         scopes = token.scope.split()
-        is_audience = client.client_id == token.client_id or not client.protects_scopes.isdisjoint(scopes)
+        is_own = client.client_id == token.client_id
+        is_audience = is_own or _is_for(client, token.resource, scopes)
         if holder is not None and is_audience:
             return _active(provider, client, token, scopes)
     return _refresh(provider, client, unverified_token, now=now)
+
+
+def _is_for(client: Client, resource: str | None, scopes: list[str]) -> bool:
+    """Whether a token is meant for this resource server: for its API by name, or for no API and with its scopes."""
+    if resource is not None:
+        return client.details.resource == resource
+    return not client.protects_scopes.isdisjoint(scopes)
 
 
 def _active(provider: Provider, client: Client, token: Any, scopes: list[str]) -> dict[str, Any]:
@@ -54,12 +95,14 @@ def _active(provider: Provider, client: Client, token: Any, scopes: list[str]) -
         "active": True,
         "iss": provider.issuer,
         "client_id": token.client_id,
-        "token_type": "Bearer",
+        "token_type": token_type(token.confirmation),
         "iat": token.issued_at,
         "exp": token.expires_at,
-        "aud": client.client_id,
+        "aud": token.resource or client.client_id,
         "scope": token.scope if is_own else " ".join(s for s in scopes if s in client.protects_scopes),
     }
+    if token.confirmation is not None:
+        body["cnf"] = confirmation(token.confirmation)
     resident_id = getattr(token, "resident_id", None)
     if resident_id is None:
         return {**body, "sub": token.client_id}
@@ -83,6 +126,9 @@ def _refresh(provider: Provider, client: Client, unverified_token: str, *, now: 
         "client_id": client.client_id,
         "aud": client.client_id,
         "exp": row.token_expires_at,
+        **({"cnf": confirmation(row.confirmation)} if row.confirmation else {}),
         "scope": row.token_scope,
         "sub": grant.subject,
+        "auth_time": row.auth_time,
+        "acr": row.acr,
     }

@@ -14,7 +14,7 @@ from flask_babel import gettext
 
 from idp.login import sessions
 from idp.login.current import drop_session, signed_in
-from idp.oidc import service
+from idp.oidc import families
 from idp.oidc.hints import read_hint
 from idp.oidc.wiring import provider as current_provider
 from idp.web.csrf import is_forged
@@ -82,7 +82,7 @@ def _finished(session: SignedIn | None, values: Parameters, client: Client | Non
         now = ctx.now()
         with ctx.database.transaction() as writing:
             sessions.end(writing, session.id_hash, now=now)
-            service.end_families_of_session(writing, session.resident_id, session.id_hash, now=now)
+            families.end_families_of_session(writing, session.resident_id, session.id_hash, now=now)
     target = values.get("post_logout_redirect_uri")
     is_known = client is not None and target is not None and target in client.post_logout_redirect_uris
     if is_known and target is not None:

@@ -14,12 +14,12 @@ from consent.rules import CONSENT
 from idp.accounts import service as accounts
 from idp.accounts.models import Resident
 from idp.accounts.rules import display_name
-from idp.login.views import flow_is_over
-from idp.oidc import decisions, interactions, service
+from idp.oidc import decisions, interactions, service, step_up
 from idp.oidc.errors import Refusal
 from idp.oidc.response import authorization_url, error_url
 from idp.oidc.rules import COMPANIONS, claim_values
 from idp.oidc.views.interaction import Ready, ready
+from idp.oidc.views.lost import lost
 from idp.oidc.wiring import provider as current_provider
 from idp.web.languages import current_language
 
@@ -44,7 +44,7 @@ def show() -> str | Response:
     found = ready(handle)
     if not isinstance(found, Ready):
         return found
-    waiting, session, client = found
+    waiting, session, client, _ = found
     ctx = current_provider().context
     g.form_targets = client.form_targets
     with ctx.database.reading() as reading:
@@ -86,7 +86,7 @@ def submit() -> Response:
     found = ready(handle)
     if not isinstance(found, Ready):
         return found
-    waiting, session, client = found
+    waiting, session, client, demand = found
     if request.form.get("decision") not in ("allow", "deny"):
         return redirect(f"/consent?flow={handle}#main", 303)
     expressed = decisions.Expressed(
@@ -97,14 +97,20 @@ def submit() -> Response:
     asked, now = waiting.request, ctx.now()
     with ctx.database.transaction() as writing:
         if not interactions.finish(writing, waiting.id_hash, now=now):
-            return flow_is_over()
+            return lost(handle)
         _record(writing, waiting, session, expressed, now=now)
         if not expressed.agreed:
             refusal = Refusal("access_denied", "The resident did not agree")
             return redirect(error_url(asked.redirect_uri, provider.issuer, asked.state, refusal), 303)
         grant_id = decisions.settle_grant(provider, writing, client, asked, session.resident_id, now=now)
         code = service.add_authorization(
-            writing, asked, grant_id=grant_id, signed_in=session, settings=ctx.settings.tokens, now=now
+            writing,
+            asked,
+            grant_id=grant_id,
+            signed_in=session,
+            acr=step_up.stated_acr(demand, session.acr),
+            settings=ctx.settings.tokens,
+            now=now,
         )
     return redirect(authorization_url(asked.redirect_uri, provider.issuer, asked.state, code=code), 303)
 

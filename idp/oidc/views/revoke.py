@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def answer(provider: Provider, incoming: Incoming) -> Answer:
     """End a token of the asking client; the answer is the same whatever the token was (RFC 7009 §2.2)."""
     try:
-        client = authenticate_client(provider.clients, incoming)
+        client = authenticate_client(provider, incoming, path="/revoke")
         unverified_token = incoming.form.get("token")
         if unverified_token is None:
             raise Refusal("invalid_request", "token is missing")

@@ -6,6 +6,7 @@ import logging
 from functools import cache
 from typing import TYPE_CHECKING
 
+from idp.oidc.dpop import next_nonce
 from idp.oidc.errors import Refusal
 from idp.oidc.grants.client_credentials import ClientCredentialsGrant
 from idp.oidc.grants.code import CodeGrant
@@ -38,7 +39,8 @@ def answer(provider: Provider, incoming: Incoming) -> Answer:
         found: Answer = _server(provider).create_token_response(incoming)
     except Refusal as refusal:
         return refused(refusal, incoming)
-    return found
+    nonce = next_nonce(incoming)
+    return found._replace(headers=[*found.headers, *nonce]) if nonce else found
 
 
 def refused(refusal: Refusal, incoming: Incoming) -> Answer:
@@ -48,5 +50,6 @@ def refused(refusal: Refusal, incoming: Incoming) -> Answer:
     )
     body = {"error": refusal.error, "error_description": refusal.public}
     if refusal.status == 401:  # noqa: PLR2004
-        return json_answer(401, body, ("WWW-Authenticate", 'Basic realm="denizen", charset="UTF-8"'))
-    return json_answer(refusal.status, body)
+        challenge = ("WWW-Authenticate", 'Basic realm="denizen", charset="UTF-8"')
+        return json_answer(401, body, challenge, *refusal.headers)
+    return json_answer(refusal.status, body, *refusal.headers)

@@ -8,54 +8,127 @@ import orjson
 
 from consent import releases
 from idp.accounts.service import seal_context
-from idp.oidc import service
+from idp.login.levels import BASIC
+from idp.oidc import service, step_up
+from idp.oidc.answers import signed_for
+from idp.oidc.binding import check_presented, jkt_of
+from idp.oidc.dpop import ALGORITHMS, next_nonce
+from idp.oidc.errors import Refusal
 from idp.oidc.rules import claim_values, claims_of, sources_of
-from idp.web.answers import Answer, json_answer
+from idp.web.answers import Answer, json_answer, text_answer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from idp.clients.registry import Client
     from idp.oidc.provider import Provider
+    from idp.oidc.step_up import Lacking
     from idp.web.incoming import Incoming
     from keys.envelope import DataKey
 
 
 def answer(provider: Provider, incoming: Incoming) -> Answer:
     """The claims that the grant allows now: a withdrawal bites at once."""
-    unverified_token = _token(incoming)
-    if unverified_token is None:
-        return _challenge(401, None, "")
+    presented = _presented(incoming)
+    if presented is None:
+        return _unauthenticated(provider)
+    scheme, unverified_token = presented
     if not unverified_token:
         return _challenge(400, "invalid_request", "The token is sent in two ways at once")
+    return _answer_to(provider, incoming, scheme, unverified_token)
+
+
+def _answer_to(provider: Provider, incoming: Incoming, scheme: str, unverified_token: str) -> Answer:
     ctx = provider.context
     now = ctx.now()
     connection = ctx.database.fast
     rows = service.find_token_with_attributes(connection, unverified_token, now=now)
-    if not rows or rows[0].data_key is None or provider.clients.find(rows[0].client_id) is None:
-        return _challenge(401, "invalid_token", "The access token is not valid any more")
+    client = provider.clients.find(rows[0].client_id) if rows else None
+    if client is None or rows[0].data_key is None or rows[0].resource is not None:
+        return _challenge(401, "invalid_token", "The access token is not valid here, or not any more")
     token = rows[0]
+    if scheme != "bearer" or token.confirmation is not None:
+        refusal = _binding_refusal(provider, incoming, scheme, unverified_token, token.confirmation)
+        if refusal is not None:
+            return refusal
     scopes = token.scope.split()
     if "openid" not in scopes:
         return _challenge(403, "insufficient_scope", "The access token lacks the scope openid")
-    data_key = ctx.vault.open_data_key(token.data_key)
     allowed = claims_of(scopes).intersection(token.claims.split())
+    lacking = _lacking(provider, client, token, allowed)
+    if lacking is not None:
+        return _step_up(lacking)
+    data_key = ctx.vault.open_data_key(token.data_key)
     values = _values(data_key, rows, allowed, now=now)
     if token.released_at is None:
         _record(provider, unverified_token, token, data_key.log_key(), sorted(values), now=now)
-    return json_answer(200, {"sub": token.subject, **values})
+    return _told(provider, incoming, client, {"sub": token.subject, **values})
 
 
-def _token(incoming: Incoming) -> str | None:
-    """The unverified token from the header or the form, never from the address (RFC 6750 §2); "" for both."""
-    in_header = incoming.bearer()
+def _told(provider: Provider, incoming: Incoming, client: Client, claims: dict[str, Any]) -> Answer:
+    """The claims as JSON, or signed for a client that registered for it (OIDC Core §5.3.2)."""
+    alg = client.details.userinfo_signed_response_alg
+    if not alg:
+        return json_answer(200, claims, *next_nonce(incoming))
+    whole = {"iss": provider.issuer, "aud": client.client_id, **claims}
+    try:
+        text = signed_for(provider, client, whole, what="userinfo", alg=alg)
+    except Refusal as refusal:
+        return json_answer(refusal.status, {"error": refusal.error, "error_description": refusal.public})
+    return text_answer(200, "application/jwt", text, *next_nonce(incoming))
+
+
+def _binding_refusal(
+    provider: Provider, incoming: Incoming, scheme: str, unverified_token: str, bound_to: str | None
+) -> Answer | None:
+    """Why the caller may not use this token; None when it proved to hold the key to which the token is bound."""
+    try:
+        check_presented(
+            provider, incoming, "/userinfo", scheme=scheme, access_token=unverified_token, binding=bound_to
+        )
+    except Refusal as refusal:
+        used = "DPoP" if scheme == "dpop" or jkt_of(bound_to) else "Bearer"
+        more = f', algs="{" ".join(ALGORITHMS)}"' if used == "DPoP" else ""
+        found = _challenge(refusal.status, refusal.error, refusal.public, more, scheme=used)
+        return found._replace(headers=[*found.headers, *refusal.headers])
+    return None
+
+
+def _lacking(provider: Provider, client: Client, token: Any, allowed: frozenset[str]) -> Lacking | None:
+    """What the sign-in behind a token lacks, by what its client is registered with today."""
+    minimum = step_up.minimum_acr(client, provider.purposes_of(client.client_id), allowed)
+    if minimum == BASIC and client.default_max_age is None:
+        return None
+    return step_up.lacking(
+        client,
+        minimum,
+        acr=token.acr,
+        auth_time=token.auth_time,
+        issued_at=token.issued_at,
+        leeway=service.CLOCK_LEEWAY,
+    )
+
+
+def _step_up(lacking: Lacking) -> Answer:
+    """RFC 9470 §3: the sign-in was not strong or not fresh enough, and what would be."""
+    more = f', acr_values="{lacking.acr}"' if lacking.acr else ""
+    if lacking.max_age is not None:
+        more += f', max_age="{lacking.max_age}"'
+    description = "A stronger or more recent sign-in is required"
+    return _challenge(401, "insufficient_user_authentication", description, more)
+
+
+def _presented(incoming: Incoming) -> tuple[str, str] | None:
+    """Scheme and unverified token from the header or the form, never from the address (RFC 6750 §2); "" for both."""
+    in_header = incoming.presented()
     in_form = None
     if incoming.method == "POST" and incoming.header("CONTENT_TYPE"):
         in_form = incoming.form.get("access_token")
         if "access_token" in incoming.form.repeated:
-            return ""
+            return "bearer", ""
     if in_header is not None and in_form is not None:
-        return ""
-    return in_header if in_header is not None else in_form
+        return "bearer", ""
+    return in_header if in_form is None else ("bearer", in_form)
 
 
 def _values(data_key: DataKey, rows: Sequence[Any], allowed: frozenset[str], *, now: int) -> dict[str, Any]:
@@ -88,12 +161,16 @@ def _record(
             )
 
 
-def _challenge(status: int, error: str | None, description: str) -> Answer:
-    """RFC 6750 §3: what was wrong, or only how to authenticate when nothing was sent."""
-    challenge = 'Bearer realm="denizen"'
-    if error is None:
-        return json_answer(status, {}, ("WWW-Authenticate", challenge))
-    challenge += f', error="{error}", error_description="{description}"'
+def _unauthenticated(provider: Provider) -> Answer:
+    """How to authenticate, and where more about it is said (RFC 6750 §3, RFC 9449 §7.1, RFC 9728 §5.1)."""
+    where = f"{provider.issuer}/.well-known/oauth-protected-resource"
+    challenge = f'Bearer realm="denizen", resource_metadata="{where}", DPoP algs="{" ".join(ALGORITHMS)}"'
+    return json_answer(401, {}, ("WWW-Authenticate", challenge))
+
+
+def _challenge(status: int, error: str, description: str, more: str = "", scheme: str = "Bearer") -> Answer:
+    """RFC 6750 §3: what was wrong."""
+    challenge = f'{scheme} realm="denizen", error="{error}", error_description="{description}"{more}'
     return json_answer(
         status, {"error": error, "error_description": description}, ("WWW-Authenticate", challenge)
     )

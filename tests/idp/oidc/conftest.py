@@ -1,5 +1,6 @@
 """Most tests of the protocol stand on a town that is set up once."""
 
+from tests.support.proving import proving
 from tests.support.settled import settled
 
-__all__ = ["settled"]
+__all__ = ["proving", "settled"]

@@ -17,6 +17,7 @@ from idp.web.incoming import parse_parameters
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+API = "https://api.example/"
 CLIENT = Client(
     client_id="library",
     name="Library",
@@ -33,6 +34,10 @@ CLIENT = Client(
     home_url="",
     is_pairwise=True,
     sector="rp.example",
+    minimum_acr="basic",
+    purpose_acr={},
+    default_acr_values=(),
+    default_max_age=None,
     disabled=False,
 )
 LAWFUL = {
@@ -89,7 +94,7 @@ def _draft(
     find: Callable[[str], Client | None] = {"library": CLIENT}.get,
 ) -> Draft:
     values = {name: value for name, value in {**LAWFUL, **change}.items() if value is not None}
-    return Draft(parse_parameters(urlencode(values, doseq=True)), find, lambda _: None)
+    return Draft(parse_parameters(urlencode(values, doseq=True)), find, lambda _: None, {API: CLIENT}.get)
 
 
 def _checked(**change: str | list[str] | None) -> AuthorizationRequest:

@@ -195,7 +195,9 @@ def test_userinfo_names_the_way_to_authenticate(settled: Settled, method: str) -
     client = settled.town.app.test_client(use_cookies=False)
     answer = client.open("/userinfo", method=method, base_url=ISSUER)
     assert (answer.status_code, answer.json) == (401, {})
-    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="denizen"'
+    challenge = answer.headers["WWW-Authenticate"]
+    assert challenge.startswith('Bearer realm="denizen", resource_metadata=')
+    assert "error" not in challenge
     for token in ("x" * 43, "x", "é", "a b"):
         headers = {"Authorization": f"Bearer {token}"}
         answer = client.open("/userinfo", method=method, base_url=ISSUER, headers=headers)

@@ -1,0 +1,36 @@
+"""Sector identifiers: a file that says which redirect URIs belong together (OIDC Core §8.1, Registration §5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+
+from idp.clients.metadata import ClientRefused
+from idp.web.fetcher import FetchFailed
+
+if TYPE_CHECKING:
+    from idp.clients.metadata import NewClient
+    from idp.web.fetcher import Fetcher
+
+
+def check_sector(fetcher: Fetcher, new: NewClient) -> None:
+    """See that every redirect URI stands in the file at `sector_identifier_uri`, if one is named.
+
+    Never call it inside a transaction: it waits for somebody else's server.
+
+    Raises:
+        ClientRefused: when one does not, or the file cannot be read.
+    """
+    uri = new.details.sector_identifier_uri
+    if not uri:
+        return
+    try:
+        answer = fetcher.get(uri, headers={"Accept": "application/json"})
+        listed = orjson.loads(answer.body) if answer.status == 200 else None  # noqa: PLR2004
+    except (FetchFailed, orjson.JSONDecodeError):
+        listed = None
+    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+        raise ClientRefused("sector_identifier_uri gives no JSON array of addresses")
+    if not set(new.redirect_uris).issubset(listed):
+        raise ClientRefused("sector_identifier_uri does not list every redirect URI")

@@ -1,0 +1,34 @@
+"""JWTs of ours to a client: signed, and encrypted if it registered for that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from idp.clients.metadata import encryption_of
+from idp.oidc import jose
+from idp.oidc.errors import Refusal
+
+if TYPE_CHECKING:
+    from idp.clients.registry import Client
+    from idp.oidc.provider import Provider
+
+
+def signed_for(
+    provider: Provider, client: Client, claims: dict[str, Any], *, what: str, alg: str, typ: str = "JWT"
+) -> str:
+    """A JWT for a client. `what` is `id_token`, `userinfo`, `authorization` or `introspection`.
+
+    Never call it inside a transaction: encrypting may fetch the client's key set.
+
+    Raises:
+        Refusal: when it must be encrypted and the client publishes no key for it.
+    """
+    signed = provider.keys.ring.current(alg).sign(claims, typ)
+    encryption_alg, enc = encryption_of(client.details, what)
+    if not encryption_alg:
+        return signed
+    keys = provider.client_keys.of(client, now=provider.context.now())
+    try:
+        return jose.encrypt(signed, keys, alg=encryption_alg, enc=enc)
+    except jose.NotReadable as error:
+        raise Refusal("invalid_request", str(error)) from None

@@ -1,0 +1,104 @@
+"""The tokens of a session: which clients hold some, and how they end with it.
+
+An authorization is a code and the family of tokens from it; it names the session in which it was given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select, update
+
+from idp.login.models import BrowserSession
+from idp.oidc.models import Authorization, Grant
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement
+
+_IS_OFFLINE = (" " + Authorization.scope + " ").like("% offline_access %")
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A client that was answered in a session, and when last."""
+
+    client_id: str
+    last_at: int
+
+
+def end_families_of_session(
+    connection: Any, resident_id: str, session_hash: bytes, *, offline: bool = False, now: int
+) -> None:
+    """End the tokens of a session that ends. Those that outlive it by agreement (offline_access) end with `offline`.
+
+    Signing out leaves these; a device that the resident sends away loses them, too.
+    """
+    which = [Authorization.sid == _sid_of(session_hash)]
+    if not offline:
+        which.append(~_IS_OFFLINE)
+    _end_families(connection, resident_id, which, now=now)
+
+
+def end_all_families(connection: Any, resident_id: str, *, but: bytes | None = None, now: int) -> None:
+    """End every token of a resident, but for those of one session if its hash is given; what was agreed to stays."""
+    _end_families(
+        connection, resident_id, [] if but is None else [Authorization.sid != _sid_of(but)], now=now
+    )
+
+
+def end_expired(connection: Any, *, since: int, now: int) -> None:
+    """End the long-lived families that the clock ended since then, so that none revives when it is set back (K40).
+
+    All others live for so short that the time of their making tells.
+    """
+    connection.execute(
+        update(Authorization)
+        .where(
+            Authorization.expires_at > since,
+            Authorization.expires_at <= now,
+            Authorization.revoked_at.is_(None),
+            _IS_OFFLINE,
+        )
+        .values(revoked_at=now),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def _sid_of(session_hash: bytes) -> ColumnElement[str]:
+    """The public name of a session, "" for none: it stays the same when it is raised under another cookie."""
+    found = select(BrowserSession.sid).where(BrowserSession.id_hash == session_hash)
+    return func.coalesce(found.scalar_subquery(), "")
+
+
+def _end_families(connection: Any, resident_id: str, which: list[Any], *, now: int) -> None:
+    own_grants = select(Grant.id).where(Grant.resident_id == resident_id)
+    connection.execute(
+        update(Authorization)
+        .where(Authorization.grant_id.in_(own_grants), Authorization.revoked_at.is_(None), *which)
+        .values(revoked_at=now),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def used_in_sessions(connection: Any, resident_id: str, sids: Sequence[str]) -> dict[str, list[Used]]:
+    """The clients that were answered in some sessions of a resident, by session: each once, the latest first."""
+    if not sids:
+        return {}
+    rows = connection.execute(
+        select(
+            Authorization.sid,
+            Authorization.client_id,
+            func.max(Authorization.created_at).label("last_at"),
+        )
+        .join(Grant, Grant.id == Authorization.grant_id)
+        .where(Grant.resident_id == resident_id, Authorization.sid.in_(sids))
+        .group_by(Authorization.sid, Authorization.client_id)
+        .order_by(func.max(Authorization.created_at).desc(), Authorization.client_id)
+    )
+    found: dict[str, list[Used]] = {}
+    for row in rows:
+        found.setdefault(row.sid, []).append(Used(row.client_id, row.last_at))
+    return found

@@ -1,0 +1,87 @@
+"""Resource servers: APIs for which a client may ask for a token (RFC 8707), and the form it has (RFC 9068).
+
+A resource server is a client that protects scopes and has registered the identifier of its API.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from idp.oidc import binding
+from idp.oidc.errors import Refusal
+
+if TYPE_CHECKING:
+    from idp.clients.registry import Client
+    from idp.oidc.provider import Provider
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """For whom a token is. `resource` None is ourselves: userinfo, and APIs that introspect."""
+
+    resource: str | None
+    scope: str
+    is_jwt: bool
+    alg: str
+
+
+def target_of(provider: Provider, client: Client, resource: str | None, scope: str) -> Target:
+    """What a token of this client for this resource may say; for an API only what that API protects.
+
+    Raises:
+        Refusal: invalid_target for an API that is not known, or that none of these scopes is for.
+    """
+    if resource is None:
+        return Target(None, scope, client.details.has_jwt_tokens, client.id_token_alg)
+    server = provider.clients.find_resource(resource)
+    if server is None:
+        raise Refusal("invalid_target", "resource is not known here")
+    meant = " ".join(name for name in scope.split() if name in server.protects_scopes)
+    if not meant:
+        raise Refusal("invalid_target", "None of the scopes is for this resource")
+    return Target(resource, meant, server.details.has_jwt_tokens, server.id_token_alg)
+
+
+def narrowed(asked: str | None, granted: str | None) -> str | None:
+    """The resource a token is for: the one asked for now, or at the start; never another (RFC 8707 §2.2).
+
+    Raises:
+        Refusal: invalid_target.
+    """
+    if asked is not None and granted is not None and asked != granted:
+        raise Refusal("invalid_target", "resource is not the one that was granted")
+    return asked or granted
+
+
+def signed_token(
+    provider: Provider,
+    target: Target,
+    *,
+    client: Client,
+    subject: str,
+    family: Any,
+    bound_to: str | None,
+    now: int,
+) -> str:
+    """A JWT access token (RFC 9068 §2.2). Its `sub` is the one that the client knows: it can read it, too.
+
+    `family` is the row of the authorization; None for a client acting for itself.
+    """
+    claims: dict[str, Any] = {
+        "iss": provider.issuer,
+        "sub": subject,
+        "aud": target.resource or provider.issuer,
+        "client_id": client.client_id,
+        "iat": now,
+        "exp": now + provider.context.settings.tokens.access_for,
+        "jti": secrets.token_urlsafe(32),
+    }
+    if target.scope:
+        claims["scope"] = target.scope
+    if family is not None:
+        claims |= {"auth_time": family.auth_time, "acr": family.acr, "amr": family.amr.split()}
+    if bound_to is not None:
+        claims["cnf"] = binding.confirmation(bound_to)
+    return provider.keys.ring.current(target.alg).sign(claims, typ="at+jwt")

@@ -1,0 +1,90 @@
+"""A waiting request that this browser cannot go on with: another browser's, one that waited too long, one that is over.
+
+What waits for one browser is never answered in another (K09). The other browser may only begin anew: the same
+request as a row of its own, with nobody signed in for it and nothing typed carried over.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, make_response, redirect, render_template, request
+from flask_babel import gettext
+
+from idp.oidc import interactions
+from idp.oidc.errors import Refusal
+from idp.oidc.interactions import State
+from idp.oidc.response import error_url
+from idp.oidc.wiring import provider as current_provider
+from idp.web.csrf import browser_id
+from idp.web.pages import error_page
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response
+
+    from idp.oidc.interactions import Lost
+
+bp = Blueprint("lost", __name__)
+
+
+def lost(unverified_handle: str) -> Response:
+    """A fresh start for another browser's request; back to the partner with one that waited too long; else the end."""
+    provider = current_provider()
+    found = _find(unverified_handle)
+    client = provider.clients.find(found.request.client_id) if found else None
+    if found is None or client is None or found.state is State.OVER:
+        return _over()
+    if found.state is State.FOREIGN:
+        html = render_template("ui/login_elsewhere.html", client_name=client.name, flow=unverified_handle)
+        return make_response(html, 409)
+    return _too_late(found)
+
+
+def _too_late(found: Lost) -> Response:
+    """It waited too long: its own browser takes the partner's answer there, any other reads what happened."""
+    provider = current_provider()
+    ctx = provider.context
+    with ctx.database.transaction() as session:
+        may_answer = found.is_own and interactions.finish(session, found.id_hash, now=ctx.now())
+    if not may_answer:
+        return _over()
+    refusal = Refusal("access_denied", "The sign-in waited too long")
+    asked = found.request
+    return redirect(error_url(asked.redirect_uri, provider.issuer, asked.state, refusal), 303)
+
+
+@bp.post("/authorize/restart")
+def restart() -> Response:
+    """Begin anew in this browser with the request of another one."""
+    ctx = current_provider().context
+    handle = request.form.get("flow", "")
+    found = _find(handle)
+    if found is None or found.state is not State.FOREIGN:
+        return lost(handle)
+    with ctx.database.transaction() as session:
+        fresh = interactions.begin(
+            session, ctx.vault, found.request, browser=browser_id(), login_hint="", now=ctx.now()
+        )
+    return redirect(f"/authorize/continue?flow={fresh}", 303)
+
+
+@bp.get("/authorize/restart")
+def back() -> Response:
+    """A language link on that page leads here; the request itself knows what to show."""
+    return lost(request.args.get("flow", ""))
+
+
+def _find(unverified_handle: str) -> Lost | None:
+    ctx = current_provider().context
+    with ctx.database.reading() as session:
+        return interactions.find_lost(session, unverified_handle, browser=browser_id(), now=ctx.now())
+
+
+def _over() -> Response:
+    return error_page(
+        400,
+        gettext("This sign-in has ended"),
+        gettext("It was finished already, it waited too long, or it began in another browser."),
+        gettext("Go back to the service you came from and sign in again."),
+        oauth_error="invalid_request flow",
+    )

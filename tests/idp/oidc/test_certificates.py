@@ -1,0 +1,136 @@
+"""Client certificates behind a proxy (RFC 9440): who a client is, and what its tokens are bound to (RFC 8705)."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from tests.support.proving import Prover, certificate
+from tests.support.town import START, Proof
+
+if TYPE_CHECKING:
+    from werkzeug.test import TestResponse
+
+    from tests.support.proving import Certified, Proving
+
+OWN = {"grant_type": "client_credentials"}
+
+
+def _ask(proving: Proving, client_id: str, headers: dict[str, str], **more: str) -> TestResponse:
+    return proving.post("/token", {**OWN, "client_id": client_id}, headers, **more)
+
+
+def _error(answer: TestResponse) -> tuple[int, str]:
+    return answer.status_code, answer.json["error"]
+
+
+@pytest.mark.parametrize("name", ["self", "pki", "pkidns"])
+def test_a_certificate_proves_its_client_and_no_other(proving: Proving, name: str) -> None:
+    """RFC 8705 §2: self-signed by its key, others by subject or alternative name."""
+    for other in ("self", "pki", "pkidns"):
+        answer = _ask(proving, name, proving.certificates[other].headers)
+        if other == name:
+            assert answer.status_code == 200, answer.json
+        else:
+            assert _error(answer) == (401, "invalid_client"), other
+
+
+def test_a_certificate_counts_only_from_a_trusted_proxy(proving: Proving) -> None:
+    """RFC 9440 §2.4: anybody can write a header; whoever is not the proxy is not believed."""
+    for name in ("self", "pki"):
+        headers = proving.certificates[name].headers
+        for address in ("127.0.0.1", "192.0.2.7", ""):
+            assert _error(_ask(proving, name, headers, via=address)) == (401, "invalid_client")
+
+
+def _strangers(proving: Proving) -> dict[str, Certified]:
+    evil = certificate("Riverton CA", is_ca=True)
+    ours, client = proving.authority, ExtendedKeyUsageOID.CLIENT_AUTH
+    return {
+        "of another authority of the same name": certificate("pki", issuer=evil, usage=client),
+        "self-signed": certificate("pki"),
+        "for servers": certificate("pki", issuer=ours, usage=ExtendedKeyUsageOID.SERVER_AUTH),
+        "expired": certificate("pki", issuer=ours, at=START - 90 * 86_400),
+        "not yet good": certificate("pki", issuer=ours, at=START + 90 * 86_400),
+        "of another name": certificate("PKI", issuer=ours),
+        "of an end entity": certificate("pki", issuer=proving.certificates["pkidns"]),
+    }
+
+
+def test_a_certificate_that_we_have_no_reason_to_trust_proves_nothing(proving: Proving) -> None:
+    """RFC 5280 §6; the chain is judged here, because a proxy for self-signed ones lets all through."""
+    for name, stranger in _strangers(proving).items():
+        assert _error(_ask(proving, "pki", stranger.headers)) == (401, "invalid_client"), name
+
+
+def test_a_chain_that_is_sent_along_is_followed(proving: Proving) -> None:
+    """RFC 9440 §2.3 Client-Cert-Chain."""
+    between = certificate("Between", issuer=proving.authority, is_ca=True)
+    leaf = certificate("pki", issuer=between)
+    assert _error(_ask(proving, "pki", leaf.headers)) == (401, "invalid_client")
+    chain = {"Client-Cert-Chain": between.headers["Client-Cert"]}
+    assert _ask(proving, "pki", {**leaf.headers, **chain}).status_code == 200
+
+
+def test_alternative_names_of_every_kind_are_compared(proving: Proving) -> None:
+    """RFC 8705 §2.1.2: one registered name, found among those of the certificate."""
+    many = (x509.DNSName("other.example"), x509.DNSName("API.pki.example"))
+    good = certificate("y", issuer=proving.authority, sans=many)
+    assert _ask(proving, "pkidns", good.headers).status_code == 200
+    wrong = (x509.DNSName("xapi.pki.example"), x509.RFC822Name("api.pki.example@x.example"))
+    bad = certificate("y", issuer=proving.authority, sans=wrong)
+    assert _error(_ask(proving, "pkidns", bad.headers)) == (401, "invalid_client")
+
+
+@pytest.mark.parametrize(
+    "header", ["", "x", "::", ":x:", ":" + base64.b64encode(b"no certificate").decode() + ":", ":" + "A" * 20_000 + ":"]
+)
+def test_what_is_no_certificate_proves_nothing(proving: Proving, header: str) -> None:
+    """RFC 8941 §3.3.5; never a failure of ours."""
+    assert _error(_ask(proving, "self", {"Client-Cert": header})) == (401, "invalid_client")
+
+
+def test_a_certificate_is_no_second_way_for_others(proving: Proving) -> None:
+    """K10: a client has exactly one method, and a certificate beside another is not it."""
+    headers = proving.certificates["pki"].headers
+    for client_id in ("library", "tax", "pkjwt", "secretjwt"):
+        assert _error(_ask(proving, client_id, headers)) == (401, "invalid_client")
+    form, basic = {**OWN, "client_id": "pki"}, {"Authorization": "Basic cGtpOng="}
+    assert _error(proving.post("/token", form, {**headers, **basic})) == (401, "invalid_client")
+    assert _error(proving.post("/token", {**form, "client_secret": "x"}, headers)) == (401, "invalid_client")
+
+
+def test_tokens_are_bound_to_the_certificate(proving: Proving) -> None:
+    """RFC 8705 §3: `cnf` in introspection; at userinfo no other certificate will do, and no header of a stranger."""
+    prover, proof = proving.provers["self"], Proof()
+    own = proving.certificates["self"]
+    answer = proving.redeem(prover, proving.code(prover, proof), proof, own.headers)
+    assert (answer.status_code, answer.json["token_type"]) == (200, "Bearer"), answer.json
+    token = answer.json["access_token"]
+    found = proving.post("/introspect", {"token": token, "client_id": "self"}, own.headers).json
+    assert found["cnf"] == {"x5t#S256": own.thumbprint}
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert proving.userinfo({**bearer, **own.headers}).json["email"] == "maria@example.org"
+    for headers in ({}, proving.certificates["pki"].headers, {"Client-Cert": ":AA:"}):
+        refused = proving.userinfo({**bearer, **headers})
+        assert (refused.status_code, refused.json["error"]) == (401, "invalid_token")
+    direct = proving.town.app.test_client(use_cookies=False).get(
+        "/userinfo", headers={**bearer, **own.headers}, base_url="https://id.riverton.example"
+    )
+    assert direct.status_code == 401
+
+
+def test_a_code_for_one_client_is_nothing_with_the_certificate_of_another(proving: Proving) -> None:
+    """FAPI conformance: the code of client 1 with client 2's certificate."""
+    prover, proof = proving.provers["self"], Proof()
+    code = proving.code(prover, proof)
+    thief = Prover(proving.provers["pki"].partner)
+    answer = proving.redeem(
+        thief, code, proof, proving.certificates["pki"].headers, redirect_uri=prover.partner.redirect_uri
+    )
+    assert answer.json["error"] == "invalid_grant"
+    assert proving.redeem(prover, code, proof, proving.certificates["self"].headers).status_code == 200
