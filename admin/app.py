@@ -14,6 +14,8 @@ from admin.staff.views import bp as staff_bp
 from admin.staff.views import page_values
 from idp import health
 from idp.clients.registry import ClientRegistry
+from idp.login.admission import Busy, admission_of
+from idp.login.busy import busy_page
 from idp.login.passwords import Passwords
 from idp.web.brand import brand_css
 from idp.web.pages import WebApp, init_pages
@@ -44,7 +46,9 @@ def create_app(context: Context) -> WebApp:
     init_pages(app)
     app.statics.register("brand.css", brand_css(settings.town.colour).encode(), at="/brand.css")
     app.context_processor(page_values)
-    passwords = Passwords(settings.passwords, context.vault.subkey("password-pepper"))
+    admission = admission_of(settings)
+    passwords = Passwords(settings.passwords, context.vault.subkey("password-pepper"), admission)
+    app.register_error_handler(Busy, busy_page)
     app.extensions["denizen.staff"] = passwords
     app.extensions["denizen.officer"] = ClientRegistry(context.database)
     for bp in (staff_bp, officer_bp):

@@ -12,35 +12,72 @@ from jinja2 import ChoiceLoader, FileSystemLoader
 from consent import ports as consent_ports
 from consent import views as consent_views
 from idp import health
+from idp.accounts import reach
 from idp.accounts import service as accounts
 from idp.accounts.models import Resident
 from idp.clients.registry import ClientRegistry
+from idp.closing import service as closing
+from idp.closing.views import bp as closing_bp
+from idp.contacts.views import bp as contacts_bp
 from idp.db import Database
+from idp.home.devices import bp as devices_bp
 from idp.home.views import bp as home_bp
+from idp.home.ways_in import bp as ways_in_bp
 from idp.jobs.worker import Worker
+from idp.login import passkey_sign_in
 from idp.login import ports as login_ports
+from idp.login import service as login
+from idp.login.admission import Busy, admission_of
+from idp.login.breached import known_passwords
+from idp.login.busy import busy_page
+from idp.login.cards.service import CARD_WAY, PAPER_WAY
+from idp.login.cards.views import bp as cards_bp
+from idp.login.codes import service as codes
+from idp.login.codes.link_views import bp as code_links_bp
+from idp.login.codes.own_views import bp as code_choices_bp
+from idp.login.codes.views import bp as codes_bp
 from idp.login.current import signed_in, to_sign_in
+from idp.login.otp import service as otp
+from idp.login.otp.views import bp as otp_bp
 from idp.login.passkey_views import bp as passkeys_bp
+from idp.login.password_views import bp as passwords_bp
 from idp.login.passwords import Passwords
+from idp.login.recovery_codes import service as recovery_codes
+from idp.login.recovery_codes.views import bp as recovery_codes_bp
+from idp.login.shared import bp as shared_bp
+from idp.login.upstream import identities as upstream_identities
+from idp.login.upstream.account_views import bp as connect_bp
+from idp.login.upstream.service import open_upstreams
+from idp.login.upstream.views import bp as upstream_bp
 from idp.login.views import bp as login_bp
+from idp.login.ways import Ways
+from idp.messaging import ports as messaging_ports
 from idp.oidc import interactions, service
 from idp.oidc.provider import Provider
 from idp.oidc.views import (
     authorize,
+    confirm,
     discovery,
     interaction,
     introspect,
     logout,
+    lost,
+    register,
     release,
     revoke,
     token,
     userinfo,
 )
+from idp.recovery.ending import credentials_changed
+from idp.recovery.helper_views import bp as helpers_bp
+from idp.recovery.views import bp as recovery_bp
 from idp.schema import check_schema
 from idp.signup.views import bp as signup_bp
 from idp.upkeep import jobs
 from idp.web.brand import brand_css
 from idp.web.context import Context
+from idp.web.cookies import digest
+from idp.web.fetcher import Fetcher
 from idp.web.languages import current_language
 from idp.web.pages import WebApp, init_pages
 from idp.web.paths import TEMPLATES
@@ -49,9 +86,14 @@ from keys.envelope import load_key_file, open_vault
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from sqlalchemy.orm import Session
     from werkzeug.wrappers import Response
 
     from idp.settings import Settings
+
+
+#: The factors that every town has.
+WAYS = Ways((login.WAY, otp.WAY, CARD_WAY, PAPER_WAY, recovery_codes.WAY))
 
 
 def open_context(
@@ -68,6 +110,7 @@ def open_context(
     check_schema(database)
     with database.transaction() as session:
         vault = open_vault(session, kek, now=int(clock()))
+    messaging_ports.register(vault, reach.ports(settings, vault))
     return Context(settings=settings, database=database, vault=vault, clock=clock)
 
 
@@ -81,15 +124,38 @@ def create_app(context: Context, *, hot: bool = True) -> WebApp:
     app.statics.register("brand.css", brand_css(context.settings.town.colour).encode(), at="/brand.css")
     provider = Provider(context, ClientRegistry(context.database))
     app.extensions["denizen.oidc"] = provider
-    passwords = Passwords(context.settings.passwords, context.vault.subkey("password-pepper"))
+    known_passwords(context.settings.passwords.breached_file)  # a list that cannot be used is told now
+    admission = admission_of(context.settings)
+    passwords = Passwords(context.settings.passwords, context.vault.subkey("password-pepper"), admission)
+    app.register_error_handler(Busy, busy_page)
     app.extensions["denizen.login"] = _login_ports(provider, passwords)
+    fetcher = Fetcher(context.settings.testing)
+    app.extensions["denizen.upstream"] = open_upstreams(context.settings, fetcher)
     consent_ports.init_app(app, _consent_ports(provider))
     for bp in (
         login_bp,
+        shared_bp,
         passkeys_bp,
+        cards_bp,
+        passwords_bp,
+        otp_bp,
+        recovery_codes_bp,
+        codes_bp,
+        code_links_bp,
+        code_choices_bp,
+        ways_in_bp,
+        upstream_bp,
+        connect_bp,
         signup_bp,
         home_bp,
+        contacts_bp,
+        recovery_bp,
+        helpers_bp,
+        closing_bp,
+        devices_bp,
         interaction.bp,
+        confirm.bp,
+        lost.bp,
         release.bp,
         logout.bp,
         consent_views.bp,
@@ -113,10 +179,25 @@ def _protocol_endpoints(app: WebApp, provider: Provider) -> None:
     serve("/userinfo", ("GET", "POST"), partial(userinfo.answer, provider))
     serve("/introspect", post, partial(introspect.answer, provider))
     serve("/revoke", post, partial(revoke.answer, provider))
+    serve(register.PATH, post, partial(register.create, provider))
+    serve(
+        f"{register.PATH}/<client_id>",
+        (*get, "PUT", "DELETE"),
+        partial(register.manage, provider),
+    )
     serve("/jwks", get, partial(discovery.jwks, provider))
     serve("/.well-known/openid-configuration", get, partial(discovery.configuration, provider))
     serve("/.well-known/oauth-authorization-server", get, partial(discovery.configuration, provider))
+    serve("/.well-known/oauth-protected-resource", get, partial(discovery.protected_resource, provider))
     serve("/health", get, partial(health.answer, provider.context))
+
+
+def _ways(settings: Settings) -> Ways:
+    """The town's ways in: passkeys where it has a name, text messages where it sends any, providers where it knows some."""
+    passkeys = (passkey_sign_in.way(settings.passkey_domain),) if settings.passkey_domain else ()
+    providers = [one.id for one in settings.upstream.providers]
+    upstream = (upstream_identities.way(providers),) if providers else ()
+    return Ways((*passkeys, *WAYS.all, *codes.ways(has_sms=settings.sms.enabled), *upstream))
 
 
 def _login_ports(provider: Provider, passwords: Passwords) -> login_ports.Ports:
@@ -128,16 +209,38 @@ def _login_ports(provider: Provider, passwords: Passwords) -> login_ports.Ports:
         if waiting is None or client is None:
             return None
         return login_ports.Flow(
-            client.name, waiting.login_hint, client.form_targets, f"/authorize/continue?flow={handle}"
+            client.name,
+            waiting.login_hint,
+            client.form_targets,
+            f"/authorize/continue?flow={handle}",
+            is_met=interaction.is_met(provider, waiting, client),
+            wanted_acr=(wanted := interaction.wanted_level(provider, waiting, client)),
+            raises=bool(wanted),
         )
 
-    def mark_signed_in(handle: str, now: int) -> None:
-        waiting = interaction.waiting_request(handle)
-        if waiting is not None:
-            with ctx.database.transaction() as session:
-                interactions.mark_signed_in(session, waiting.id_hash, now=now)
+    def mark_signed_in(session: Session, handle: str, now: int) -> None:
+        interactions.mark_signed_in(session, digest(handle), now=now)
 
-    return login_ports.Ports(passwords, describe, interaction.cancel, mark_signed_in)
+    def move(session: Session, handle: str, browser: str, now: int) -> str | None:
+        return interactions.move(session, ctx.vault, handle, browser=browser, now=now)
+
+    def begun(session: Session, resident_id: str, now: int) -> str:
+        return closing.found_alive(session, ctx, resident_id, now=now)
+
+    def end_others(session: Session, resident_id: str, kept: bytes | None, now: int) -> None:
+        credentials_changed(session, resident_id, keep_session=kept, now=now)
+
+    return login_ports.Ports(
+        passwords=passwords,
+        ways=_ways(ctx.settings),
+        describe=describe,
+        lost=lost.lost,
+        cancel=interaction.cancel,
+        signed_in=mark_signed_in,
+        move=move,
+        begun=begun,
+        end_others=end_others,
+    )
 
 
 def _consent_ports(provider: Provider) -> consent_ports.Ports:

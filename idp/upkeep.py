@@ -9,13 +9,31 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, select
 
 from consent import log as consent_log
+from idp.accounts.models import NotMeLink
+from idp.clients.models import InitialToken
+from idp.closing import service as closing
+from idp.closing.models import Closure
+from idp.contacts.models import Change
+from idp.contacts.service import apply_due
 from idp.jobs.stamps import KEYS, bump
 from idp.jobs.worker import Job
-from idp.login.models import BrowserSession, Budget, Challenge
+from idp.login import attempts, sessions
+from idp.login.budgets.models import Budget, FailureStreak
+from idp.login.cards.models import Card
+from idp.login.codes import service as codes
+from idp.login.devices.models import KnownDevice
+from idp.login.models import BrowserSession, Challenge, LoginAttempt
+from idp.login.otp.models import AuthenticatorApp
+from idp.login.upstream.models import UpstreamArrival, UpstreamState
+from idp.messaging import outbox
 from idp.messaging.delivery import Courier
-from idp.messaging.models import Message
-from idp.oidc.models import AccessToken, Authorization, Interaction, RefreshToken
+from idp.messaging.models import Allowance, Message
+from idp.oidc import families
+from idp.oidc.models import AccessToken, Authorization, Interaction, RefreshToken, UsedOnce
+from idp.recovery.answering import answer_asked
+from idp.recovery.models import Case, Helper, Token
 from idp.signup.models import SignUpLink
+from idp.signup.service import expire_links
 from keys import rotation
 from keys.rotation import RotationSchedule
 from keys.signing import load_ring
@@ -36,6 +54,10 @@ LOG_ALGORITHM = "Ed25519"
 #: Ended rows are kept this long, in seconds, so that a replay is still told from a guess.
 KEEP_ENDED_FOR = 7 * 86_400
 _BATCH = 5000
+#: So long after its time the use of an assertion or a proof is forgotten, in seconds.
+_FORGET_USED_AFTER = 600
+#: So far back upkeep looks for sessions that expired unseen, in seconds: more than the pace of its job.
+EXPIRED_SINCE = 3600
 _LOG_EVERY = 2
 #: Once a day the log looks for entries that were committed very late, in seconds.
 SWEEP_EVERY = 86_400
@@ -44,21 +66,45 @@ _ENDED = (
     (AccessToken.token_hash, AccessToken.expires_at),
     (RefreshToken.token_hash, RefreshToken.expires_at),
     (Authorization.id, Authorization.expires_at),
+    (InitialToken.token_hash, InitialToken.expires_at),
     (SignUpLink.link_hash, SignUpLink.expires_at),
     (BrowserSession.id_hash, BrowserSession.expires_at),
     (Challenge.challenge_hash, Challenge.expires_at),
+    (LoginAttempt.id_hash, LoginAttempt.expires_at),  # with its proofs and codes
+    (AuthenticatorApp.id, AuthenticatorApp.pending_until),
+    (Card.id, Card.revoked_at),
+    (UpstreamState.state_hash, UpstreamState.expires_at),
+    (UpstreamArrival.handle_hash, UpstreamArrival.expires_at),
+    (Case.id, Case.expires_at),
+    (Token.token_hash, Token.expires_at),
+    (Helper.id, Helper.ended_at),
+    (Change.id, Change.expires_at),
+    (NotMeLink.link_hash, NotMeLink.expires_at),
+    (Closure.id, Closure.ended_at),
     (Message.id, Message.finished_at),
+    (Allowance.bucket_hash, Allowance.since_at),
     (Budget.bucket, Budget.window_at),
+    (FailureStreak.bucket, FailureStreak.expires_at),
+    (KnownDevice.id, KnownDevice.expires_at),
 )
 
 
 def jobs(context: Context) -> list[Job]:
     """Every job with its pace in seconds."""
-    courier = Courier(context)
     return [
-        Job("mail", 1, courier.deliver_due),
+        # Each gateway has a thread of its own: one that does not answer holds up nothing else.
+        Job("mail", 1, Courier(context, "mail").deliver_due, lane="mail"),
+        Job(
+            "sms", 1 if context.settings.sms.enabled else 60, Courier(context, "sms").deliver_due, lane="sms"
+        ),
+        Job("messages", 600, lambda now: outbox.tidy(context, now=now)),
         Job("log", _LOG_EVERY, lambda now: integrate_log(context, now=now)),
         Job("keys", 60, lambda now: turn_keys(context, now=now)),
+        Job("sign-ins", 60, lambda now: end_expired_sign_ins(context, now=now)),
+        Job("recoveries", 1, lambda now: answer_asked(context, now=now)),
+        Job("contacts", 60, lambda now: apply_due(context, now=now)),
+        Job("closing", 600, lambda now: closing.advance(context, now=now)),
+        Job("dormant", 3600, lambda now: closing.find_dormant(context, now=now)),
         Job("purge", 600, lambda now: purge(context, now=now)),
     ]
 
@@ -152,10 +198,31 @@ def log_origin(settings: Settings) -> str:
     return settings.server.issuer.partition("://")[2] + "/log"
 
 
+def end_expired_sign_ins(context: Context, *, now: int) -> None:
+    """Mark what has expired, so that no clock that is set back revives it (K40)."""
+    with context.database.transaction() as session:
+        attempts.expire(session, now=now)
+        sessions.end_expired(session, since=now - EXPIRED_SINCE, now=now)
+        families.end_expired(session, since=now - EXPIRED_SINCE, now=now)
+        expire_links(session, since=now - EXPIRED_SINCE, now=now)
+        codes.expire(session, now=now)
+
+
 def purge(context: Context, *, now: int) -> None:
     """Clear away what ended long ago, in small batches, so that no lock is held for long."""
     for key, ended_at in _ENDED:
-        with context.database.transaction() as session:
-            ended = select(key).where(ended_at < now - KEEP_ENDED_FOR).limit(_BATCH)
-            statement = delete(key.class_).where(key.in_(ended))
-            session.execute(statement, execution_options={"synchronize_session": False})
+        _purge_batch(context, key, ended_at, before=now - KEEP_ENDED_FOR)
+    # One row per proof, by the million: too old a proof is refused for its age, so nothing is lost with them.
+    while (
+        _purge_batch(context, UsedOnce.id_hash, UsedOnce.expires_at, before=now - _FORGET_USED_AFTER)
+        == _BATCH
+    ):
+        pass
+
+
+def _purge_batch(context: Context, key: Any, ended_at: Any, *, before: int) -> int:
+    with context.database.transaction() as session:
+        ended = select(key).where(ended_at < before).limit(_BATCH)
+        statement = delete(key.class_).where(key.in_(ended))
+        gone: Any = session.execute(statement, execution_options={"synchronize_session": False})
+        return int(gone.rowcount)

@@ -156,7 +156,7 @@ class DataKey:
 class Vault:
     """The opened service key: hands out data keys and derived keys, never itself."""
 
-    __slots__ = ("_master", "_service_keys", "_subkeys", "_wrapper")
+    __slots__ = ("__weakref__", "_master", "_service_keys", "_subkeys", "_wrapper")
 
     def __init__(self, master: bytes) -> None:
         self._master = master

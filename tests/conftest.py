@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from tests.support import chromium, postgres, riverton, shared
+from tests.support import chromium, postgres, redis, riverton, shared
 from tests.support.smtp import Mailbox
 from tests.support.town import Town, make_town
 
@@ -117,6 +117,27 @@ def _own_database(cluster: postgres.Cluster, template: str) -> Iterator[str]:
     name = f"test_{secrets.token_hex(8)}"
     yield cluster.create(name, template=template)
     cluster.drop(name)
+
+
+# --- Redis ---
+
+
+@pytest.fixture(scope="session")
+def redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.RedisServer]:
+    """A Redis, once per worker."""
+    server = redis.new_server(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_server(redis_process: redis.RedisServer) -> redis.RedisServer:
+    """A Redis that runs and holds nothing."""
+    if redis_process.process is None:
+        redis_process.start()
+    redis_process.flush()
+    return redis_process
 
 
 # --- mail ---

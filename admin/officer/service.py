@@ -16,12 +16,13 @@ from sqlalchemy import delete, select
 from admin.models import OpenFile
 from consent import lookups
 from idp.accounts import service as accounts
-from idp.login import throttle
+from idp.login import budgets
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from admin.staff.sessions import StaffMember
+    from idp.web.context import Context
     from keys.envelope import Vault
 
 log = logging.getLogger("denizen.officer")
@@ -31,14 +32,13 @@ OPEN_FOR = 1800
 #: Files that closed are forgotten after this many seconds; the look-up itself stays in the log.
 KEEP_CLOSED_FOR = 86_400
 #: Nobody leafs through the town: so many searches an hour for one member of staff, found or not.
-PER_OFFICER = throttle.Limit("officer-search", 60, 3600)
+PER_OFFICER = budgets.Limit("officer-search", 60, 3600)
 
 
 class NotOpened(Enum):
     """Why no file was opened."""
 
     NOBODY = "nobody"
-    TOO_MANY = "too_many"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +50,22 @@ class Opened:
     is_over: bool
 
 
+def may_search(ctx: Context, staff: StaffMember, *, now: int) -> bool:
+    """Count one search, whether or not it will find anybody; False when there were too many."""
+    allowed = budgets.take(ctx, (PER_OFFICER, staff.staff_id), now=now).ok
+    if not allowed:
+        log.warning("search refused, too many staff=%s", staff.staff_id)
+    return allowed
+
+
 def open_file(
     session: Session, vault: Vault, staff: StaffMember, *, unverified_person: str, reason: str, now: int
 ) -> str | NotOpened:
     """Find a person, record the look-up with its log entry, and open the file: its reference.
 
     All of it is one transaction of the caller: when the record fails, nothing is opened. A search that finds
-    nobody is counted and noted in the service's own log, without what was typed. `reason` is a tidy one.
+    nobody is noted in the service's own log, without what was typed. `reason` is a tidy one. Ask `may_search` first.
     """
-    if not throttle.spend(session, PER_OFFICER, staff.staff_id, now=now):
-        log.warning("search refused, too many staff=%s", staff.staff_id)
-        return NotOpened.TOO_MANY
     resident = accounts.find_resident(session, vault, unverified_person)
     log_key = accounts.log_key(vault, resident) if resident else None
     if resident is None or log_key is None:

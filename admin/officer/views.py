@@ -13,7 +13,7 @@ from flask_babel import gettext
 
 from admin.officer import pages
 from admin.officer.forms import Errors, SearchForm
-from admin.officer.service import NotOpened, find_file, open_file, pseudonym
+from admin.officer.service import NotOpened, find_file, may_search, open_file, pseudonym
 from admin.staff.current import for_roles
 from consent import records, releases
 from idp.web.context import context
@@ -48,6 +48,9 @@ def find(staff: StaffMember) -> Response | tuple[str, int]:
     if errors:
         return _form(typed, errors), 422
     ctx = context()
+    now = ctx.now()
+    if not may_search(ctx, staff, now=now):
+        return _form(typed, [("", gettext("You searched very often. Wait an hour, then try again."))]), 429
     with ctx.database.transaction() as session:
         outcome = open_file(
             session,
@@ -55,10 +58,8 @@ def find(staff: StaffMember) -> Response | tuple[str, int]:
             staff,
             unverified_person=typed.unverified_person,
             reason=typed.reason,
-            now=ctx.now(),
+            now=now,
         )
-    if outcome is NotOpened.TOO_MANY:
-        return _form(typed, [("", gettext("You searched very often. Wait an hour, then try again."))]), 429
     if outcome is NotOpened.NOBODY:
         return _form(typed, [("person", gettext("Nobody has this address or user name"))]), 404
     return redirect(url_for(".person", reference=outcome), 303)

@@ -34,6 +34,11 @@ def session_cookie() -> Cookie:
     return Cookie(BASE_NAME, web_app().is_secure)
 
 
+def device_cookie() -> Cookie:
+    """The cookie by which a device is known on which a member of staff signed in before."""
+    return Cookie("denizen-staff-device", web_app().is_secure)
+
+
 def current_staff() -> sessions.StaffMember | None:
     """The member of staff signed in in this browser, looked up once per request."""
     if not hasattr(g, "staff"):

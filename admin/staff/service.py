@@ -16,7 +16,9 @@ from admin.staff import sessions
 from admin.staff.rules import CODE_FAILURES, ROLES, matching_step
 from consent import log as consent_log
 from idp.accounts.rules import normal_username
-from idp.login import throttle
+from idp.login import budgets, devices
+from idp.login.budgets import Guess
+from idp.login.rules import network_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -29,9 +31,6 @@ log = logging.getLogger("denizen.staff")
 
 #: 160 bits in base32 (RFC 4226 §4, R6).
 _SECRET_LENGTH = 32
-PER_NAME_AND_SOURCE = throttle.Limit("staff-name-source", 10, 900)
-PER_SOURCE = throttle.Limit("staff-source", 50, 900)
-PER_CODE = throttle.Limit("staff-code", 10, 900)
 
 #: One write decides: a time step counts once, and no earlier one counts after it (K25).
 _SPEND_STEP = (
@@ -56,6 +55,14 @@ class StaffRefused(Exception):
     """The account cannot be made; the text says what to change."""
 
 
+@dataclass(frozen=True, slots=True)
+class Success:
+    """The cookie values of the new session, and of the device from now on."""
+
+    cookie_value: str
+    device_cookie: str
+
+
 class Failure(Enum):
     """Why nobody was signed in."""
 
@@ -65,12 +72,13 @@ class Failure(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What was typed, and from where."""
+    """What was typed, from where, and the cookie by which the device is known."""
 
     unverified_username: str
     unverified_password: str
     unverified_code: str
     source: str
+    device_cookie: str | None = None
 
     @property
     def name(self) -> str:
@@ -147,71 +155,84 @@ def reset_staff(
     staff.password_hash = passwords.hash(password)
     staff.code_failures = 0
     session.flush()
+    for kind in ("staff-password", "staff-code"):
+        budgets.restore(session, vault, kind, staff.id)
+    devices.forget_all(session, staff.id)
     sessions.end_all(session, staff.id, now=now)
     _record(session, vault, "staff_reset", staff.id, staff.role, now=now)
     return secret
 
 
-def sign_in(ctx: Context, passwords: Passwords, attempt: Attempt, *, now: int) -> str | Failure:
+def sign_in(ctx: Context, passwords: Passwords, attempt: Attempt, *, now: int) -> Success | Failure:
     """Check password and code, and begin a session: its cookie value, or why not.
 
     Every guess is counted and committed before it is looked at (K26). Whatever was wrong, the same writes
     are made and the same password work is done, so that neither names nor passwords can be told apart.
+
+    Raises:
+        idp.login.admission.Busy: when too many passwords are being checked; nothing was counted then.
     """
-    if not _has_budget(ctx, attempt, now=now):
-        return Failure.THROTTLED
-    with ctx.database.reading() as session:
-        found = find_staff(session, attempt.unverified_username)
-    kept = found.password_hash if found else None
-    is_right = passwords.is_right(kept, attempt.unverified_password)
-    staff = found if found is not None and is_right and found.disabled_at is None else None
-    may_try = _may_try_code(ctx, staff, attempt, now=now)
-    step = _proved_step(ctx.vault, staff, attempt, now=now) if staff and may_try else None
-    if staff is None or step is None:
-        log.info("sign-in refused staff=%s", found.id if found else "-")
-        return Failure.WRONG
-    return _begin(ctx, passwords, staff, attempt, step, now=now)
+    with passwords.admission.place():
+        with ctx.database.reading() as session:
+            found = find_staff(session, attempt.unverified_username)
+            device = devices.known(session, attempt.device_cookie, found.id if found else None, now=now)
+        password = _guess("staff-password", found, attempt, device)
+        if not budgets.spend(ctx, password, now=now):
+            return Failure.THROTTLED
+        kept = found.password_hash if found else None
+        is_right = passwords.is_right(kept, attempt.unverified_password)
+        staff = found if found is not None and is_right and found.disabled_at is None else None
+        code = _guess("staff-code", staff, attempt, device if staff else None)
+        may_try = _may_try_code(ctx, staff, code, now=now)
+        step = _proved_step(ctx.vault, staff, attempt, now=now) if staff and may_try else None
+        if staff is None or step is None:
+            log.info("sign-in refused staff=%s", found.id if found else "-")
+            return Failure.WRONG
+        is_outdated = passwords.is_outdated(staff.password_hash)
+        renewed = passwords.hash(attempt.unverified_password) if is_outdated else None
+    proved = _Proved(staff, step, renewed, (password, code))
+    return _begin(ctx, proved, attempt, now=now)
 
 
-def _begin(
-    ctx: Context, passwords: Passwords, staff: Staff, attempt: Attempt, step: int, *, now: int
-) -> str | Failure:
+@dataclass(frozen=True, slots=True, repr=False)
+class _Proved:
+    """Whose password and code were right, the step of the code, and the password's hash at today's cost, if it changed."""
+
+    staff: Staff
+    step: int
+    renewed: str | None
+    guesses: tuple[Guess, ...]
+
+
+def _begin(ctx: Context, proved: _Proved, attempt: Attempt, *, now: int) -> Success | Failure:
+    staff = proved.staff
     with ctx.database.transaction() as session:
-        spent = session.execute(_SPEND_STEP, {"staff_id": staff.id, "step": step}).first()
+        spent = session.execute(_SPEND_STEP, {"staff_id": staff.id, "step": proved.step}).first()
         if spent is None:
             log.warning("sign-in refused, code used before staff=%s", staff.id)
             return Failure.WRONG
-        if passwords.is_outdated(staff.password_hash):
-            renewed = passwords.hash(attempt.unverified_password)
-            session.execute(update(Staff).where(Staff.id == staff.id).values(password_hash=renewed))
-        _give_back(session, staff, attempt)
+        if proved.renewed is not None:
+            session.execute(update(Staff).where(Staff.id == staff.id).values(password_hash=proved.renewed))
+        for guess in proved.guesses:
+            budgets.refund(ctx, guess, now=now, connection=session)
         cookie_value = sessions.begin(session, staff.id, settings=ctx.settings.sessions, now=now)
+        device = devices.remember(session, attempt.device_cookie, staff.id, label="staff", now=now)
     log.info("signed in staff=%s role=%s", staff.id, staff.role)
-    return cookie_value
+    return Success(cookie_value, device.cookie_value)
 
 
-def _has_budget(ctx: Context, attempt: Attempt, *, now: int) -> bool:
-    with ctx.database.transaction() as session:
-        has_own = throttle.spend(session, PER_NAME_AND_SOURCE, attempt.name, attempt.source, now=now)
-        return throttle.spend(session, PER_SOURCE, attempt.source, now=now) and has_own
+def _guess(kind: str, staff: Staff | None, attempt: Attempt, device: str | None) -> Guess:
+    return Guess(kind, staff.id if staff else None, attempt.name, network_of(attempt.source), device)
 
 
-def _give_back(session: Session, staff: Staff, attempt: Attempt) -> None:
-    """Only wrong guesses use up a budget, so a busy town hall does not lock itself out."""
-    throttle.refund(session, PER_NAME_AND_SOURCE, attempt.name, attempt.source)
-    throttle.refund(session, PER_SOURCE, attempt.source)
-    throttle.refund(session, PER_CODE, staff.id)
-
-
-def _may_try_code(ctx: Context, staff: Staff | None, attempt: Attempt, *, now: int) -> bool:
+def _may_try_code(ctx: Context, staff: Staff | None, guess: Guess, *, now: int) -> bool:
     """Count one code against the account, whose password is known to whoever tries; nobody else can lock it."""
-    counted = staff.id if staff else f"nobody {attempt.unverified_username}"
+    has_budget = budgets.spend(ctx, guess, now=now)
     with ctx.database.transaction() as session:
-        has_budget = throttle.spend(session, PER_CODE, counted, now=now)
         row = session.execute(_COUNT_CODE, {"staff_id": staff.id if staff else ""}).first()
     if staff is not None and row is None:
         log.warning("too many wrong codes, reset needed staff=%s", staff.id)
-    return has_budget and row is not None
+    return bool(has_budget) and row is not None
 
 
 def _proved_step(vault: Vault, staff: Staff, attempt: Attempt, *, now: int) -> int | None:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select
 
 from admin.models import Staff, StaffSession
-from idp.login.rules import is_alive
+from idp.login.keeping import Keeping
 from idp.web.cookies import digest, new_secret
 
 if TYPE_CHECKING:
     from idp.settings import SessionSettings
 
-#: `seen_at` is written at most this often, in seconds, so that use does not mean a write per request.
-SEEN_STEP = 60
 #: Rows of sessions that ended are kept this long, in seconds.
 KEEP_ENDED_FOR = 7 * 86_400
 
@@ -33,11 +31,7 @@ _FIND = (
     .join(Staff, Staff.id == StaffSession.staff_id)
     .where(StaffSession.id_hash == bindparam("cookie_hash"))
 )
-_TOUCH = (
-    update(StaffSession)
-    .where(StaffSession.id_hash == bindparam("cookie_hash"), StaffSession.ended_at.is_(None))
-    .values(seen_at=bindparam("at"))
-)
+_KEEPING = Keeping(StaffSession)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +66,18 @@ def find(
 ) -> StaffMember | None:
     """The member of staff behind a cookie, or None; notes that the session was used."""
     row = connection.execute(_FIND, {"cookie_hash": digest(unverified_cookie)}).first()
-    if row is None or row.ended_at is not None or row.disabled_at is not None:
+    if row is None or row.disabled_at is not None:
         return None
-    idle_for = settings.staff_idle_for
-    if not is_alive(seen_at=row.seen_at, expires_at=row.expires_at, idle_for=idle_for, now=now):
+    if not _KEEPING.is_live(connection, row, idle_for=settings.staff_idle_for, now=now):
         return None
-    if now - row.seen_at >= SEEN_STEP:
-        connection.execute(_TOUCH, {"cookie_hash": row.id_hash, "at": now})
     return StaffMember(row.id_hash, row.staff_id, row.username, row.role)
 
 
 def end(session: Any, id_hash: bytes, *, now: int) -> None:
     """End one session."""
-    _end(session, StaffSession.id_hash == id_hash, now=now)
+    _KEEPING.end(session, StaffSession.id_hash == id_hash, now=now)
 
 
 def end_all(session: Any, staff_id: str, *, now: int) -> None:
     """End every session of a member of staff."""
-    _end(session, StaffSession.staff_id == staff_id, now=now)
-
-
-def _end(session: Any, which: Any, *, now: int) -> None:
-    live = update(StaffSession).where(which, StaffSession.ended_at.is_(None))
-    session.execute(live.values(ended_at=now), execution_options={"synchronize_session": False})
+    _KEEPING.end(session, StaffSession.staff_id == staff_id, now=now)

@@ -9,9 +9,10 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from admin.staff import sessions
-from admin.staff.current import current_staff, for_everyone, for_roles, session_cookie
+from admin.staff.current import current_staff, device_cookie, for_everyone, for_roles, session_cookie
 from admin.staff.rules import ROLES
 from admin.staff.service import Attempt, Failure, sign_in
+from idp.login.devices.service import KEEP_FOR
 from idp.web.context import context
 from idp.web.pages import incoming
 
@@ -61,16 +62,19 @@ def submit() -> Response | tuple[str, int]:
     ctx = context()
     now = ctx.now()
     passwords: Passwords = current_app.extensions["denizen.staff"]
-    outcome = sign_in(ctx, passwords, Attempt(username, password, code, incoming().remote_address), now=now)
+    device = device_cookie().read(request.cookies)
+    attempt = Attempt(username, password, code, incoming().remote_address, device)
+    outcome = sign_in(ctx, passwords, attempt, now=now)
     if outcome is Failure.THROTTLED:
         text = gettext("There were too many attempts. Wait 15 minutes, then try again.")
         return _page(username, [("username", text)]), 429
-    if outcome is Failure.WRONG:
+    if isinstance(outcome, Failure):
         text = gettext("The user name, the password or the code is not right. A code works only once.")
         return _page(username, [("username", text)]), 422
     _end_session(now)  # a sign-in on top of another one ends the former (K18)
     response = redirect("/", 303)
-    session_cookie().put(response, outcome)
+    session_cookie().put(response, outcome.cookie_value)
+    device_cookie().put(response, outcome.device_cookie, max_age=KEEP_FOR)
     return response
 
 

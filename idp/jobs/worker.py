@@ -1,4 +1,4 @@
-"""The worker: a thread that does each job when it is due, in one process of all.
+"""The worker: threads that do each job when it is due, in one process of all.
 
 A lease row says who does a job. It is taken and prolonged by one conditional write, so two processes never
 hold it together; a process that dies loses it when it runs out.
@@ -27,11 +27,15 @@ log = logging.getLogger("denizen.jobs")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something to be done every `every` seconds by one process; `run(now)` must be safe to repeat."""
+    """Something to be done every `every` seconds by one process; `run(now)` must be safe to repeat.
+
+    Jobs of one lane follow each other in one thread; what may have to wait for others gets a lane of its own.
+    """
 
     name: str
     every: int
     run: Callable[[int], object]
+    lane: str = "main"
 
 
 class Worker:
@@ -44,36 +48,31 @@ class Worker:
         # SQLite is served by one process alone: after a restart it need not wait for its own former self.
         self._holder = "only" if database.is_sqlite else secrets.token_urlsafe(16)
         self._halt = threading.Event()
-        self._wake = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self._due: dict[str, int] = {}
 
     def start(self) -> None:
         """Begin, in this process (call it after a fork)."""
-        self._thread = threading.Thread(target=self._loop, name="denizen-worker", daemon=True)
-        self._thread.start()
+        for lane in dict.fromkeys(job.lane for job in self._jobs):
+            thread = threading.Thread(target=self._loop, args=(lane,), name=f"denizen-{lane}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def stop(self) -> None:
-        """End after the job at hand."""
+        """End after the jobs at hand."""
         self._halt.set()
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join(timeout=10)
+        for thread in self._threads:
+            thread.join(timeout=10)
 
-    def hurry(self) -> None:
-        """Look for work now instead of within a second, for instance a mail just written."""
-        self._wake.set()
-
-    def _loop(self) -> None:
+    def _loop(self, lane: str) -> None:
         while not self._halt.is_set():
-            self.run_due(int(self._clock()))
-            self._wake.wait(timeout=1.0)
-            self._wake.clear()
+            self.run_due(int(self._clock()), lane=lane)
+            self._halt.wait(timeout=1.0)
 
-    def run_due(self, now: int) -> None:
-        """Do every job whose time has come and whose lease this process gets."""
+    def run_due(self, now: int, *, lane: str | None = None) -> None:
+        """Do every job (of one lane, if it is named) whose time has come and whose lease this process gets."""
         for job in self._jobs:
-            if self._due.get(job.name, 0) > now:
+            if self._due.get(job.name, 0) > now or lane not in (None, job.lane):
                 continue
             self._due[job.name] = now + job.every
             try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask_babel import gettext
 
 from idp.accounts.rules import normal_email, normal_username, tidy_name
-from idp.login.rules import password_problem
+from idp.login.new_password import new_password_error
 from idp.signup.service import Chosen
 
 if TYPE_CHECKING:
@@ -61,33 +61,8 @@ class AccountForm:
             errors.append(
                 ("username", gettext("Use 3 to 40 letters (a to z), digits, dots or dashes in the user name"))
             )
-        problem = password_problem(
-            self.password,
-            minimum=settings.passwords.minimum_length,
-            context_words=[
-                settings.town.name,
-                *email.partition("@")[::2],
-                self.given_name,
-                self.family_name,
-                self.username,
-                "password",
-                "denizen",
-            ],
-        )
+        about = [*email.partition("@")[::2], self.given_name, self.family_name, self.username]
+        problem = new_password_error(settings, self.password, about=about)
         if problem:
-            errors.append(("password", _password_text(problem, settings.passwords.minimum_length)))
+            errors.append(("password", problem))
         return errors
-
-
-def _password_text(problem: str, minimum: int) -> str:
-    texts: dict[str, str] = {
-        "too_short": gettext("Enter a password of at least %(number)s characters", number=minimum),
-        "too_long": gettext("Enter a password of at most 256 characters"),
-        "too_simple": gettext(
-            "This password repeats the same letters or a simple row. Take several different words."
-        ),
-        "context": gettext(
-            "This password is made of your name, your address or the town's name. Take other words."
-        ),
-    }
-    return texts[problem]

@@ -10,16 +10,17 @@ from sqlalchemy import insert, select, update
 
 from idp.accounts.rules import normal_email
 from idp.accounts.service import NewResident, create_resident, email_index, find_resident
-from idp.login.passwords import set_password
+from idp.login.passwords import keep_hash
 from idp.messaging.service import enqueue
 from idp.signup.models import SignUpLink
 from idp.web.cookies import VALUE_LENGTH, digest, new_secret
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy.orm import Session
 
     from idp.accounts.models import Resident
-    from idp.login.passwords import Passwords
     from idp.settings import Settings
     from keys.envelope import Vault
 
@@ -46,41 +47,61 @@ class Chosen:
 
 
 def send_link(
-    session: Session, settings: Settings, vault: Vault, *, email: str, language: str, flow: str, now: int
+    session: Session,
+    settings: Settings,
+    vault: Vault,
+    *,
+    email: str,
+    language: str,
+    query: Mapping[str, str],
+    now: int,
 ) -> None:
-    """Send a link to an address; an address that has an account is told so instead. Both cost the same."""
-    link = new_secret()
+    """Send a link to an address; an address that has an account is told so instead. Both cost the same.
+
+    `query` are handles that the link carries on: of use in the browser that began with them, so no secret in a mail.
+    """
     address = normal_email(email)
     assert address is not None
     known = find_resident(session, vault, address) is not None
-    session.execute(
-        insert(SignUpLink).values(
-            link_hash=digest(link),
-            email=vault.service_data_key("sign-up").seal(address, _CONTEXT),
-            email_index=email_index(vault, address),
-            language=language,
-            created_at=now,
-            expires_at=now if known else now + LINK_FOR,
-            spent_at=None,
-        )
-    )
+    expires_at = now if known else now + LINK_FOR
+    link = _keep(session, vault, PendingSignUp(address, language), expires_at=expires_at, now=now)
     issuer = settings.server.issuer
-    # The flow is bound to the browser that began it, so it is no secret in a mail.
-    query = {"token": link, **({"flow": flow} if flow else {})}
+    query = {"token": link, **query}
     enqueue(
         session,
         vault,
         "already_signed_up" if known else "confirm_sign_up",
         to=address,
         language=language,
-        values={
-            "town": settings.town.name,
-            "contact": settings.town.contact_email,
-            "link": f"{issuer}/login" if known else f"{issuer}/signup/confirm?{urlencode(query)}",
-        },
+        values={"link": f"{issuer}/login" if known else f"{issuer}/signup/confirm?{urlencode(query)}"},
         expires_at=now + LINK_FOR,
         now=now,
+        kind="code",
     )
+
+
+def confirmed_link(session: Session, vault: Vault, *, email: str, language: str, now: int) -> str | None:
+    """A link for an address that was confirmed elsewhere, and so needs no mail; None when it has an account."""
+    address = normal_email(email)
+    if address is None or find_resident(session, vault, address) is not None:
+        return None
+    return _keep(session, vault, PendingSignUp(address, language), expires_at=now + LINK_FOR, now=now)
+
+
+def _keep(session: Session, vault: Vault, pending: PendingSignUp, *, expires_at: int, now: int) -> str:
+    link = new_secret()
+    session.execute(
+        insert(SignUpLink).values(
+            link_hash=digest(link),
+            email=vault.service_data_key("sign-up").seal(pending.email, _CONTEXT),
+            email_index=email_index(vault, pending.email),
+            language=pending.language,
+            created_at=now,
+            expires_at=expires_at,
+            spent_at=None,
+        )
+    )
+    return link
 
 
 def find_link(session: Any, vault: Vault, unverified_link: str, *, now: int) -> PendingSignUp | None:
@@ -123,13 +144,13 @@ def open_account(
     session: Session,
     settings: Settings,
     vault: Vault,
-    passwords: Passwords,
     *,
     pending: PendingSignUp,
     chosen: Chosen,
+    password_hash: str,
     now: int,
 ) -> Resident:
-    """Make the resident, with a password, and say welcome.
+    """Make the resident, with a password that was hashed before, and say welcome.
 
     Raises:
         sqlalchemy.exc.IntegrityError: when the address or user name was taken meanwhile.
@@ -141,20 +162,17 @@ def open_account(
         attributes["preferred_username"] = chosen.username
     new = NewResident(pending.language, attributes, pending.email, chosen.username)
     resident = create_resident(session, vault, new, now=now)
-    set_password(session, passwords, resident.id, chosen.password, now=now)
+    keep_hash(session, resident.id, password_hash, is_short=False, now=now)
     enqueue(
         session,
         vault,
         "welcome",
         to=pending.email,
         language=pending.language,
-        values={
-            "town": settings.town.name,
-            "contact": settings.town.contact_email,
-            "link": f"{settings.server.issuer}/privacy",
-        },
+        values={"link": f"{settings.server.issuer}/privacy"},
         expires_at=now + 24 * LINK_FOR,
         now=now,
+        resident_id=resident.id,
     )
     return resident
 
@@ -162,3 +180,13 @@ def open_account(
 def _pending(vault: Vault, row: SignUpLink) -> PendingSignUp:
     email = vault.service_data_key("sign-up").open(row.email, _CONTEXT)
     return PendingSignUp(email, row.language)
+
+
+def expire_links(session: Any, *, since: int, now: int) -> None:
+    """Mark the links that the clock ended since then, so that none revives when it is set back (K40)."""
+    session.execute(
+        update(SignUpLink)
+        .where(SignUpLink.expires_at > since, SignUpLink.expires_at <= now, SignUpLink.spent_at.is_(None))
+        .values(spent_at=now),
+        execution_options={"synchronize_session": False},
+    )

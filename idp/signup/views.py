@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from flask import Blueprint, g, redirect, render_template, request
 from flask_babel import gettext
 from sqlalchemy.exc import IntegrityError
 
 from idp.accounts.service import find_resident
-from idp.login import sessions, throttle
-from idp.login.current import end_former_session, put_session
+from idp.login import budgets
+from idp.login.levels import Method, typical
 from idp.login.ports import ports
-from idp.login.rules import device_name, network_of
-from idp.login.service import ACR_BASIC
+from idp.login.rules import network_of
+from idp.login.settling import Goal
+from idp.login.steps import answer, settler
+from idp.login.upstream import newcomers
 from idp.signup import service
 from idp.signup.forms import AccountForm, email_errors
 from idp.web.context import context
@@ -21,9 +24,9 @@ from idp.web.languages import current_language
 from idp.web.pages import incoming
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
     from werkzeug.wrappers import Response
 
+    from idp.login.settling import Outcome
     from idp.signup.forms import Errors
     from idp.signup.service import PendingSignUp
 
@@ -31,37 +34,60 @@ bp = Blueprint("signup", __name__)
 
 
 @bp.get("/signup")
-def show() -> str:
-    """Ask for an e-mail address."""
-    return render_template("ui/signup.html", email="", errors=[], flow=request.args.get("flow", ""))
+def show() -> str | Response:
+    """Ask for an e-mail address; not where a provider that the town trusts has confirmed it already."""
+    newcomer = newcomers.waiting()
+    if newcomer is not None and newcomer.has_confirmed:
+        ctx = context()
+        with ctx.database.transaction() as session:
+            token = service.confirmed_link(
+                session, ctx.vault, email=newcomer.email, language=current_language(), now=ctx.now()
+            )
+        if token is not None:
+            return redirect(f"/signup/confirm?{urlencode({'token': token, **_handles()})}", 303)
+    return _first_page(newcomer.email if newcomer else "", [])
 
 
 @bp.post("/signup")
 def submit() -> str | tuple[str, int]:
     """Send a link; the page is the same whether or not the address is known."""
-    email, flow = request.form.get("email", ""), request.form.get("flow", "")
+    email = request.form.get("email", "")
     errors = email_errors(email)
     if errors:
-        return render_template("ui/signup.html", email=email, errors=errors, flow=flow), 422
+        return _first_page(email, errors), 422
     ctx = context()
     now = ctx.now()
-    with ctx.database.transaction() as session:
-        allowed = ctx.settings.testing.enabled or _has_budget(session, email, now=now)
-        if allowed:
-            service.send_link(
-                session, ctx.settings, ctx.vault, email=email, language=current_language(), flow=flow, now=now
-            )
-    if not allowed:
+    source = network_of(incoming().remote_address)
+    counted = (budgets.MAIL_PER_ADDRESS, email.strip().casefold()), (budgets.MAIL_PER_SOURCE, source)
+    if not budgets.take(ctx, *counted, now=now):
         errors = [("email", gettext("There were too many requests. Wait an hour, then try again."))]
-        return render_template("ui/signup.html", email=email, errors=errors, flow=flow), 429
+        return _first_page(email, errors), 429
+    with ctx.database.transaction() as session:
+        service.send_link(
+            session,
+            ctx.settings,
+            ctx.vault,
+            email=email,
+            language=current_language(),
+            query=_handles(),
+            now=now,
+        )
     return render_template("ui/signup_sent.html", email=email.strip())
 
 
-def _has_budget(session: Session, email: str, *, now: int) -> bool:
-    """Nobody's mailbox is flooded through us."""
-    per_address = throttle.spend(session, throttle.MAIL_PER_ADDRESS, email.strip().casefold(), now=now)
-    source = network_of(incoming().remote_address)
-    return throttle.spend(session, throttle.MAIL_PER_SOURCE, source, now=now) and per_address
+def _handles() -> dict[str, str]:
+    """What the pages of sign-up hand on: the partner's request that waits, and who came from a provider."""
+    return {name: value for name in ("flow", "arrival") if (value := request.values.get(name, "")[:64])}
+
+
+def _first_page(email: str, errors: Errors) -> str:
+    return render_template(
+        "ui/signup.html",
+        email=email,
+        errors=errors,
+        flow=request.values.get("flow", ""),
+        arrival=request.values.get("arrival", ""),
+    )
 
 
 @bp.get("/signup/confirm")
@@ -73,7 +99,9 @@ def confirm() -> str | tuple[str, int]:
         pending = service.find_link(session, ctx.vault, token, now=ctx.now())
     if pending is None:
         return render_template("ui/signup_expired.html"), 410
-    return _page(token, AccountForm("", "", "", ""), [])
+    newcomer = newcomers.waiting()
+    names = (newcomer.attribute("given_name"), newcomer.attribute("family_name")) if newcomer else ("", "")
+    return _page(token, AccountForm(*names, "", ""), [])
 
 
 @bp.post("/signup/confirm")
@@ -90,21 +118,22 @@ def finish() -> str | Response | tuple[str, int]:
     if errors:
         return _page(token, form, errors), 422
     try:
-        cookie_value = _open(token, form, now)
+        outcome = _open(token, form, now)
     except IntegrityError:
         if _has_account(pending.email):
             return render_template("ui/signup_expired.html"), 410
         return _page(
             token, form, [("username", gettext("This user name is taken. Choose another one."))]
         ), 409
-    if cookie_value is None:
+    if outcome is None:
         return render_template("ui/signup_expired.html"), 410
-    flow = ports().describe(request.form.get("flow", ""))
-    response = redirect(flow.next_url if flow else "/account", 303)
-    if flow:
-        ports().signed_in(request.form["flow"], now)
-    put_session(response, cookie_value)
-    return response
+    return answer(outcome, _goal())
+
+
+def _goal() -> Goal:
+    """The partner's request that waits, if this browser has one."""
+    unverified_flow = request.form.get("flow", "")
+    return Goal(unverified_flow if ports().describe(unverified_flow) else "")
 
 
 def _has_account(email: str) -> bool:
@@ -114,9 +143,11 @@ def _has_account(email: str) -> bool:
         return find_resident(session, ctx.vault, email) is not None
 
 
-def _open(token: str, form: AccountForm, now: int) -> str | None:
+def _open(token: str, form: AccountForm, now: int) -> Outcome | None:
     """Spend the link, make the resident, begin the session: all or nothing."""
     ctx = context()
+    password_hash = ports().passwords.hash(form.password)
+    newcomer = newcomers.waiting()
     with ctx.database.transaction() as session:
         pending: PendingSignUp | None = service.spend_link(session, ctx.vault, token, now=now)
         if pending is None:
@@ -125,21 +156,14 @@ def _open(token: str, form: AccountForm, now: int) -> str | None:
             session,
             ctx.settings,
             ctx.vault,
-            ports().passwords,
             pending=pending,
             chosen=form.chosen(),
+            password_hash=password_hash,
             now=now,
         )
-        end_former_session(session, now=now)
-        return sessions.begin(
-            session,
-            resident.id,
-            amr="pwd",
-            acr=ACR_BASIC,
-            device=device_name(request.user_agent.string),
-            settings=ctx.settings.sessions,
-            now=now,
-        )
+        if newcomer is not None:
+            newcomers.settle(session, newcomer, resident, now=now)
+        return settler(now=now).first(session, _goal(), typical(Method.PASSWORD), resident.id)
 
 
 def _page(token: str, form: AccountForm, errors: Errors) -> str:
@@ -150,6 +174,7 @@ def _page(token: str, form: AccountForm, errors: Errors) -> str:
         "ui/signup_confirm.html",
         token=token,
         flow=unverified_flow,
+        arrival=request.values.get("arrival", ""),
         given_name=form.given_name,
         family_name=form.family_name,
         username=form.username,

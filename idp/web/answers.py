@@ -46,6 +46,13 @@ def json_answer(status: int, value: Any, *more: Header) -> Answer:
     return Answer(status, [*_JSON, ("Content-Length", str(len(body))), *more], body)
 
 
+def text_answer(status: int, content_type: str, text: str, *more: Header) -> Answer:
+    """An answer of one text, such as a JWT, that no cache may keep."""
+    body = text.encode()
+    headers = [("Content-Type", content_type), *_PRIVATE, ("Content-Length", str(len(body))), *more]
+    return Answer(status, headers, body)
+
+
 def redirect_answer(location: str, *more: Header) -> Answer:
     """A 303, so that no browser repeats a POST with its password (RFC 9700 §4.12)."""
     return Answer(303, [("Location", location), ("Content-Length", "0"), *_PRIVATE, *more])

@@ -129,6 +129,21 @@ class Incoming:
                 found[name] = value.strip('"')
         return found
 
+    @property
+    def client_certificate(self) -> tuple[str, str]:
+        """Client-Cert and Client-Cert-Chain (RFC 9440 §2), as a trusted proxy sent them; else two empty texts."""
+        found: tuple[str, str] = self.environ.get("denizen.client_certificate", ("", ""))
+        return found
+
+    def presented(self) -> tuple[str, str] | None:
+        """Scheme in lower case and token, still unchecked, of an Authorization header for resources; else None.
+
+        The schemes are Bearer (RFC 6750 §2.1) and DPoP (RFC 9449 §7.1).
+        """
+        scheme, _, value = self.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        scheme, value = scheme.lower(), value.strip()
+        return (scheme, value) if scheme in ("bearer", "dpop") and value else None
+
     def bearer(self) -> str | None:
         """The bearer token of the Authorization header (RFC 6750 §2.1), still unchecked."""
         scheme, _, value = self.environ.get("HTTP_AUTHORIZATION", "").partition(" ")

@@ -22,3 +22,9 @@ def day_time_in(language: str, at: int, time_zone: str) -> str:
     moment = datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(time_zone))
     date, time = format_date(moment, "medium", locale), format_time(moment, "short", locale=locale)
     return str(locale.datetime_formats["medium"]).replace("{1}", date).replace("{0}", time)
+
+
+def day_in(language: str, at: int, time_zone: str) -> str:
+    """The day of an instant in Unix seconds, written out."""
+    moment = datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(time_zone))
+    return format_date(moment, "long", Locale.parse(locale_of(language)))

@@ -7,6 +7,7 @@ registered as ordinary views, so there is one implementation and two ways in.
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from idp.web.answers import (
     empty_answer,
     json_answer,
 )
+from idp.web.cookies import VALUE_LENGTH
 from idp.web.csrf import csrf_token, is_forged
 from idp.web.incoming import BODY_LIMIT, FIELD_LIMIT, BadRequest, Incoming
 from idp.web.paths import LOCALE
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
     Handler = Callable[[Incoming], Answer | None]
 
 log = logging.getLogger("denizen.web")
+
+#: As long as our links and handles are, or longer.
+_SECRET_IN_PATH = re.compile(rf"[A-Za-z0-9_-]{{{VALUE_LENGTH},}}")
 
 
 class WebApp(Flask):
@@ -75,7 +80,7 @@ class WebApp(Flask):
         These endpoints are called by partners' software, not by our pages: they have no CSRF token.
         """
 
-        def view() -> Any:
+        def view(**_parts: str) -> Any:
             if request.method not in allowed:
                 raise MethodNotAllowed(allowed)
             answer = self._guarded(handler, incoming())
@@ -98,6 +103,9 @@ class WebApp(Flask):
         if environ.get("REMOTE_ADDR") in self._trusted:
             forwarded = environ.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
             environ["REMOTE_ADDR"] = forwarded or environ["REMOTE_ADDR"]
+            if "HTTP_CLIENT_CERT" in environ:
+                chain = environ.get("HTTP_CLIENT_CERT_CHAIN", "")
+                environ["denizen.client_certificate"] = (environ["HTTP_CLIENT_CERT"], chain)
         handler = self._hot.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
         if handler is not None:
             found = Incoming(environ)
@@ -259,6 +267,11 @@ def _page_values() -> dict[str, Any]:
     }
 
 
+def loggable_path() -> str:
+    """The path of this request without what it may hold of links and handles: the log never holds a secret."""
+    return _SECRET_IN_PATH.sub("…", request.path)
+
+
 def error_page(  # noqa: PLR0917
     status: int,
     title: str,
@@ -269,7 +282,9 @@ def error_page(  # noqa: PLR0917
 ) -> Response:
     """A page that says what happened, what to do, and the reference under which the log knows it."""
     reference = reference or new_reference()
-    log.info("refused reference=%s status=%d error=%s path=%s", reference, status, oauth_error, request.path)
+    log.info(
+        "refused reference=%s status=%d error=%s path=%s", reference, status, oauth_error, loggable_path()
+    )
     html = render_template(
         "ui/error.html",
         title=title,

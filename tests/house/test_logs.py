@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from idp.jobs.worker import Worker
-from idp.messaging.models import Message
-from idp.messaging.service import open_mail
 from idp.upkeep import jobs
 from tests.support.faults import fault
-from tests.support.town import ISSUER, Proof, choices, code_of, make_town
+from tests.support.told import told
+from tests.support.town import Proof, choices, code_of, make_town
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,10 +76,9 @@ def sign_up(town: Town, secrets: dict[str, str]) -> None:
     browser = town.browser()
     browser.get("/signup")
     browser.submit("/signup", email=ADDRESS)
-    (row,) = town.rows(Message)
-    link = re.findall(r"https://\S+", open_mail(town.context.vault, row).text)[0]
-    secrets["sign-up link"] = re.findall(r"token=([\w-]+)", link)[0]
-    browser.get(link.removeprefix(ISSUER))
+    (mail,) = told(town, "confirm_sign_up")
+    secrets["sign-up link"] = re.findall(r"token=([\w-]+)", mail.link)[0]
+    browser.get(mail.link)
     browser.submit("/signup/confirm", **{**SIGN_UP, "password": "short"})
     assert browser.submit("/signup/confirm", **SIGN_UP).status_code == 303
     secrets["new session"] = cookie(browser, "__Host-denizen-session")

@@ -91,7 +91,7 @@ MISTAKES = [
     ("sessions", "idle_for = 1", "[sessions] idle_for: "),
     ("passwords", "memory_kib = 64", "[passwords] memory_kib: "),
     ("passwords", "minimum_length = 8", "[passwords] minimum_length: "),
-    ("testing", "enabled = true", "settings: [testing] enabled is refused with a public issuer"),
+    ("testing", "enabled = true", "settings: [testing] is refused with a public issuer"),
     ("elsewhere", "x = 1", "[elsewhere]: no such setting"),
 ]
 

@@ -64,8 +64,13 @@ class Nodes:
 
     def all_at_once(self, request: Request, now: int) -> list[Reply]:
         """The same request from 2 x 5 threads, released together when the last of them is ready."""
-        for process in self._processes:
-            _say(process.stdin, {"request": asdict(request), "now": now})
+        return self.each_at_once([request] * (NODES * THREADS), now)
+
+    def each_at_once(self, requests: Sequence[Request], now: int) -> list[Reply]:
+        """As `all_at_once`, but each thread sends a request of its own: 2 x 5 of them."""
+        for at, process in enumerate(self._processes):
+            own = requests[at * THREADS : (at + 1) * THREADS]
+            _say(process.stdin, {"requests": [asdict(one) for one in own], "now": now})
         for process in self._processes:
             assert _hear(process.stdout) == "ready"
         for process in self._processes:
@@ -120,14 +125,14 @@ def _node() -> None:
         for line in sys.stdin:
             task = json.loads(line)
             now[0] = task["now"]
-            _run(app, pool, Request(**task["request"]))
+            _run(app, pool, [Request(**one) for one in task["requests"]])
     context.database.close()
 
 
-def _run(app: WebApp, pool: ThreadPoolExecutor, request: Request) -> None:
+def _run(app: WebApp, pool: ThreadPoolExecutor, requests: Sequence[Request]) -> None:
     arrived, gate = threading.Semaphore(0), threading.Barrier(THREADS + 1, timeout=PATIENCE)
 
-    def call() -> dict[str, Any]:
+    def call(request: Request) -> dict[str, Any]:
         app.extensions["denizen"].database.fast  # noqa: B018 - connect before the start, not in the race
         client = app.test_client(use_cookies=False)
         arrived.release()
@@ -135,7 +140,7 @@ def _run(app: WebApp, pool: ThreadPoolExecutor, request: Request) -> None:
         answer = client.post(request.path, data=request.form, headers=request.headers, base_url=ISSUER)
         return {"status": answer.status_code, "body": answer.json}
 
-    running = [pool.submit(call) for _ in range(THREADS)]
+    running = [pool.submit(call, request) for request in requests]
     assert all(arrived.acquire(timeout=PATIENCE) for _ in running), "a thread did not get ready"
     _say(sys.stdout, "ready")
     assert _hear(sys.stdin) == "go"

@@ -49,7 +49,7 @@ def add_passkey(browser: Browser, device: Authenticator, name: str = "My telepho
     fields = new_page(browser)
     made = device.create(options(browser, ADD, fields))
     answer = hand_over(browser, ADD, fields, made, name=name)
-    assert answer.headers.get("Location") == "/account?done=passkey-added", answer.text[:3000]
+    assert answer.headers.get("Location") == "/account/sign-in?done=passkey-added", answer.text[:3000]
     return answer
 
 

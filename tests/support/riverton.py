@@ -12,10 +12,12 @@ import sys
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
+from sqlalchemy import select
 
 from admin.sandbox.partner_app import PartnerApp, Registration
 from admin.sandbox.partner_sites import partner_sites
@@ -25,13 +27,16 @@ from admin.sandbox.seed import seed
 from admin.sandbox.sites import SiteServer
 from idp.app import open_context
 from idp.clients.service import NewClient
+from idp.messaging.models import Message
+from idp.messaging.service import open_message
+from idp.messaging.texts import write_letter
 from idp.settings import load
 from idp.upkeep import turn_keys
 from keys.envelope import create_key_file
 from tests.support import town
 from tests.support.loopback import free_port
 from tests.support.relying_party import RelyingParty
-from tests.support.smtp import Mailbox
+from tests.support.smtp import Mailbox, text_of
 from tests.support.tied import Tied
 
 if TYPE_CHECKING:
@@ -58,16 +63,28 @@ class Resident:
 
 
 @dataclass(frozen=True)
+class Holder:
+    """Somebody with a card and nothing else, and what is printed for them; codes in the order of their numbers."""
+
+    name: str
+    card_number: str
+    pin: str
+    paper_codes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Riverton:
-    """The running town. `mails` gives the texts of all mails to an address."""
+    """The running town. `mails` gives the texts of all mails to an address, `letters` those of all letters to a name."""
 
     issuer: str
     library_url: str
     tax_url: str
     residents: dict[str, Resident]
+    holder: Holder
     clients: dict[str, town.Partner]
     streets: RelyingParty
     mails: Callable[[str], list[str]]
+    letters: Callable[[str], list[str]]
 
     def link_in_mail(self, address: str, path: str) -> str:
         """The link below `path` that the town sends to an address, as soon as it arrives."""
@@ -113,7 +130,14 @@ def demo_town(folder: Path) -> Iterator[Riverton]:
         streets, partners = _our_clients(folder / "denizen.toml")
         stack.enter_context(serving(streets))
         until(lambda: _knows(ports.issuer, partners), "the town has noticed its new clients")
-        yield _riverton(ports, said["residents"], partners, streets, _demo_mails(said["mailbox_url"]))
+        yield _riverton(
+            ports,
+            said,
+            partners,
+            streets,
+            mails=_demo_mails(said["mailbox_url"]),
+            letters=_demo_letters(said["mailbox_url"]),
+        )
 
 
 @contextmanager
@@ -124,7 +148,7 @@ def city_town(database_url: str, folder: Path) -> Iterator[Riverton]:
         mailbox = stack.enter_context(Mailbox())
         settings.write_text(_settings(ports, database_url, folder, mailbox))
         create_key_file(folder / "denizen.key")
-        residents, partners = _settle(settings, ports)
+        said, partners = _settle(settings, ports)
         streets, ours = _our_clients(settings)
         for server in (*_partner_apps(ports, partners), streets.server()):
             stack.callback(server.stop)
@@ -132,7 +156,8 @@ def city_town(database_url: str, folder: Path) -> Iterator[Riverton]:
         process = Tied([DENIZEN, "--config", settings, "serve"], log=folder / "serve.log", cwd=ROOT)
         stack.callback(process.stop)
         until(lambda: _is_up(process, ports.issuer), "the town answers")
-        yield _riverton(ports, residents, ours, streets, lambda address: _texts(mailbox, address))
+        mails, letters = partial(_texts, mailbox), partial(_waiting_letters, settings)
+        yield _riverton(ports, said, ours, streets, mails=mails, letters=letters)
 
 
 @contextmanager
@@ -146,10 +171,12 @@ def serving(streets: RelyingParty) -> Iterator[None]:
 
 def _riverton(
     ports: Ports,
-    residents: list[dict[str, str]],
+    said: dict[str, Any],
     clients: dict[str, town.Partner],
     streets: RelyingParty,
+    *,
     mails: Callable[[str], list[str]],
+    letters: Callable[[str], list[str]],
 ) -> Riverton:
     samples = {one.username: one for one in RESIDENTS}
     people = {
@@ -160,9 +187,13 @@ def _riverton(
             samples[one["username"]].email or "",
             samples[one["username"]].on_register.get("district", ""),
         )
-        for one in residents
+        for one in said["residents"]
     }
-    return Riverton(ports.issuer, ports.library_url, ports.tax_url, people, clients, streets, mails)
+    (alone,) = said["card_only"]
+    holder = Holder(alone["name"], alone["card_number"], alone["pin"], tuple(alone["paper_codes"]))
+    return Riverton(
+        ports.issuer, ports.library_url, ports.tax_url, people, holder, clients, streets, mails, letters
+    )
 
 
 def _free_ports() -> Ports:
@@ -170,7 +201,9 @@ def _free_ports() -> Ports:
     while True:
         found = Ports(free_port(), free_port(), free_port(), free_port())
         numbers = [port for _, port in found.named()]
-        if len(set(numbers)) == len(numbers) and not is_taken(found.partners + 1):
+        if len(set(numbers)) == len(numbers) and not any(
+            map(is_taken, (found.partners + 1, found.neighbour))
+        ):
             return found
 
 
@@ -207,7 +240,7 @@ sender = "denizen@riverton.example"
 """
 
 
-def _settle(settings: Path, ports: Ports) -> tuple[list[dict[str, str]], dict[str, Any]]:
+def _settle(settings: Path, ports: Ports) -> tuple[dict[str, Any], dict[str, Any]]:
     """Residents, partners and clients of the sample town, as the demo seeds them."""
     context = open_context(load(settings))
     now = int(context.clock())
@@ -215,7 +248,8 @@ def _settle(settings: Path, ports: Ports) -> tuple[list[dict[str, str]], dict[st
     with context.database.transaction() as session:
         made_up = seed(session, context, ports, now=now)
     context.database.close()
-    return list(made_up.residents), {one["client_id"]: one for one in made_up.clients}
+    said = {"residents": made_up.residents, "card_only": made_up.card_only}
+    return said, {one["client_id"]: one for one in made_up.clients}
 
 
 def _partner_apps(ports: Ports, clients: dict[str, Any]) -> list[SiteServer]:
@@ -317,5 +351,34 @@ def _demo_mails(mailbox_url: str) -> Callable[[str], list[str]]:
     return mails
 
 
+def _demo_letters(mailbox_url: str) -> Callable[[str], list[str]]:
+    def letters(name: str) -> list[str]:
+        kept = requests.get(f"{mailbox_url}/messages.json", timeout=10).json()
+        return [
+            one["text"] for one in reversed(kept) if one["kind"] == "letter" and one["to"].startswith(name)
+        ]
+
+    return letters
+
+
+def _waiting_letters(settings: Path, name: str) -> list[str]:
+    """What waits in the outbox for the print shop, which this town has none of."""
+    context = open_context(load(settings), checkpoints=False)
+    with context.database.reading() as session:
+        rows = session.execute(
+            select(Message)
+            .where(Message.channel == "letter", Message.state == "waiting")
+            .order_by(Message.created_at)
+        ).scalars()
+        waiting = [(row, open_message(context.vault, row)) for row in rows]
+        found = [
+            "\n\n".join(write_letter(context.settings, row.name, row.language, content.values).paragraphs)
+            for row, content in waiting
+            if content.to["name"] == name
+        ]
+    context.database.close()
+    return found
+
+
 def _texts(mailbox: Mailbox, address: str) -> list[str]:
-    return [mail.get_content() for mail in mailbox.messages if mail["To"] == address]
+    return [text_of(mail) for mail in mailbox.messages if mail["To"] == address]

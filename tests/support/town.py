@@ -368,7 +368,8 @@ def _client(
     required: tuple[str, ...] = (),
     optional: tuple[str, ...] = (),
 ) -> Partner:
-    secret = register_client(session, add_partner(session, partner, now=now), new, now=now)
+    partner_id = add_partner(session, partner, now=now)
+    secret = register_client(session, partner_id, new, now=now, vault=context.vault)
     if basis is not None:
         log_key = context.vault.subkey("log")
         purpose_id = declare_purpose(

@@ -61,7 +61,8 @@ class Watch:
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            self._complaints.append((message.location["url"], message.text))
+            address = message.location["url"].partition("#")[0]  # as the response has it
+            self._complaints.append((address, message.text))
 
     def _response(self, response: Response) -> None:
         if response.request.is_navigation_request():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -103,14 +104,27 @@ def test_a_job_that_fails_stops_neither_itself_nor_others(
 
 
 def test_the_thread_works_until_it_is_stopped(town: Town) -> None:
-    """Started after a fork, woken by `hurry`, and gone after `stop`."""
-    import threading
-
+    """Started after a fork, and gone after `stop`."""
     did = threading.Event()
     worker = Worker(town.context.database, [Job("once", 3600, lambda _: did.set())], town.clock)
     worker.start()
-    worker.hurry()
     assert did.wait(10)
     worker.stop()
-    assert worker._thread is not None
-    assert not worker._thread.is_alive()
+    assert worker._threads
+    assert not any(thread.is_alive() for thread in worker._threads)
+
+
+def test_a_job_that_hangs_holds_up_its_own_lane_alone(town: Town) -> None:
+    """A mail server that does not answer stops neither the log nor text messages."""
+    free, did = threading.Event(), threading.Event()
+    jobs = [
+        Job("hangs", 1, lambda _: free.wait(20), lane="mail"),
+        Job("behind it", 1, lambda _: None, lane="mail"),
+        Job("beside it", 1, lambda _: did.set()),
+    ]
+    worker = Worker(town.context.database, jobs, town.clock)
+    worker.start()
+    assert did.wait(10)
+    assert not free.is_set()
+    free.set()
+    worker.stop()

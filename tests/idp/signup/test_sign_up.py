@@ -13,10 +13,10 @@ from idp.accounts.models import Resident
 from idp.accounts.service import NewResident, create_resident, read_attributes
 from idp.login.models import BrowserSession
 from idp.messaging.models import Message
-from idp.messaging.service import open_mail
 from idp.signup.models import SignUpLink
 from idp.signup.service import spend_link
-from tests.support.town import ISSUER, Proof, code_of, hidden_fields
+from tests.support.told import told
+from tests.support.town import Proof, code_of, hidden_fields
 
 if TYPE_CHECKING:
     from tests.support.town import Browser, Town
@@ -27,9 +27,7 @@ TYPED = {"given_name": " Noor ", "family_name": "", "username": "", "password": 
 
 def links(town: Town) -> list[str]:
     """The paths of all links mailed so far, oldest first."""
-    rows = sorted(town.rows(Message), key=lambda row: row.created_at)
-    texts = [open_mail(town.context.vault, row).text for row in rows if row.name == "confirm_sign_up"]
-    return [re.findall(r"https://\S+", text)[0].removeprefix(ISSUER) for text in texts]
+    return [one.link for one in told(town, "confirm_sign_up")]
 
 
 def ask(town: Town, email: str = NEW, browser: Browser | None = None) -> Browser:
@@ -51,8 +49,7 @@ def test_a_newcomer_opens_an_account_and_is_signed_in(town: Town) -> None:
     page = browser.follow().text
     assert "Noor" in page
     assert NEW in page
-    welcome = [open_mail(town.context.vault, row) for row in town.rows(Message) if row.name == "welcome"]
-    assert [mail.to for mail in welcome] == [NEW]
+    assert [mail.to for mail in told(town, "welcome")] == [NEW]
     other = town.browser()
     other.get("/login")
     assert other.submit("/login", username=NEW, password=TYPED["password"]).status_code == 303
@@ -218,7 +215,7 @@ def test_a_failure_while_the_account_is_made_leaves_nothing(
         raise RuntimeError("no")
 
     with monkeypatch.context() as patch:
-        patch.setattr("idp.signup.views.sessions.begin", fail)
+        patch.setattr("idp.login.sessions.begin", fail)
         assert browser.post("/signup/confirm", {**fields, **TYPED}).status_code == 500
     assert len(town.rows(Resident)) == 2
     assert [row.name for row in town.rows(Message)] == ["confirm_sign_up"]
