@@ -67,7 +67,7 @@ def serve(settings: Settings, *, load_staff_app: LoadStaffApp, only: str = "") -
         http=HTTPModes.http1,
         websockets=False,
         respawn_failed_workers=True,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,
         workers_kill_timeout=_DRAIN_FOR,
     ).serve(target_loader=lambda *_: _load(settings, load_staff_app, only, refused), wrap_loader=False)
     return not refused.value

@@ -87,7 +87,7 @@ class Neighbour:
     def authorize(self) -> str:
         """Ask who somebody is."""
         self._check(request.args)
-        return render_template("sandbox/neighbour.html", people=PEOPLE, query=request.args)
+        return render_template("sandbox/neighbour/people.html", people=PEOPLE, query=request.args)
 
     def answer(self) -> Response:
         """Back to Riverton, with a code for whoever was pressed."""
