@@ -20,6 +20,8 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import NullPool
 
+from idp.gate import aside
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
@@ -54,7 +56,7 @@ class Database:
         pool = {"pool_size": threads + 4, "max_overflow": 16, "pool_timeout": 5}
         self.engine = _make_engine(url, checkpoints=checkpoints, **pool)
         self.fast_engine = _make_engine(url, checkpoints=checkpoints, poolclass=NullPool)
-        self.writer: AbstractContextManager[Any] = threading.RLock() if self.is_sqlite else nullcontext()
+        self.writer: AbstractContextManager[Any] = _Writer() if self.is_sqlite else nullcontext()
         self._write_engine = self.engine.execution_options(denizen_write=True)
         self._local = threading.local()
         self._statements: dict[int, _Statement] = {}
@@ -95,6 +97,21 @@ class Database:
             compiled = _Statement(statement, self.engine)
             self._statements[id(statement)] = compiled
         return compiled
+
+
+class _Writer:
+    """The right to write in this process: one thread has it at a time, and whoever waits stands out of the way."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            with aside():
+                self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 class _Statement:
@@ -216,12 +233,18 @@ class FastConnection:
         return FastResult(rows, len(rows))
 
     @contextmanager
-    def transaction(self) -> Iterator[FastConnection]:
-        """Several writes that belong together: all are durable at the end of the block, or none is."""
-        with self._lock:
+    def transaction(self, *, durable: bool = True) -> Iterator[FastConnection]:
+        """Several writes that belong together: all are durable at the end of the block, or none is.
+
+        Everybody sees them from then on in any case. With `durable=False` nobody waits for the disk: should the power
+        fail in the next moment, they may be gone, though never some without the others.
+        """
+        with self._lock, nullcontext() if durable else self._unhurried():
             self._run("BEGIN IMMEDIATE" if self._database.is_sqlite else "BEGIN")
             self._open_transaction = True
             try:
+                if not durable and not self._database.is_sqlite:
+                    self._run("SET LOCAL synchronous_commit = off")
                 yield self
                 self._run("COMMIT")
             except BaseException:
@@ -229,6 +252,19 @@ class FastConnection:
                 raise
             finally:
                 self._open_transaction = False
+
+    @contextmanager
+    def _unhurried(self) -> Iterator[None]:
+        """SQLite: leave the write to the disk to the next durable commit, which takes all earlier ones with it."""
+        if not self._database.is_sqlite:
+            yield
+            return
+        self._run("PRAGMA synchronous = NORMAL")
+        try:
+            yield
+        finally:
+            if not self.closed:
+                self._run("PRAGMA synchronous = FULL")
 
     def _roll_back(self) -> None:
         try:

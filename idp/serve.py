@@ -22,8 +22,8 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
+from idp.gate import Gate
 from idp.login.admission import admission_of
-from idp.web.gate import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _DRAIN_FOR = 10
+#: For requests that wait their turn to write while a disk is slow; `Gate` keeps the others out of each other's way.
+_SPARE_THREADS = 6
 _M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1  # malloc.h of the GNU C library
 _MIB = 1 << 20
 _TRIM_EVERY = 10
@@ -63,7 +65,7 @@ def serve(settings: Settings, *, load_staff_app: LoadStaffApp, only: str = "") -
         interface=Interfaces.WSGI,
         workers=settings.server.workers,
         # Sign-ins that hash, or wait for their turn, can never hold the threads of everybody else.
-        blocking_threads=settings.server.threads + admission_of(settings).places,
+        blocking_threads=settings.server.threads + admission_of(settings).places + _SPARE_THREADS,
         http=HTTPModes.http1,
         websockets=False,
         respawn_failed_workers=True,

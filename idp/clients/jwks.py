@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
@@ -17,6 +17,8 @@ PublicKey = RSAKey | ECKey | OKPKey
 KEYS_LIMIT = 20
 SIZE_LIMIT = 32 * 1024
 _RSA_BITS = range(2048, 8193)
+#: A modulus of so many bits in base64url; a shorter one is not even imported.
+_RSA_LETTERS = 342
 #: RFC 7518 §6.2.2, §6.3.2, §6.4.1: whatever is secret of a key.
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _KINDS: dict[str, type[PublicKey]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
@@ -41,7 +43,7 @@ def jwks_problem(jwks: Any) -> str | None:
     keys = jwks.get("keys") if isinstance(jwks, dict) else None
     if not isinstance(keys, list) or not keys or not all(isinstance(key, dict) for key in keys):
         return "is no JSON Web Key Set"
-    if len(keys) > KEYS_LIMIT or len(orjson.dumps(jwks)) > SIZE_LIMIT:
+    if len(keys) > KEYS_LIMIT or len(json.dumps(jwks)) > SIZE_LIMIT:
         return "has too many keys"
     if any(_PRIVATE & key.keys() or key.get("kty") == "oct" for key in keys):
         return "has a private or symmetric key; register the public half"
@@ -65,6 +67,8 @@ def public_key(jwk: Any) -> PublicKey | None:
     if not isinstance(jwk, dict) or _PRIVATE & jwk.keys() or jwk.get("kty") not in _KINDS:
         return None
     if not all(isinstance(jwk.get(name, ""), str) for name in ("kid", "use", "alg", "crv")):
+        return None
+    if jwk["kty"] == "RSA" and len(str(jwk.get("n", ""))) < _RSA_LETTERS:
         return None
     try:
         key = import_key(dict(jwk))

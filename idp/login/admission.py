@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from idp.web.gate import aside
+from idp.gate import aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

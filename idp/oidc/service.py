@@ -61,7 +61,8 @@ _BOUND_TO = (
     Authorization.redirect_uri == bindparam("redirect_uri_"),
     Authorization.code_challenge == bindparam("code_challenge_"),
 )
-_FAMILY = (
+#: What tokens are made from: the columns of an authorization.
+FAMILY = (
     Authorization.id,
     Authorization.grant_id,
     Authorization.client_id,
@@ -86,29 +87,11 @@ _SPEND_CODE = (
         or_(Authorization.dpop_jkt.is_(None), Authorization.dpop_jkt == bindparam("jkt_")),
     )
     .values(spent_at=bindparam("at"))
-    .returning(*_FAMILY)
+    .returning(*FAMILY)
 )
 _FIND_SPENT_CODE = select(Authorization.id, Authorization.spent_at).where(*_BOUND_TO)
-_FIND_REFRESH = (
-    select(
-        RefreshToken.scope.label("token_scope"),
-        RefreshToken.spent_at,
-        RefreshToken.expires_at.label("token_expires_at"),
-        RefreshToken.confirmation,
-        Authorization.revoked_at,
-        *_FAMILY,
-    )
-    .join(Authorization, Authorization.id == RefreshToken.authorization_id)
-    .where(
-        RefreshToken.token_hash == bindparam("token_hash_"), RefreshToken.client_id == bindparam("client_id_")
-    )
-)
-_SPEND_REFRESH = (
-    update(RefreshToken)
-    .where(RefreshToken.token_hash == bindparam("token_hash_"), RefreshToken.spent_at.is_(None))
-    .values(spent_at=bindparam("at"))
-)
-_REVOKE_FAMILY = (
+#: Ends a family; used wherever one is found to be stolen.
+REVOKE_FAMILY = (
     update(Authorization)
     .where(Authorization.id == bindparam("id_"), Authorization.revoked_at.is_(None))
     .values(revoked_at=bindparam("at"))
@@ -209,13 +192,6 @@ class CodeRefused(Enum):
     REPLAYED = "replayed"
 
 
-class RefreshRefused(Enum):
-    """Why a refresh token was not redeemed."""
-
-    UNKNOWN = "unknown"
-    REUSED = "reused"
-
-
 @dataclass(frozen=True, slots=True)
 class Minted:
     """Tokens just made; this is the only time they are known in the clear."""
@@ -303,35 +279,8 @@ def spend_code(
     known = connection.execute(_FIND_SPENT_CODE, bound).first()
     if known is None or known.spent_at is None:
         return CodeRefused.UNKNOWN
-    connection.execute(_REVOKE_FAMILY, {"id_": known.id, "at": now})
+    connection.execute(REVOKE_FAMILY, {"id_": known.id, "at": now})
     return CodeRefused.REPLAYED
-
-
-def find_refresh(connection: Any, unverified_token: str, *, client_id: str) -> Any:
-    """The row of a refresh token of this client with its family, or None."""
-    return connection.execute(
-        _FIND_REFRESH, {"token_hash_": digest(unverified_token), "client_id_": client_id}
-    ).first()
-
-
-def spend_refresh(connection: Any, unverified_token: str, row: Any, *, now: int) -> RefreshRefused | None:
-    """Spend a refresh token found before; None when it was ours to spend. Reuse kills the family (RFC 9700 §4.14.2)."""
-    if row.revoked_at is not None:
-        return RefreshRefused.UNKNOWN
-    if row.token_expires_at <= now:
-        # Dead for good, whatever a clock says that is set back afterwards (K40).
-        connection.execute(_REVOKE_FAMILY, {"id_": row.id, "at": now})
-        return RefreshRefused.UNKNOWN
-    spent = connection.execute(_SPEND_REFRESH, {"token_hash_": digest(unverified_token), "at": now})
-    if spent.rowcount == 1:
-        return None
-    connection.execute(_REVOKE_FAMILY, {"id_": row.id, "at": now})
-    return RefreshRefused.REUSED
-
-
-def is_refresh_good(row: Any, *, now: int) -> bool:
-    """Whether a refresh token that is not spent by its use is good (FAPI 2.0 §5.3.2.1)."""
-    return bool(row.revoked_at is None and row.spent_at is None and row.token_expires_at > now)
 
 
 def read_grant(connection: Any, grant_id: str) -> Any:
@@ -414,23 +363,6 @@ def is_first_release(connection: Any, unverified_token: str, *, now: int) -> boo
     """Whether this token reads userinfo for the first time; true for exactly one of parallel callers."""
     changed = connection.execute(_FIRST_RELEASE, {"token_hash_": digest(unverified_token), "at": now})
     return bool(changed.rowcount == 1)
-
-
-def revoke_token(connection: Any, unverified_token: str, *, client_id: str, now: int) -> None:
-    """End a token of this client (RFC 7009 §2.1): a refresh token ends its family, an access token itself."""
-    row = find_refresh(connection, unverified_token, client_id=client_id)
-    if row is not None:
-        connection.execute(_REVOKE_FAMILY, {"id_": row.id, "at": now})
-        return
-    connection.execute(
-        update(AccessToken)
-        .where(
-            AccessToken.token_hash == digest(unverified_token),
-            AccessToken.client_id == client_id,
-            AccessToken.revoked_at.is_(None),
-        )
-        .values(revoked_at=now)
-    )
 
 
 def revoke_grants(connection: Any, resident_id: str, *, client_id: str | None, now: int) -> int:

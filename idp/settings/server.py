@@ -30,10 +30,11 @@ class ServerSettings(Section):
         description="Who sends messages, turns keys and clears up: serve itself, or `denizen worker`.",
     )
     trusted_proxies: tuple[str, ...] = Field(
-        (), description="Addresses of reverse proxies whose X-Forwarded-For and Client-Cert are believed."
+        (), description="Addresses of reverse proxies whose X-Forwarded-For is believed."
     )
     mtls_url: str = Field(
-        "", description="Address at which the proxy asks for client certificates; empty: the issuer itself."
+        "",
+        description="Address at which the proxy asks for client certificates and passes them on as Client-Cert; may be the issuer; empty: none is believed.",
     )
     client_ca: Path | None = Field(
         None,
@@ -69,6 +70,12 @@ class ServerSettings(Section):
         is_parent = "." in self.rp_id and host.endswith(f".{self.rp_id}")
         if self.rp_id and (is_address(host) or not (self.rp_id == host or is_parent)):
             raise ValueError("rp_id must be the host name of issuer or a domain above it")
+        return self
+
+    @model_validator(mode="after")
+    def _check_certificates(self) -> ServerSettings:
+        if self.mtls_url and not self.trusted_proxies:
+            raise ValueError("mtls_url needs trusted_proxies: only a proxy of yours may say who holds a key")
         return self
 
     @model_validator(mode="after")

@@ -65,6 +65,8 @@ class WebApp(Flask):
         self._hot_enabled = hot
         self._hot: dict[tuple[str, str], Handler] = {}
         self._trusted = frozenset(context.settings.server.trusted_proxies)
+        # A proxy that asks nobody for a certificate may let anybody's header through.
+        self._has_certificates = bool(context.settings.server.mtls_url)
         self.statics = StaticFiles()
         self.config.update(
             MAX_CONTENT_LENGTH=BODY_LIMIT, MAX_FORM_MEMORY_SIZE=BODY_LIMIT, MAX_FORM_PARTS=FIELD_LIMIT
@@ -103,7 +105,7 @@ class WebApp(Flask):
         if environ.get("REMOTE_ADDR") in self._trusted:
             forwarded = environ.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
             environ["REMOTE_ADDR"] = forwarded or environ["REMOTE_ADDR"]
-            if "HTTP_CLIENT_CERT" in environ:
+            if self._has_certificates and "HTTP_CLIENT_CERT" in environ:
                 chain = environ.get("HTTP_CLIENT_CERT_CHAIN", "")
                 environ["denizen.client_certificate"] = (environ["HTTP_CLIENT_CERT"], chain)
         handler = self._hot.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))

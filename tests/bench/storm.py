@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 TIMES = 3
 #: Sign-ins under way in the closed loop: enough to keep every core at it, too few to be shed.
-CLOSED = 5
+CLOSED = 8
 #: Browsers with an open sign-in page; a storm needs as many as are answered at the same time.
 BROWSERS = 192
 PARTNERS, REFRESH_PAUSE = 4, 0.05
@@ -40,6 +40,9 @@ class Span:
 
     seconds: float = 0.0
     sent: int = 0
+    #: CPU seconds of the server with its database, and of the load generator, which takes them from the same machine.
+    server_cpu: float = 0.0
+    load_cpu: float = 0.0
     signed_in: list[float] = field(default_factory=list)
     shed: list[float] = field(default_factory=list)
     refreshed: list[float] = field(default_factory=list)
@@ -63,6 +66,9 @@ class Storm:
     sign_in_p99: float
     shed: int
     errors: tuple[str, ...]
+    #: CPU seconds a second, calm and in the storm: the server's, and the load generator's beside it.
+    server_cores: tuple[float, float] = (0.0, 0.0)
+    load_cores: tuple[float, float] = (0.0, 0.0)
 
 
 class Person:
@@ -102,10 +108,10 @@ async def measure(driver: Driver, *, seconds: float, repeat: int) -> Storm:
         await _span(driver.target, people, partners, seconds=2.0, rate=None)
         calm, storm = Span(), Span()
         for _ in range(repeat):
-            before = await _span(driver.target, people, partners, seconds=seconds, rate=None)
+            before = await _accounted(driver, people, partners, seconds=seconds, rate=None)
             _add(calm, before)
             rate = TIMES * before.per_second
-            _add(storm, await _span(driver.target, people, partners, seconds=seconds, rate=rate))
+            _add(storm, await _accounted(driver, people, partners, seconds=seconds, rate=rate))
         return _judged(calm, storm)
     finally:
         for one in (*people, *partners):
@@ -115,6 +121,8 @@ async def measure(driver: Driver, *, seconds: float, repeat: int) -> Storm:
 def _add(total: Span, one: Span) -> None:
     total.seconds += one.seconds
     total.sent += one.sent
+    total.server_cpu += one.server_cpu
+    total.load_cpu += one.load_cpu
     for name in ("signed_in", "shed", "refreshed", "errors"):
         getattr(total, name).extend(getattr(one, name))
 
@@ -135,7 +143,23 @@ def _judged(calm: Span, storm: Span) -> Storm:
         sign_in_p99=percentile(sorted(storm.signed_in), 0.99),
         shed=len(storm.shed),
         errors=tuple(dict.fromkeys(errors)),
+        server_cores=(calm.server_cpu / calm.seconds, storm.server_cpu / storm.seconds),
+        load_cores=(calm.load_cpu / calm.seconds, storm.load_cpu / storm.seconds),
     )
+
+
+async def _accounted(
+    driver: Driver, people: list[Person], partners: list[Visitor], *, seconds: float, rate: float | None
+) -> Span:
+    """A span, and who used the processors meanwhile."""
+
+    def spent() -> tuple[float, float]:
+        return (driver.server_cpu_ms() + driver.database_cpu_ms()) / 1000, time.process_time()
+
+    before = spent()
+    span = await _span(driver.target, people, partners, seconds=seconds, rate=rate)
+    span.server_cpu, span.load_cpu = (now - then for now, then in zip(spent(), before, strict=True))
+    return span
 
 
 async def _span(

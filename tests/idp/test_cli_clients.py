@@ -131,3 +131,34 @@ def test_a_disabled_client_is_refused_within_a_second(database_url: str, tmp_pat
     assert town.userinfo(tokens["access_token"]).status_code == 401
     assert [row.client_id for row in town.rows(ClientRow) if row.disabled_at] == ["library"]
     town.context.database.close()
+
+
+def test_a_token_for_registering_is_shown_once_and_an_approved_client_gets_purposes(
+    command: Any, tmp_path: Path
+) -> None:
+    """`denizen client token` and `approve`: what stands behind registration over HTTP."""
+    from idp.clients.models import InitialToken
+    from idp.clients.service import NewClient, add_partner, register_client
+    from idp.db import Database
+
+    made = command("client", "token", "Swimming Club", "--uses", "2", "--profile", "fapi2")
+    assert made.exit_code == 0
+    assert len(made.stdout.strip()) == 43
+    assert "closed" in made.stderr
+    database = Database(f"sqlite:///{tmp_path}/denizen.sqlite")
+    with database.transaction() as session:
+        kept = session.query(InitialToken).one()
+        assert (kept.uses_left, kept.profile) == (2, "fapi2")
+        new = NewClient("Pool", ("https://pool.example/cb",), client_id="pool")
+        register_client(session, add_partner(session, "P", now=1), new, now=1, is_pending=True)
+    listed = json.loads(command("client", "list", "--json").stdout)
+    assert [(one["client_id"], one["pending"]) for one in listed] == [("pool", True)]
+    assert command("client", "approve", "pool", "--purposes", str(EXAMPLE)).exit_code == 0
+    assert command("client", "approve", "nobody").exit_code == 1
+    listed = json.loads(command("client", "list", "--json").stdout)
+    assert listed[0]["pending"] is False
+    with database.reading() as session:
+        from consent.purposes import purposes_for_client
+
+        assert [one.key for one in purposes_for_client(session, "pool")] == ["account"]
+    database.close()

@@ -60,11 +60,11 @@ def served(
         text = riverton._settings(ports, database_url, folder, mailbox)
         file.write_text(text.replace(ports.issuer, issuer or ports.issuer, 1) + more)
         create_key_file(folder / "denizen.key")
-        residents, _ = riverton._settle(file, ports)
+        said, _ = riverton._settle(file, ports)
         process = Tied([riverton.DENIZEN, "--config", file, "serve"], log=folder / "log", cwd=riverton.ROOT)
         stack.callback(process.stop)
         riverton.until(lambda: riverton._is_up(process, ports.issuer), "the town answers")
-        yield {one["username"]: one for one in residents}
+        yield {one["username"]: one for one in said["residents"]}
 
 
 def provider_settings(authority: Authority, **provider: Any) -> str:

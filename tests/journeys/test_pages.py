@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -9,6 +10,7 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
+from idp.login.otp.rules import STEP, code_at
 from idp.settings import LANGUAGES
 from tests.journeys.people import sign_in
 from tests.support.riverton import least_request
@@ -87,6 +89,13 @@ class Tour:
         """What needs no account."""
         self.visit("/", "start")
         self.visit("/login", "sign-in without a service")
+        self.visit("/login/other", "other ways to sign in")
+        self.page.click("a[href^='/login/email-code']")
+        self.look("code by e-mail")
+        self.page.fill("#username", "nobody")
+        self.press("login-send", "code by e-mail, sent")
+        self.press("login-submit", "code by e-mail, nothing typed")
+        self.visit("/login/link?token=bygone", "link of a code that is over", 410)
         self.visit("/help", "help")
         self.visit("/help/sign-in", "help with signing in")
         self.visit("/accessibility", "accessibility")
@@ -131,6 +140,40 @@ class Tour:
         page.goto(f"{self.riverton.issuer}/authorize?{urlencode(told)}")
         self.look("release, for information only")
 
+    def ways_in(self) -> None:
+        """What a resident signs in with, and the second step."""
+        page = self.page
+        self.visit("/account/sign-in", "ways in")
+        self.freshly("/account/sign-in/codes/email", "codes by e-mail, one's choice")
+        self.freshly("/account/sign-in/apps/new", "new app")
+        self.press("app-add", "new app, its key")
+        self.press("app-confirm", "new app, no code typed")
+        secret = page.locator(".dz-key").inner_text().replace(" ", "")
+        page.fill("#code", code_at(secret, int(time.time()) // STEP))
+        self.press("app-confirm", "ways in, with an app")
+        page.goto(f"{self.riverton.issuer}/account/sign-in/recovery-codes")
+        self.prove_password()
+        self.look("second step")
+        page.fill("#code", code_at(secret, int(time.time()) // STEP + 1))
+        self.press("login-submit", "recovery codes")
+        self.press("recovery-codes-make", "new recovery codes")
+        page.goto(f"{self.riverton.issuer}/account/sign-in")
+        page.click("a[href^='/account/sign-in/apps/']:not([href$='new'])")
+        self.look("app")
+
+    def freshly(self, path: str, name: str) -> None:
+        """Open a page for which the sign-in must be young, and judge it."""
+        self.page.goto(f"{self.riverton.issuer}{path}")
+        if "/login" in self.page.url:
+            self.prove_password()
+        self.look(name)
+
+    def prove_password(self) -> None:
+        """Sign in once more."""
+        self.page.fill("#username", self.email)
+        self.page.fill("#password", PASSWORD)
+        self.page.click("#login-submit")
+
     def own_pages(self) -> None:
         """What a resident sees of their own."""
         self.visit("/", "start, signed in")
@@ -164,6 +207,7 @@ def test_every_page_serves_every_resident(
     tour.signing_up()
     tour.releases()
     tour.own_pages()
+    tour.ways_in()
     tour.leaving()
     assert not tour.flaws, "\n".join(tour.flaws)
 

@@ -49,11 +49,15 @@ def test_what_was_left_out_once_does_not_come_back_through_a_narrower_access_tok
 
 
 @pytest.mark.parametrize("resource", ["https://tax.example/api", "library", "tax-service"])
-def test_asking_for_another_resource_changes_no_audience(settled: Settled, resource: str) -> None:
-    """RFC 8707 is not offered: the parameter is ignored, and opens the token to nobody."""
+def test_asking_for_another_resource_opens_nothing(settled: Settled, resource: str) -> None:
+    """RFC 8707 §2: a resource that this client may not use is `invalid_target`, and costs nobody anything."""
     town = settled.town
     tokens = settled.tokens(town.library)
-    later = town.refresh(town.library, tokens["refresh_token"], resource=resource, audience=resource).json
+    before = footprint(town)
+    answer = town.refresh(town.library, tokens["refresh_token"], resource=resource, audience=resource)
+    assert (answer.status_code, answer.json["error"]) == (400, "invalid_target")
+    assert footprint(town) == before
+    later = town.refresh(town.library, tokens["refresh_token"], audience=resource).json
     assert town.introspect(town.library, later["access_token"]).json["aud"] == "library"
     for stranger in (town.tax, town.service):
         assert town.introspect(stranger, later["access_token"]).json == {"active": False}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 from sqlalchemy import update
 
@@ -127,8 +129,20 @@ def test_a_stranger_learns_nothing_by_introspection(settled: Settled, kind: str,
         for hint in ("access_token", "refresh_token", "fish"):
             form = {"token": token, "token_type_hint": hint}
             answer = town.call("/introspect", stranger, form, headers={"Accept": accept})
-            assert (answer.status_code, answer.data, answer.mimetype) == (200, INACTIVE, "application/json")
+            assert (answer.status_code, answer.mimetype) == (200, accept)
+            assert _said(answer.data, accept, stranger.client_id) == INACTIVE
     assert footprint(town) == before
+
+
+def _said(body: bytes, kind: str, audience: str) -> bytes:
+    """What an answer says of the token; a signed one names us and who asked besides, and nothing more (RFC 9701 §5)."""
+    if kind == "application/json":
+        return body
+    payload = body.decode().split(".")[1]
+    told = orjson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    said = orjson.dumps(told.pop("token_introspection"))
+    assert (told.pop("iss"), told.pop("aud"), set(told)) == (ISSUER, audience, {"iat"})
+    return said
 
 
 def test_a_public_client_and_the_public_cannot_introspect_at_all(settled: Settled) -> None:
@@ -163,10 +177,12 @@ def test_what_is_not_offered_is_not_there(settled: Settled) -> None:
     for name, path in {
         "pushed_authorization_request_endpoint": "/par",
         "device_authorization_endpoint": "/device_authorization",
-        "registration_endpoint": "/register",
         "backchannel_authentication_endpoint": "/bc-authorize",
         "check_session_iframe": "/check-session",
     }.items():
         assert name not in offered
         for method in ("GET", "POST"):
             assert client.open(path, method=method, base_url=ISSUER).status_code == 404
+    assert "registration_endpoint" not in offered
+    refused = client.post("/register", json={"redirect_uris": ["https://rp.example/cb"]}, base_url=ISSUER)
+    assert refused.status_code in (401, 403)

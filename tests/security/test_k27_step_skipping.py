@@ -27,6 +27,7 @@ from tests.support.factors import (
     shown,
     with_app,
 )
+from tests.support.nodes import Request, two_nodes
 from tests.support.town import ISSUER, Proof, answer_parameters, code_of, hidden_fields
 
 if TYPE_CHECKING:
@@ -208,6 +209,20 @@ def test_an_app_that_is_removed_meanwhile_is_owed_no_more(town: Town, secret: st
     assert answer.headers["Location"].startswith("/authorize/continue?flow=")
     (row,) = live(town)
     assert (row.acr, row.amr) == ("basic", "pwd")
+
+
+def test_one_attempt_becomes_one_session(town: Town, secret: str) -> None:
+    """It is ended by one conditional write whose row count is checked: ten callers in two processes, one session."""
+    browser, page, _ = waiting(town)
+    before = len(town.rows(BrowserSession))
+    with town.context.database.transaction() as session:
+        session.execute(delete(AuthenticatorApp))
+    fields = hidden_fields(page.text, "/login/totp")
+    cookies = "; ".join(f"{one.key}={one.value}" for one in browser.http._cookies.values())
+    with two_nodes(town) as nodes:
+        replies = nodes.all_at_once(Request("/login/other", fields, {"Cookie": cookies}), int(town.clock()))
+    assert {reply.status for reply in replies} <= {303, 400}
+    assert len(town.rows(BrowserSession)) == before + 1
 
 
 @pytest.mark.parametrize("path", ["/login/totp", "/login/other", "/login"])

@@ -317,6 +317,7 @@ def make_proving(url: str, folder: Path) -> Proving:
         "issuer": ISSUER,
         "staff_url": "https://staff.riverton.example",
         "trusted_proxies": [PROXY],
+        "mtls_url": ISSUER,
         "client_ca": folder / "clients.pem",
     }
     town = make_town(url, folder, server=server)
@@ -331,6 +332,3 @@ def proving(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         made = make_proving(url, folder)
         yield made
         made.town.context.database.close()
-
-
-

@@ -11,7 +11,7 @@ from typing import Any
 
 from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidScopeError
 
-from idp.oidc import service
+from idp.oidc import refresh_tokens
 from idp.oidc.grants.server import TokenGrant
 from idp.oidc.issue import Issued, issue
 from idp.oidc.resources import narrowed
@@ -38,7 +38,7 @@ class RefreshGrant(TokenGrant):
 
     def _use(self, connection: Any, token: str, bound_to: str | None, now: int) -> Issued | None:
         provider, client = self.server.provider, self.client
-        row = service.find_refresh(connection, token, client_id=client.client_id)
+        row = refresh_tokens.find_refresh(connection, token, client_id=client.client_id)
         if row is None or row.confirmation not in (None, bound_to):
             return None
         if not self._is_good(connection, token, row, now):
@@ -60,8 +60,8 @@ class RefreshGrant(TokenGrant):
     def _is_good(self, connection: Any, token: str, row: Any, now: int) -> bool:
         client = self.client
         if not client.profile.rotates_refresh:
-            return service.is_refresh_good(row, now=now)
-        refused = service.spend_refresh(connection, token, row, now=now)
+            return refresh_tokens.is_refresh_good(row, now=now)
+        refused = refresh_tokens.spend_refresh(connection, token, row, now=now)
         if refused is not None:
             log.warning(
                 "refused path=/token error=invalid_grant client=%s reason=refresh_token_%s",

@@ -88,7 +88,7 @@ def _more_endpoints(settings: Settings) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if settings.registration.mode != "closed":
         found["registration_endpoint"] = f"{settings.server.issuer}/register"
-    if settings.server.mtls_url:
+    if settings.server.mtls_url not in ("", settings.server.issuer):
         names = [name for name in _ENDPOINTS if name in _WITH_CERTIFICATE]
         found["mtls_endpoint_aliases"] = {
             name: f"{settings.server.mtls_url}{_ENDPOINTS[name]}" for name in names
@@ -97,10 +97,10 @@ def _more_endpoints(settings: Settings) -> dict[str, Any]:
 
 
 def _client_authentication(settings: Settings) -> dict[str, Any]:
-    """How clients prove themselves (RFC 8414 §2, RFC 8705 §3.3): by certificate only where a proxy passes any on."""
+    """How clients prove themselves (RFC 8414 §2, RFC 8705 §3.3): by certificate only where a proxy asks for one."""
     server = settings.server
-    tls = ["self_signed_tls_client_auth"] if server.trusted_proxies else []
-    tls += ["tls_client_auth"] if server.trusted_proxies and server.client_ca else []
+    tls = ["self_signed_tls_client_auth"] if server.mtls_url else []
+    tls += ["tls_client_auth"] if server.mtls_url and server.client_ca else []
     confidential = [*_METHODS, *tls]
     algorithms = [*SIGNING_ALGORITHMS, *SECRET_ALGORITHMS]
     found: dict[str, Any] = {}
@@ -109,7 +109,7 @@ def _client_authentication(settings: Settings) -> dict[str, Any]:
             confidential if endpoint == "introspection" else [*confidential, "none"]
         )
         found[f"{endpoint}_endpoint_auth_signing_alg_values_supported"] = algorithms
-    found["tls_client_certificate_bound_access_tokens"] = bool(server.trusted_proxies)
+    found["tls_client_certificate_bound_access_tokens"] = bool(server.mtls_url)
     return found
 
 
@@ -137,7 +137,7 @@ def resource_metadata(settings: Settings) -> dict[str, Any]:
         "resource_name": settings.town.name,
         "dpop_signing_alg_values_supported": list(STRONG_ALGORITHMS),
         "dpop_bound_access_tokens_required": False,
-        "tls_client_certificate_bound_access_tokens": bool(settings.server.trusted_proxies),
+        "tls_client_certificate_bound_access_tokens": bool(settings.server.mtls_url),
     }
 
 

@@ -9,6 +9,7 @@ from idp.oidc.answers import signed_for
 from idp.oidc.authenticate import authenticate_client
 from idp.oidc.binding import confirmation, token_type
 from idp.oidc.errors import Refusal
+from idp.oidc.refresh_tokens import find_refresh
 from idp.oidc.views.token import refused
 from idp.web.answers import Answer, json_answer, text_answer
 
@@ -114,7 +115,7 @@ def _active(provider: Provider, client: Client, token: Any, scopes: list[str]) -
 def _refresh(provider: Provider, client: Client, unverified_token: str, *, now: int) -> dict[str, Any]:
     """A refresh token concerns its own client alone."""
     connection = provider.context.database.fast
-    row = service.find_refresh(connection, unverified_token, client_id=client.client_id)
+    row = find_refresh(connection, unverified_token, client_id=client.client_id)
     if row is None or row.spent_at is not None or row.revoked_at is not None or row.token_expires_at <= now:
         return INACTIVE
     grant = service.read_grant(connection, row.grant_id)

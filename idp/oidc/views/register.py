@@ -83,11 +83,10 @@ def _registrant(provider: Provider, incoming: Incoming, *, now: int) -> Registra
 def _counted(provider: Provider, incoming: Incoming, *, now: int) -> Answer | None:
     """Count one try of somebody unknown; an answer when there were too many (K33)."""
     settings = provider.context.settings.registration
-    limits = (
-        (Limit("register-source", settings.per_source, _HOUR), incoming.remote_address),
-        (Limit("register-town", settings.per_town, _HOUR), ""),
-    )
-    verdict = take(provider.context, *limits, now=now)
+    source = Limit("register-source", settings.per_source, _HOUR)
+    verdict = take(provider.context, (source, incoming.remote_address), now=now)
+    if verdict:  # so that one source cannot use up everybody's
+        verdict = take(provider.context, (Limit("register-town", settings.per_town, _HOUR), ""), now=now)
     if verdict:
         return None
     body = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from idp.oidc import service
+from idp.oidc import refresh_tokens
 from idp.oidc.authenticate import authenticate_client
 from idp.oidc.errors import Refusal
 from idp.oidc.views.token import refused
@@ -26,5 +26,5 @@ def answer(provider: Provider, incoming: Incoming) -> Answer:
         return refused(refusal, incoming)
     ctx = provider.context
     with ctx.database.transaction() as session:
-        service.revoke_token(session, unverified_token, client_id=client.client_id, now=ctx.now())
+        refresh_tokens.revoke_token(session, unverified_token, client_id=client.client_id, now=ctx.now())
     return empty_answer(200)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from idp.gate import Gate
 from idp.login.admission import Admission, Busy, admission_of
 from idp.login.budgets.models import Budget, FailureStreak
 from idp.login.models import BrowserSession
@@ -18,7 +19,6 @@ from idp.messaging.models import Message
 from idp.messaging.service import open_message
 from idp.settings import PasswordSettings
 from idp.signup.models import SignUpLink
-from idp.web.gate import Gate
 from tests.admin.office import open_office
 from tests.support.settled import SCOPE
 from tests.support.town import ISSUER, hidden_fields
@@ -176,7 +176,8 @@ def test_hashing_cannot_hold_every_thread_of_the_server(town: Town, monkeypatch:
     monkeypatch.setattr(serve, "Granian", Recorder)
     monkeypatch.setattr(serve, "_empty_environment", lambda: None)
     serve.serve(town.settings, load_staff_app=lambda: lambda _: None)
-    assert given["blocking_threads"] - admission_of(town.settings).places == town.settings.server.threads >= 1
+    others = given["blocking_threads"] - admission_of(town.settings).places
+    assert others >= town.settings.server.threads >= 1
 
 
 def test_errors_of_the_work_reach_who_asked() -> None:

@@ -63,6 +63,7 @@ def sign_in_by_password(page: Page, riverton: Riverton, person: Resident) -> Non
 
 def add_passkey(page: Page, device: Device, name: str) -> None:
     """From the account page to a passkey of that name."""
+    page.get_by_role("link", name="Your ways to sign in").click()
     page.get_by_role("link", name="Add a passkey").click()
     look(page)
     page.get_by_label("Name of the passkey").fill(name)
@@ -125,7 +126,9 @@ def test_whoever_is_not_verified_reads_so_and_still_has_the_password(
     device = Device(page)
     sign_in_by_password(page, riverton, person)
     add_passkey(page, device, "Telephone")
-    page.get_by_role("link", name="Add a passkey").click()
+    device.touch()
+    page.get_by_role("link", name="Add a passkey").click()  # asks for the passkey first
+    expect(page.get_by_role("heading", level=1)).to_have_text("Add a passkey")
     device.touch()
     page.get_by_role("button", name="Make a passkey").click()
     expect(page.get_by_role("alert")).to_have_text("This device has a passkey for your account already.")
@@ -156,6 +159,7 @@ def test_a_passkey_is_suggested_for_the_user_name_and_opens_nothing_once_removed
     device.touch()
     page.goto(f"{riverton.issuer}/login")
     expect(page.get_by_role("heading", level=1)).to_have_text("Your account")
+    page.get_by_role("link", name="Your ways to sign in").click()
     page.get_by_role("link", name="Change: Telephone").click()
     page.get_by_role("button", name="Remove this passkey").click()
     expect(page.get_by_role("status")).to_contain_text("The passkey is removed")
@@ -182,6 +186,7 @@ def test_without_javascript_the_password_is_the_way_in(
     expect(plain.get_by_role("button", name="Sign in with a passkey")).to_be_hidden()
     expect(plain.get_by_text("or use your password", exact=True)).to_be_hidden()
     sign_in_by_password(plain, riverton, person)
+    plain.get_by_role("link", name="Your ways to sign in").click()
     plain.get_by_role("link", name="Add a passkey").click()
     expect(plain.get_by_role("main")).to_contain_text("needs a newer browser, with JavaScript switched on")
     expect(plain.get_by_role("button", name="Make a passkey")).to_be_hidden()

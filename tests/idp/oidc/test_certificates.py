@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tests.support.proving import Prover, certificate
-from tests.support.town import START, Proof
+from idp.app import create_app, open_context
+from idp.clients.metadata import Details, NewClient
+from idp.settings import ServerSettings, Settings
+from tests.support.proving import PROXY, Prover, certificate
+from tests.support.town import ISSUER, STAFF, START, Proof, make_town
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from werkzeug.test import TestResponse
 
     from tests.support.proving import Certified, Proving
+    from tests.support.town import Town
 
 OWN = {"grant_type": "client_credentials"}
 
@@ -87,7 +94,15 @@ def test_alternative_names_of_every_kind_are_compared(proving: Proving) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["", "x", "::", ":x:", ":" + base64.b64encode(b"no certificate").decode() + ":", ":" + "A" * 20_000 + ":"]
+    "header",
+    [
+        "",
+        "x",
+        "::",
+        ":x:",
+        ":" + base64.b64encode(b"no certificate").decode() + ":",
+        ":" + "A" * 20_000 + ":",
+    ],
 )
 def test_what_is_no_certificate_proves_nothing(proving: Proving, header: str) -> None:
     """RFC 8941 §3.3.5; never a failure of ours."""
@@ -134,3 +149,52 @@ def test_a_code_for_one_client_is_nothing_with_the_certificate_of_another(provin
     )
     assert answer.json["error"] == "invalid_grant"
     assert proving.redeem(prover, code, proof, proving.certificates["self"].headers).status_code == 200
+
+
+def _told(town: Town, own: Certified) -> tuple[int, dict[str, Any]]:
+    """What a self-signed client is answered through the proxy, and what discovery says."""
+    client = town.app.test_client(use_cookies=False)
+    client.environ_base["REMOTE_ADDR"] = PROXY
+    answer = client.post("/token", data={**OWN, "client_id": "self"}, headers=own.headers, base_url=ISSUER)
+    return answer.status_code, client.get("/.well-known/openid-configuration", base_url=ISSUER).json
+
+
+def test_a_town_that_asks_nobody_for_certificates_believes_none(database_url: str, tmp_path: Path) -> None:
+    """RFC 9440 §2.4: a proxy that knows nothing of certificates lets everybody's header through."""
+    own = certificate("self")
+    server = {"issuer": ISSUER, "staff_url": STAFF, "trusted_proxies": [PROXY]}
+    town = make_town(database_url, tmp_path, server=server)
+    new = NewClient(
+        "Self",
+        client_id="self",
+        token_endpoint_auth_method="self_signed_tls_client_auth",
+        grant_types=("client_credentials",),
+        details=Details(jwks={"keys": [own.jwk]}),
+    )
+    town.add_client(new, basis=None)
+    status, metadata = _told(town, own)
+    assert status == 401
+    assert not any("tls" in method for method in metadata["token_endpoint_auth_methods_supported"])
+    assert metadata["tls_client_certificate_bound_access_tokens"] is False
+    assert "mtls_endpoint_aliases" not in metadata
+    with_certificates = town.settings.model_dump() | {
+        "server": {**server, "mtls_url": "https://mtls.riverton.example"}
+    }
+    context = open_context(Settings(**with_certificates), clock=town.clock)
+    status, metadata = _told(replace(town, context=context, app=create_app(context)), own)
+    assert status == 200
+    assert "self_signed_tls_client_auth" in metadata["token_endpoint_auth_methods_supported"]
+    assert "tls_client_auth" not in metadata["token_endpoint_auth_methods_supported"]
+    assert metadata["tls_client_certificate_bound_access_tokens"] is True
+    aliases = metadata["mtls_endpoint_aliases"]
+    assert aliases["token_endpoint"] == "https://mtls.riverton.example/token"
+    assert "authorization_endpoint" not in aliases
+    context.database.close()
+    town.context.database.close()
+
+
+def test_only_a_proxy_of_ours_can_bring_certificates() -> None:
+    """The settings say so before anything is served."""
+    server = {"issuer": ISSUER, "staff_url": STAFF, "mtls_url": ISSUER}
+    with pytest.raises(ValueError, match="trusted_proxies"):
+        ServerSettings(**server)

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from idp.clients.profiles import FAPI2, FAPI2_SIGNED, Profile
 from idp.clients.registry import Client
 from idp.oidc.checks import run_checks
 from idp.oidc.errors import Refusal
@@ -63,6 +64,10 @@ REFUSALS = [
     ({"state": "s" * 2049}, "invalid_request", BACK),
     ({"nonce": "n" * 513}, "invalid_request", BACK),
     ({"nonce": "n\0"}, "invalid_request", BACK),
+    ({"claims": "anything"}, "invalid_request", BACK),
+    ({"dpop_jkt": "x"}, "invalid_request", BACK),
+    ({"resource": "https://nobody.example/"}, "invalid_target", BACK),
+    ({"resource": [API, API]}, "invalid_request", BACK),
     ({"request": "x"}, "request_not_supported", BACK),
     ({"request_uri": "x"}, "request_uri_not_supported", BACK),
     ({"registration": "x"}, "registration_not_supported", BACK),
@@ -165,15 +170,22 @@ def test_scopes_that_are_unknown_or_not_the_clients_are_left_out() -> None:
     assert draft.scope == ("openid",)
 
 
+@pytest.mark.parametrize("profile", [FAPI2, FAPI2_SIGNED])
+def test_a_client_that_must_push_its_requests_cannot_come_without(profile: Profile) -> None:
+    """FAPI 2.0 §5.3.2.2: nothing is let through that its profile forbids, though pushing is not there yet."""
+    draft = _draft({}, {"library": replace(CLIENT, profile=profile)}.get)
+    with pytest.raises(Refusal) as refused:
+        run_checks(draft)
+    assert refused.value.error == "invalid_request"
+
+
 def test_parameters_at_their_limit_are_accepted() -> None:
     """Against refusing everything."""
     request = _checked(state="s" * 2048, nonce="n" * 512, max_age="9" * 9, response_mode="query")
     assert (len(request.state or ""), len(request.nonce or ""), request.max_age) == (2048, 512, 999_999_999)
 
 
-@pytest.mark.parametrize(
-    "ignored", ["display", "claims_locales", "acr_values", "login_hint", "claims", "unheard_of"]
-)
+@pytest.mark.parametrize("ignored", ["display", "claims_locales", "acr_values", "login_hint", "unheard_of"])
 def test_parameters_that_we_need_not_understand_are_ignored(ignored: str) -> None:
     """RFC 6749 §3.1, OIDC Core §3.1.2.1."""
     assert _checked(**{ignored: "anything"}) == _checked()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from joserfc.jwk import OctKey
 
-from tests.support.proving import TYPE, Prover, key_for
+from idp.clients.metadata import Details, NewClient
+from tests.support.proving import TYPE, Prover, jwks, key_for
 from tests.support.town import ISSUER, Proof
 
 if TYPE_CHECKING:
@@ -170,3 +171,18 @@ def test_a_client_that_registered_for_another_way_does_not_prove_itself_by_asser
         key = OctKey.import_key(partner.secret or "x" * 43)
         answer = proving.own_token(Prover(partner, key, "HS256"))
         assert answer.json["error"] == "invalid_client"
+
+
+def test_keys_for_something_else_prove_nobody(proving: Proving) -> None:
+    """K10: a client with a secret may have keys, for request objects or for sealing; they are no second way in."""
+    key = key_for("ES256", "for-requests")
+    new = NewClient(
+        "Keys",
+        client_id="keysbeside",
+        grant_types=("client_credentials",),
+        details=Details(jwks=jwks(key)),
+    )
+    partner = proving.town.add_client(new, basis=None)
+    proving.town.fresh()
+    assert proving.own_token(Prover(partner, key)).json["error"] == "invalid_client"
+    assert proving.town.call("/token", partner, {"grant_type": "client_credentials"}).status_code == 200

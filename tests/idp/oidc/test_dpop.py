@@ -72,9 +72,7 @@ def _bound(proving: Proving, key: Any = KEY) -> dict[str, Any]:
 
 
 def _read(proving: Proving, token: str, key: Any = KEY, scheme: str = "DPoP", **change: Any) -> TestResponse:
-    proof = dpop(
-        key, now=proving.now, **{"path": "/userinfo", "method": "GET", "token": token, **change}
-    )
+    proof = dpop(key, now=proving.now, **{"path": "/userinfo", "method": "GET", "token": token, **change})
     return proving.userinfo({"Authorization": f"{scheme} {token}", "DPoP": proof})
 
 
@@ -159,7 +157,9 @@ def test_an_address_is_compared_after_normalisation(proving: Proving, htu: str) 
     assert _token(proving, dpop(KEY, now=proving.now, htu=htu)).status_code == 200
 
 
-@pytest.mark.parametrize(("seconds", "good"), [(59, True), (61, False), (-59, True), (-61, False), (3600, False)])
+@pytest.mark.parametrize(
+    ("seconds", "good"), [(59, True), (61, False), (-59, True), (-61, False), (3600, False)]
+)
 def test_a_proof_is_made_now(proving: Proving, seconds: int, good: bool) -> None:
     """K40: with a minute of leeway. exp and nbf in it are nobody's business."""
     at = int(proving.now) + seconds
@@ -191,8 +191,8 @@ def test_a_bound_token_is_worth_nothing_to_a_thief(proving: Proving) -> None:
         "as a bearer token": proving.userinfo({"Authorization": f"Bearer {token}"}),
         "as a bearer token with its proof": _read(proving, token, scheme="Bearer"),
         "without a proof": proving.userinfo({"Authorization": f"DPoP {token}"}),
-        "with a proof for another token": _read(proving, token, **{"ath": "x" * 43}),
-        "with a proof for no token": _read(proving, token, **{"ath": None}),
+        "with a proof for another token": _read(proving, token, ath="x" * 43),
+        "with a proof for no token": _read(proving, token, ath=None),
         "with a proof for another request": _read(proving, token, method="POST"),
         "in the form": proving.post("/userinfo", {"access_token": token}),
     }

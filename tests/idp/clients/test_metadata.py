@@ -1,0 +1,233 @@
+"""What a client may be: one judge for manifests and for registration over HTTP, and profiles that say what is allowed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from joserfc.errors import SecurityWarning
+from joserfc.jwk import ECKey, OctKey, RSAKey
+
+from idp.clients.jwks import jwks_problem, usable_keys
+from idp.clients.metadata import ClientRefused, Details, NewClient, check
+from idp.clients.profiles import ALL_METHODS, OWN_ALGORITHMS, PROFILES, SIGNING_ALGORITHMS, TLS_METHODS
+from idp.clients.rules import fetchable_problem, link_problem
+from tests.support.proving import certificate, jwks, key_for
+
+KEYS = jwks(key_for("ES256"))
+BOTH = ("authorization_code", "refresh_token")
+
+
+def _new(**change: Any) -> NewClient:
+    of_details = {name: change.pop(name) for name in list(change) if name in Details.model_fields}
+    return replace(
+        NewClient("Pool", ("https://pool.example/cb",), grant_types=BOTH),
+        **change,
+        details=Details(**of_details),
+    )
+
+
+ACCEPTED: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "signs with a key": {"token_endpoint_auth_method": "private_key_jwt", "jwks": KEYS},
+    "publishes its key": {
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks_uri": "https://pool.example/jwks",
+    },
+    "signs with its secret": {
+        "token_endpoint_auth_method": "client_secret_jwt",
+        "token_endpoint_auth_signing_alg": "HS256",
+    },
+    "has a certificate": {
+        "token_endpoint_auth_method": "tls_client_auth",
+        "tls_client_auth_subject_dn": "CN=pool,O=Riverton\\, Pool,C=FR",
+    },
+    "has its own certificate": {"token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": KEYS},
+    "FAPI": {"profile": "fapi2", "token_endpoint_auth_method": "private_key_jwt", "jwks": KEYS},
+    "old software": {
+        "profile": "legacy",
+        "grant_types": (*BOTH, "implicit"),
+        "response_types": ("code", "token id_token", "code id_token token"),
+    },
+    "an API of its own": {"resource": "urn:riverton:api", "access_token_format": "jwt"},
+}
+REFUSED: dict[str, dict[str, Any]] = {
+    "no such profile": {"profile": "fapi3"},
+    "FAPI with a secret": {"profile": "fapi2"},
+    "FAPI without a secret": {"profile": "fapi2", "token_endpoint_auth_method": "none"},
+    "FAPI with RS256": {
+        "profile": "fapi2",
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": KEYS,
+        "id_token_signed_response_alg": "RS256",
+    },
+    "FAPI assertions with RS256": {
+        "profile": "fapi2",
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": KEYS,
+        "token_endpoint_auth_signing_alg": "RS256",
+    },
+    "FAPI signed without keys": {
+        "profile": "fapi2-signed",
+        "token_endpoint_auth_method": "tls_client_auth",
+        "tls_client_auth_san_dns": "pool.example",
+    },
+    "hybrid for the standard profile": {
+        "grant_types": (*BOTH, "implicit"),
+        "response_types": ("code id_token",),
+    },
+    "a secret that signs with RS256": {
+        "token_endpoint_auth_method": "client_secret_jwt",
+        "token_endpoint_auth_signing_alg": "RS256",
+    },
+    "a key that signs with HS256": {
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": KEYS,
+        "token_endpoint_auth_signing_alg": "HS256",
+    },
+    "a certificate without a name": {"token_endpoint_auth_method": "tls_client_auth"},
+    "a certificate with two names": {
+        "token_endpoint_auth_method": "tls_client_auth",
+        "tls_client_auth_san_dns": "pool.example",
+        "tls_client_auth_san_uri": "https://pool.example",
+    },
+    "a certificate's name for another method": {"tls_client_auth_san_dns": "pool.example"},
+    "a name that is none": {
+        "token_endpoint_auth_method": "tls_client_auth",
+        "tls_client_auth_subject_dn": "pool",
+    },
+    "sealed answers without a key": {"id_token_encrypted_response_alg": "RSA-OAEP"},
+    "answers sealed with RSA1_5": {"jwks": KEYS, "id_token_encrypted_response_alg": "RSA1_5"},
+    "answers sealed with a shared key": {"jwks": KEYS, "id_token_encrypted_response_alg": "dir"},
+    "a method without an algorithm": {"jwks": KEYS, "id_token_encrypted_response_enc": "A256GCM"},
+    "sealed userinfo that nobody signed": {"jwks": KEYS, "userinfo_encrypted_response_alg": "ECDH-ES"},
+    "a resource that is no address": {"resource": "api"},
+    "a resource with a fragment": {"resource": "https://api.example/#x"},
+    "a language that is none": {"localized": {"client_name#x!": "Pool"}},
+    "a text that has no languages": {"localized": {"jwks_uri#fr": "https://pool.example"}},
+    "a name in another language that is none": {"localized": {"client_name#fr": "\u202ex"}},
+    "a page in another language that is script": {"localized": {"tos_uri#fr": "javascript:alert(1)"}},
+    "a name that cannot be seen": {"name": "Po\u200bol"},
+    "a name of two lines": {"name": "Pool\nTax office"},
+}
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_what_a_client_may_be(name: str) -> None:
+    """Against refusing everything; what is kept of it comes back as it was."""
+    new = _new(**ACCEPTED[name])
+    check(new)
+    assert Details(**new.details.kept()) == new.details
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_a_client_may_not_be(name: str) -> None:
+    """RFC 7591 §3.2.2; FAPI 2.0 §5.3; RFC 8705 §2.1.2; OIDC Registration §2."""
+    with pytest.raises(ClientRefused) as refused:
+        check(_new(**REFUSED[name]))
+    assert refused.value.code == "invalid_client_metadata"
+
+
+def test_a_page_is_found_in_the_residents_language() -> None:
+    """RFC 7591 §2.2: the language, its mother, then the text without one."""
+    details = Details(
+        tos_uri="https://p.example/", localized={"tos_uri#fr": "https://p.example/fr", "client_name#fr": "P"}
+    )
+    assert details.text("tos_uri", "fr") == details.text("tos_uri", "fr-CH") == "https://p.example/fr"
+    assert details.text("tos_uri", "de") == "https://p.example/"
+    assert (details.text("client_name", "fr"), details.text("client_name", "de")) == ("P", "")
+
+
+def test_a_key_set_is_public_strong_and_clear() -> None:
+    """RFC 7517, RFC 7518 §3.3: RSA from 2048 bits; no secret half; no kid twice."""
+    es = key_for("ES256")
+    with pytest.warns(SecurityWarning):
+        weak = RSAKey.generate_key(1024)
+    good = es.as_dict(private=False)
+    assert jwks_problem({"keys": [good]}) is None
+    assert jwks_problem({"keys": [good, {"kty": "made-up"}]}) is None
+    bad: list[Any] = [
+        None,
+        [],
+        {},
+        {"keys": []},
+        {"keys": good},
+        {"keys": ["x"]},
+        {"keys": [good, good]},
+        {"keys": [good] * 21},
+        {"keys": [es.as_dict(private=True)]},
+        {"keys": [OctKey.generate_key(256).as_dict()]},
+        {"keys": [weak.as_dict(private=False)]},
+        {"keys": [{**good, "x": "AAAA"}]},
+        {"keys": [{**good, "kid": 7}]},
+        {"keys": [{**good, "filler": "x" * 40_000}]},
+    ]
+    for one in bad:
+        assert jwks_problem(one) is not None, one
+    assert usable_keys({"keys": [weak.as_dict(private=False), good]})[0].kid == es.kid
+    assert len(usable_keys({"keys": [good] * 50})) == 20
+
+
+def test_profiles_are_what_the_specifications_say() -> None:
+    """FAPI 2.0 §5.3.2, §5.4; RFC 9700 §2.1; never none, nothing symmetric, no password."""
+    for profile in PROFILES.values():
+        assert profile.code_for <= 60
+        assert profile.auth_methods <= ALL_METHODS
+        assert set(profile.signing_algs) <= set(SIGNING_ALGORITHMS)
+        assert set(profile.own_algs) <= set(OWN_ALGORITHMS)
+        assert "code" in profile.response_types
+        assert not {"none", "HS256"} & {*profile.signing_algs, *profile.own_algs}
+    for name in ("fapi2", "fapi2-signed"):
+        fapi = PROFILES[name]
+        assert fapi.auth_methods == {"private_key_jwt"} | TLS_METHODS
+        assert fapi.par_required
+        assert fapi.sender_constrained
+        assert not fapi.rotates_refresh
+        assert (fapi.assertion_audience, fapi.response_types) == ("issuer", {"code"})
+        assert "RS256" not in (*fapi.signing_algs, *fapi.own_algs)
+        assert fapi.signed_request_required == (name == "fapi2-signed")
+        assert 5 <= fapi.request_for < 600
+    assert PROFILES["standard"].rotates_refresh
+    assert PROFILES["standard"].response_types == {"code"}
+
+
+@pytest.mark.parametrize(
+    ("uri", "good"),
+    [
+        ("https://pool.example/x", True),
+        ("https://8.8.8.8/x", True),
+        ("https://pool.example:8443/x?y", True),
+        ("https://pool.example/#x", False),
+        ("https://10.0.0.1/x", False),
+        ("https://127.1/x", False),
+        ("https://a.localhost/x", False),
+        ("http://localhost/x", False),
+        ("https://", False),
+        ("", False),
+    ],
+)
+def test_only_public_addresses_are_worth_a_fetch(uri: str, good: bool) -> None:
+    """K17; `[testing]` lets this machine itself through, and nothing else."""
+    assert (fetchable_problem(uri) is None) == good
+    assert fetchable_problem("http://localhost:8411/x", allow_loopback=True) is None
+    assert fetchable_problem("http://10.0.0.1/x", allow_loopback=True) is not None
+
+
+def test_links_are_for_browsers() -> None:
+    """No script, no data; empty is no link at all."""
+    assert link_problem("") is None
+    assert link_problem("https://pool.example/") is None
+    for uri in ("http://pool.example/", "javascript:alert(1)", "data:text/html,x", "http://localhost/"):
+        assert link_problem(uri) is not None
+    assert link_problem("http://localhost:8411/", allow_loopback=True) is None
+
+
+def test_a_key_with_a_certificate_inside_is_a_key() -> None:
+    """RFC 8705 §2.2: self-signed clients often register x5c."""
+    import base64
+
+    made = certificate("x5c")
+    jwk = {**made.jwk, "x5c": [base64.b64encode(made.der).decode()]}
+    assert jwks_problem({"keys": [jwk]}) is None
+    assert isinstance(usable_keys({"keys": [jwk]})[0], ECKey)

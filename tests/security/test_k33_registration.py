@@ -1,0 +1,65 @@
+"""K33: registering over HTTP gives nobody more than they were given; the rest of it stands in tests/idp/oidc."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from idp.clients.models import ClientRow
+from tests.support.nodes import NODES, THREADS, another_node
+from tests.support.town import ISSUER, make_town
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+POOL: dict[str, Any] = {"client_name": "Pool", "redirect_uris": ["https://pool.example/cb"]}
+
+
+def test_one_token_registers_one_client_whoever_uses_it_when(database_url: str, tmp_path: Path) -> None:
+    """CVE-2023-6544: parallel callers on two nodes; the one use is spent by one of them."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from tests.idp.oidc.test_registration_endpoint import initial_token
+
+    town = make_town(database_url, tmp_path, registration={"mode": "token"})
+    with another_node(town) as node:
+        for _ in range(5):
+            token = initial_token(town)
+            before = len(town.rows(ClientRow))
+
+            def ask(app: Any, token: str = token) -> int:
+                client = app.test_client(use_cookies=False)
+                headers = {"Authorization": f"Bearer {token}"}
+                found: int = client.post("/register", json=POOL, headers=headers, base_url=ISSUER).status_code
+                return found
+
+            with ThreadPoolExecutor(NODES * THREADS) as pool:
+                found = list(pool.map(ask, [town.app, node.app] * THREADS))
+            assert sorted(found) == [201] + [401] * (NODES * THREADS - 1)
+            assert len(town.rows(ClientRow)) == before + 1
+    town.context.database.close()
+
+
+def test_a_flood_of_registrations_is_stopped(database_url: str, tmp_path: Path) -> None:
+    """Per source and in all, the refused ones included; whoever holds a token is not held up."""
+    from tests.idp.oidc.test_registration_endpoint import initial_token
+
+    limits = {"mode": "open", "per_source": 3, "per_town": 5}
+    town = make_town(database_url, tmp_path, registration=limits)
+
+    def ask(address: str, token: str = "", **change: Any) -> Any:
+        client = town.app.test_client(use_cookies=False)
+        client.environ_base["REMOTE_ADDR"] = address
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return client.post("/register", json={**POOL, **change}, headers=headers, base_url=ISSUER)
+
+    statuses = [ask("192.0.2.1").status_code, ask("192.0.2.1", redirect_uris=["x"]).status_code]
+    statuses += [ask("192.0.2.1").status_code for _ in range(2)]
+    assert statuses == [201, 400, 201, 429]
+    assert [ask("192.0.2.2").status_code for _ in range(4)].count(201) == 2
+    refused = ask("192.0.2.3")
+    assert (refused.status_code, refused.json["error"]) == (429, "temporarily_unavailable")
+    assert 0 < int(refused.headers["Retry-After"]) <= 3600
+    assert ask("192.0.2.1", initial_token(town)).status_code == 201
+    town.clock.advance(3600)
+    assert ask("192.0.2.1").status_code == 201
+    town.context.database.close()
