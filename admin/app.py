@@ -15,7 +15,7 @@ from admin.staff.views import page_values
 from idp import health
 from idp.clients.registry import ClientRegistry
 from idp.login.admission import Busy, admission_of
-from idp.login.busy import busy_page
+from idp.login.busy import BusyPages
 from idp.login.passwords import Passwords
 from idp.web.brand import brand_css
 from idp.web.pages import WebApp, init_pages
@@ -48,7 +48,7 @@ def create_app(context: Context) -> WebApp:
     app.context_processor(page_values)
     admission = admission_of(settings)
     passwords = Passwords(settings.passwords, context.vault.subkey("password-pepper"), admission)
-    app.register_error_handler(Busy, busy_page)
+    app.register_error_handler(Busy, BusyPages(settings, admission).answer)
     app.extensions["denizen.staff"] = passwords
     app.extensions["denizen.officer"] = ClientRegistry(context.database)
     for bp in (staff_bp, officer_bp):

@@ -29,7 +29,7 @@ from idp.login import ports as login_ports
 from idp.login import service as login
 from idp.login.admission import Busy, admission_of
 from idp.login.breached import known_passwords
-from idp.login.busy import busy_page
+from idp.login.busy import BusyPages
 from idp.login.cards.service import CARD_WAY, PAPER_WAY
 from idp.login.cards.views import bp as cards_bp
 from idp.login.codes import service as codes
@@ -127,7 +127,9 @@ def create_app(context: Context, *, hot: bool = True) -> WebApp:
     known_passwords(context.settings.passwords.breached_file)  # a list that cannot be used is told now
     admission = admission_of(context.settings)
     passwords = Passwords(context.settings.passwords, context.vault.subkey("password-pepper"), admission)
-    app.register_error_handler(Busy, busy_page)
+    busy = BusyPages(context.settings, admission)
+    app.register_error_handler(Busy, busy.answer)
+    app.ask_first("POST", "/login", busy.at_once)
     app.extensions["denizen.login"] = _login_ports(provider, passwords)
     fetcher = Fetcher(context.settings.testing)
     app.extensions["denizen.upstream"] = open_upstreams(context.settings, fetcher)

@@ -182,6 +182,7 @@ def worker(config_path: Path) -> None:
 
     For towns with `worker = "own"` under [server]. Several may run: each job is done by one of them.
     """
+    signal.signal(signal.SIGTERM, _end)  # before the slow part, so that a stop in the first second is a stop
     settings = settings_of(config_path)
     if settings.server.worker != "own":
         raise click.UsageError('serve does this itself. Set [server] worker = "own" first')
@@ -191,16 +192,17 @@ def worker(config_path: Path) -> None:
         _work(create_worker(context))
 
 
+def _end(*_: object) -> None:
+    raise SystemExit(0)
+
+
 def _work(running: Worker) -> None:
     """Work until a signal comes."""
-
-    def end(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, end)
     running.start()
     try:
         while True:
             time.sleep(3600)
     except KeyboardInterrupt:
+        return
+    finally:
         running.stop()

@@ -103,10 +103,16 @@ class Admission:
         finally:
             self._note(time.perf_counter() - start)
 
+    def is_full(self) -> Busy | None:
+        """What whoever comes now would be told; None while there is a place."""
+        if self._inside >= self.places or self._expected_wait() > self._longest_wait:
+            return Busy(self._come_back())
+        return None
+
     def _enter(self) -> None:
         with self._lock:
-            if self._inside >= self.places or self._expected_wait() > self._longest_wait:
-                raise Busy(self._come_back())
+            if busy := self.is_full():
+                raise busy
             self._inside += 1
 
     def _expected_wait(self) -> float:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from babel import Locale
 from flask import g, request
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 from idp.web.context import context
 from idp.web.locales import locale_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from werkzeug.wrappers import Response
+
+    from idp.web.incoming import Incoming
 
 COOKIE = "denizen-language"
 
@@ -60,6 +67,19 @@ def remember(response: Response) -> Response:
             samesite="Lax",
         )
     return response
+
+
+def language_of(found: Incoming, offered: Sequence[str]) -> str:
+    """The same choice for a request that has not come to Flask."""
+    for candidate in (found.query.get("lang"), found.cookies.get(COOKIE)):
+        if candidate in offered:
+            return candidate
+    return _best(found.header("HTTP_ACCEPT_LANGUAGE"), tuple(offered))
+
+
+@lru_cache(maxsize=256)
+def _best(accepted: str, offered: tuple[str, ...]) -> str:
+    return parse_accept_header(accepted, LanguageAccept).best_match(offered) or offered[0]
 
 
 def offered_languages() -> list[tuple[str, str]]:

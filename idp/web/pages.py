@@ -100,6 +100,11 @@ class WebApp(Flask):
         if self._hot_enabled:
             self._hot.update({(method, path): handler for method in allowed})
 
+    def ask_first(self, method: str, path: str, handler: Handler) -> None:
+        """Ask `handler` before a page's own view, which is called when it answers None."""
+        if self._hot_enabled:
+            self._hot[method, path] = handler
+
     def wsgi_app(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer a hot endpoint at once; everything else goes through Flask's dispatch."""
         if environ.get("REMOTE_ADDR") in self._trusted:
