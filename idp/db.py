@@ -20,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import NullPool
 
-from idp.gate import aside
+from idp.gate import step_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -100,18 +100,34 @@ class Database:
 
 
 class _Writer:
-    """The right to write in this process: one thread has it at a time, and whoever waits stands out of the way."""
+    """The right to write in this process: one thread has it at a time, and whoever waits for it stands aside.
+
+    Whoever had to wait goes on at once when its turn has come, and is let through the gate again only afterwards:
+    else all writers would wait for one who waits at the gate.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        self._depth = 0
+        self._come_back: Callable[[], None] | None = None
 
     def __enter__(self) -> None:
+        come_back = None
         if not self._lock.acquire(blocking=False):
-            with aside():
-                self._lock.acquire()
+            come_back = step_aside()
+            self._lock.acquire()
+        self._depth += 1
+        if come_back is not None:
+            self._come_back = come_back
 
     def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        come_back = None
+        if not self._depth:
+            come_back, self._come_back = self._come_back, None
         self._lock.release()
+        if come_back is not None:
+            come_back()
 
 
 class _Statement:

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _own = threading.local()
 
@@ -39,15 +39,33 @@ class Gate:
             _own.free = None
 
 
-@contextmanager
-def aside() -> Iterator[None]:
-    """Let another request through while this one waits; a thread that came through no gate just waits."""
+def step_aside() -> Callable[[], None]:
+    """Let another request through instead of this thread's; call what comes back to be let through again.
+
+    A thread that came through no gate, or stands aside already, is in nobody's way.
+    """
     free: SimpleQueue[None] | None = getattr(_own, "free", None)
     if free is None:
-        yield
-        return
+        return _stay
+    _own.free = None
     free.put(None)
+
+    def come_back() -> None:
+        free.get()
+        _own.free = free
+
+    return come_back
+
+
+def _stay() -> None:
+    pass
+
+
+@contextmanager
+def aside() -> Iterator[None]:
+    """Stand aside while the block only waits."""
+    come_back = step_aside()
     try:
         yield
     finally:
-        free.get()
+        come_back()

@@ -202,7 +202,8 @@ def end_expired_sign_ins(context: Context, *, now: int) -> None:
     """Mark what has expired, so that no clock that is set back revives it (K40)."""
     with context.database.transaction() as session:
         attempts.expire(session, now=now)
-        sessions.end_expired(session, since=now - EXPIRED_SINCE, now=now)
+        limits = context.settings.sessions
+        sessions.end_expired(session, settings=limits, since=now - EXPIRED_SINCE, now=now)
         families.end_expired(session, since=now - EXPIRED_SINCE, now=now)
         expire_links(session, since=now - EXPIRED_SINCE, now=now)
         codes.expire(session, now=now)

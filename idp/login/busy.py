@@ -9,10 +9,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from flask import g, render_template, request
-from markupsafe import Markup, escape
+from markupsafe import escape
 from werkzeug.wrappers import Response
 
-from idp.login.admission import Busy
 from idp.web.answers import NO_STORE, SECURITY_HEADERS, Answer
 from idp.web.incoming import BadRequest
 from idp.web.languages import current_language, language_of
@@ -21,7 +20,7 @@ from idp.web.pages import page_policy
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from idp.login.admission import Admission
+    from idp.login.admission import Admission, Busy
     from idp.settings import Settings
     from idp.web.incoming import Incoming
 
@@ -30,6 +29,7 @@ log = logging.getLogger("denizen.login")
 #: Parts of the names of fields that hold secrets: they are typed again, never sent back.
 _SECRET = ("password", "pin", "code", "credential")
 _KIND = "text/html; charset=utf-8"
+#: Stands in the template.
 _HERE = "<!-- what was typed -->"
 
 
@@ -44,7 +44,7 @@ class BusyPages:
 
     def answer(self, busy: Busy) -> Response:
         """Through Flask: for every form whose password found no place."""
-        page = render_template("ui/busy.html", action=request.path, kept=Markup(_HERE), languages=[])
+        page = render_template("ui/busy.html", action=request.path, languages=[])
         if not g.get("form_targets"):
             self._made[request.path, current_language()] = page, page_policy()
         log.info("shed path=%s", request.path)
@@ -78,6 +78,6 @@ def _filled(page: str, typed: Iterable[tuple[str, str]]) -> str:
     kept = [
         f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
         for name, value in typed
-        if not any(part in name for part in _SECRET)
+        if value and not any(part in name for part in _SECRET)
     ]
     return page.replace(_HERE, "\n".join(kept), 1)

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, ForeignKey, LargeBinary, String, false
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    false,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.db import Base
@@ -94,7 +104,15 @@ class BrowserSession(Base):
     """A resident signed in in one browser. Only the hash of its cookie is kept."""
 
     __tablename__ = "login_session"
-    __table_args__ = ({"sqlite_with_rowid": False},)
+    __table_args__ = (
+        Index(
+            "ix_login_session_unused",
+            "seen_at",
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        {"sqlite_with_rowid": False},
+    )
 
     id_hash: Mapped[bytes] = mapped_column(
         LargeBinary, primary_key=True, comment="SHA-256 of the cookie. pii=no"

@@ -6,10 +6,11 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import Integer, bindparam, insert, select, type_coerce, update
+from sqlalchemy import Integer, and_, bindparam, insert, or_, select, type_coerce, update
 
 from idp.accounts.models import Resident
 from idp.login.keeping import SEEN_STEP, Keeping
+from idp.login.levels import LEVELS
 from idp.login.limits import absolute_limit, block_of, idle_limit
 from idp.login.models import BrowserSession
 from idp.web.cookies import digest, new_secret
@@ -222,10 +223,28 @@ def end_all(session: Any, resident_id: str, *, but: bytes | None = None, now: in
     return _KEEPING.end(session, *which, now=now)
 
 
-def end_expired(session: Any, *, since: int, now: int) -> int:
-    """End what the clock ended since then, so that no clock that is set back revives it (K40); how many."""
+def end_expired(session: Any, *, settings: SessionSettings, since: int, now: int) -> int:
+    """End what the clock ended, so that no clock that is set back revives it (K40); how many.
+
+    What idled out is ended whenever it did, what came to its limit only since then.
+    """
     expired = (BrowserSession.expires_at > since, BrowserSession.expires_at <= now)
-    return len(_KEEPING.end(session, *expired, now=now))
+    ended = _KEEPING.end(session, *expired, now=now)
+    return len(ended) + len(_KEEPING.end(session, *_idle(settings, now=now), now=now))
+
+
+def _idle(settings: SessionSettings, *, now: int) -> tuple[Any, ...]:
+    """Not used for longer than their level allows; the first condition is the one that an index answers."""
+    shared = idle_limit(settings, "", is_shared=True)
+    limits = {level: idle_limit(settings, level, is_shared=False) for level in LEVELS}
+    own = [
+        and_(BrowserSession.acr == level, BrowserSession.seen_at <= now - limit)
+        for level, limit in limits.items()
+    ]
+    return (
+        BrowserSession.seen_at <= now - min(shared, *limits.values()),
+        or_(and_(BrowserSession.is_shared, BrowserSession.seen_at <= now - shared), *own),
+    )
 
 
 def list_live(session: Any, resident_id: str, *, settings: SessionSettings, now: int) -> list[BrowserSession]:

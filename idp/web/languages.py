@@ -71,7 +71,7 @@ def remember(response: Response) -> Response:
 
 def language_of(found: Incoming, offered: Sequence[str]) -> str:
     """The same choice for a request that has not come to Flask."""
-    for candidate in (found.query.get("lang"), found.cookies.get(COOKIE)):
+    for candidate in (found.query.get("lang", ""), found.cookies.get(COOKIE, "")):
         if candidate in offered:
             return candidate
     return _best(found.header("HTTP_ACCEPT_LANGUAGE"), tuple(offered))

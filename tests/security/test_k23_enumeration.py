@@ -94,9 +94,9 @@ def seen(answer: TestResponse, *typed: str) -> tuple[Any, ...]:
     text = re.sub(r'(name="csrf_token" value=")[0-9a-f]{64}', r"\1…", answer.text)
     for one in typed:
         text = text.replace(one, "…")
-    headers = [
+    headers = sorted(
         (name, value) for name, value in answer.headers if name not in ("Content-Length", "Set-Cookie")
-    ]
+    )
     cookies = [cookie.partition("=")[0] for cookie in answer.headers.getlist("Set-Cookie")]
     return answer.status_code, headers, cookies, text
 

@@ -144,8 +144,7 @@ def test_what_was_seen_to_be_over_stays_over_when_the_clock_is_set_back(town: To
     assert not thing.is_good()
 
 
-# A session that idled out unseen is told from a live one by nothing but the clock; a request that waits opens nothing.
-@pytest.mark.parametrize("name", sorted(THINGS.keys() - {"session", "waiting_request"}))
+@pytest.mark.parametrize("name", sorted(THINGS.keys() - {"waiting_request"}))  # it opens nothing by itself
 def test_what_ended_unseen_stays_over_when_the_clock_is_set_back(town: Town, name: str) -> None:
     """Nobody tried it in time. Upkeep has run, as it does every minute; then the clock goes back an hour."""
     thing = THINGS[name](town)

@@ -23,6 +23,13 @@ def upgrade() -> None:
         ),
     )
     op.add_column("login_session", _is_shared("Whether on a shared computer: short limits. pii=no"))
+    op.create_index(
+        "ix_login_session_unused",
+        "login_session",
+        ["seen_at"],
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
     op.add_column("login_attempt", _is_shared("Whether on a shared computer. pii=no"))
     op.add_column(
         "oidc_interaction",
@@ -97,5 +104,6 @@ def downgrade() -> None:
     op.drop_column("oidc_interaction", "keeps_level")
     op.drop_column("oidc_interaction", "confirmed_sid")
     op.drop_column("login_attempt", "is_shared")
+    op.drop_index("ix_login_session_unused", table_name="login_session")
     op.drop_column("login_session", "is_shared")
     op.drop_column("login_session", "place")

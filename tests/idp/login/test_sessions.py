@@ -110,13 +110,15 @@ def test_what_is_no_address_has_no_block(text: str) -> None:
 
 
 def test_sessions_that_expired_unseen_are_ended_by_upkeep(town: Town) -> None:
-    """Only those; what still lives is left alone."""
+    """Those that came to their limit, and those that idled out; what still lives is left alone."""
     begin(town, "phr")
-    begin(town, "basic")
+    begin(town, "strong")
     town.clock.advance(12 * 3600)
+    begin(town, "basic")
     end_expired_sign_ins(town.context, now=int(town.clock()))
     assert {row.acr: row.ended_at for row in town.rows(BrowserSession)} == {
         "phr": int(town.clock()),
+        "strong": int(town.clock()),
         "basic": None,
     }
 
