@@ -62,7 +62,7 @@ class Admission:
         Raises:
             Busy: at once, when all places are taken or the wait would be too long.
         """
-        if getattr(self._own, "has_place", False):
+        if self._has_place():
             yield
             return
         self._enter()
@@ -77,17 +77,23 @@ class Admission:
     def run(self, work: Callable[[], T]) -> T:
         """What `work` gives or raises, once its turn has come. Never inside a transaction: others wait for that.
 
+        Whoever holds a place already has been counted and may hold a guess, and is not sent away any more.
+
         Raises:
             Busy: when there is no place, or the turn did not come in time.
         """
+        patience = None if self._has_place() else self._longest_wait
         with self.place(), aside():
             running = self._hashing().submit(self._timed, work)
             try:
-                return running.result(self._longest_wait)
+                return running.result(patience)
             except TimeoutError:
                 if running.cancel():
                     raise Busy(self._come_back()) from None
                 return running.result()
+
+    def _has_place(self) -> bool:
+        return getattr(self._own, "has_place", False)
 
     def _hashing(self) -> ThreadPoolExecutor:
         """The threads that hash, made at the first use, so after any fork."""

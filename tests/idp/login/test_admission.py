@@ -124,6 +124,25 @@ def test_a_turn_that_does_not_come_in_time_is_given_up(hashing: Callable[[Admiss
     assert admission._inside == 1
 
 
+def test_whoever_holds_a_place_is_not_sent_away_any_more(hashing: Callable[[Admission], Hashing]) -> None:
+    """Their guess is counted already: to give up now would count one that nobody looked at."""
+    admission = Admission(at_once=1, queue=4, longest_wait=0.05)
+    admission._typical = 0.0
+    work = hashing(admission)
+    work.start(1)
+    work.wait_for(hashing=1, inside=1)
+
+    def hold() -> int:
+        with admission.place():
+            return admission.run(lambda: 5)
+
+    holder = work.pool.submit(hold)
+    work.wait_for(hashing=1, inside=2)
+    shed(admission)  # which waits for as long as anybody waits at all
+    work.leave.set()
+    assert holder.result(PATIENCE) == 5
+
+
 def test_a_place_is_sure_of_its_turn_and_given_back_whatever_happens() -> None:
     """A sign-in takes its place before its first database work, and may hash twice in it."""
     admission = Admission(at_once=1, queue=0, longest_wait=PATIENCE)
