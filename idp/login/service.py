@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 from sqlalchemy import exists
 
 from idp.accounts.service import find_account
-from idp.login import budgets, devices
-from idp.login.budgets import Guess
+from idp.login import budgets
 from idp.login.levels import Method, typical
 from idp.login.models import Password
 from idp.login.passwords import keep_hash, kept_hash
-from idp.login.rules import network_of
 from idp.login.settling import Failure
 from idp.login.ways import RESIDENT, Way
 
 if TYPE_CHECKING:
     from idp.login.attempts import Attempt
+    from idp.login.budgets import Guess
     from idp.login.passwords import Passwords
     from idp.login.settling import Goal, Outcome, Settler
     from idp.web.context import Context
@@ -29,21 +28,15 @@ WAY = Way(Method.PASSWORD, "/login", has=_HAS, alone=_HAS)
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What was typed, and from where."""
+    """What was typed."""
 
     unverified_name: str
     unverified_password: str
-    source: str
 
     @property
     def name(self) -> str:
         """The typed name as budgets know it."""
         return self.unverified_name.strip().casefold()
-
-    @property
-    def network(self) -> str:
-        """Where it was typed, as budgets know it."""
-        return network_of(self.source)
 
 
 def sign_in(
@@ -60,15 +53,14 @@ def sign_in(
     ctx = settler.ctx
     with passwords.admission.place():
         found = _find(ctx, typed, settler)
-        guess = Guess("password", found.password_of, typed.name, typed.network, found.device)
-        if not budgets.spend(ctx, guess, now=settler.now):
+        if not budgets.spend(ctx, found.guess, now=settler.now):
             return Failure.THROTTLED
         is_right = passwords.is_right(found.kept, typed.unverified_password)
         if found.password_of is None or not is_right or not found.is_active:
             return Failure.WRONG
         renewed = _renewed(passwords, found, typed)
     with ctx.database.transaction() as session:
-        budgets.refund(ctx, guess, now=settler.now, connection=session.connection())
+        budgets.refund(ctx, found.guess, now=settler.now, connection=session.connection())
         if renewed is not None:
             is_short = passwords.is_short(typed.unverified_password)
             keep_hash(session, found.password_of, renewed, is_short=is_short, now=settler.now)
@@ -80,12 +72,12 @@ def sign_in(
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Found:
-    """Whose password it would be, None when there is none; and whether they signed in on this device before."""
+    """Whose password it would be, None when there is none; and how the guess counts."""
 
     password_of: str | None
     kept: str | None
     is_active: bool
-    device: str | None
+    guess: Guess
 
 
 def _find(ctx: Context, typed: Typed, settler: Settler) -> _Found:
@@ -95,9 +87,10 @@ def _find(ctx: Context, typed: Typed, settler: Settler) -> _Found:
     account = find_account(connection, ctx.vault, typed.unverified_name, country=country)
     resident_id: str = account.id if account else ""
     kept = kept_hash(connection, resident_id)
-    device = devices.known(connection, settler.visitor.device_cookie, resident_id, now=settler.now)
+    owner = resident_id if kept else None
+    guess = settler.guess(connection, "password", authenticator=owner, name=typed.name, whose=resident_id)
     is_active = account is not None and account.state == "active"
-    return _Found(resident_id if kept else None, kept, is_active, device)
+    return _Found(owner, kept, is_active, guess)
 
 
 def _renewed(passwords: Passwords, found: _Found, typed: Typed) -> str | None:

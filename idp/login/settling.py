@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from idp.login import attempts, devices, sessions
 from idp.login.arrivals import tell_of_new_device
+from idp.login.budgets import Guess
 from idp.login.levels import amr_of, is_enough, level_of
+from idp.login.rules import network_of
 from idp.web.cookies import digest
 
 if TYPE_CHECKING:
@@ -97,6 +99,25 @@ class Settler:
     begun: Callable[[Any, str, int], str]
     now: int
 
+    def guess(
+        self, session: Any, kind: str, *, authenticator: str | None, name: str, whose: str | None
+    ) -> Guess:
+        """A try at a secret by this visitor, as budgets count it; the same look-up whether or not it is anybody's (K23)."""
+        device = devices.known(session, self.visitor.device_cookie, whose, now=self.now)
+        return Guess(kind, authenticator, name, network_of(self.visitor.place.address), device)
+
+    def begin(self, session: Any, goal: Goal, *, is_shared: bool) -> str:
+        """An attempt of this visitor's, in which nothing is proved yet; its handle."""
+        return attempts.begin(
+            session,
+            browser=self.visitor.browser,
+            flow_handle=goal.flow_handle,
+            next_path=goal.next_path,
+            wanted_acr=goal.wanted_acr,
+            is_shared=is_shared,
+            now=self.now,
+        )
+
     def first(self, session: Any, goal: Goal, proof: Proof, resident_id: str) -> Outcome:
         """A proof outside any attempt. When it is enough, no attempt is ever kept."""
         found = self.ways.of(session.connection(), resident_id)
@@ -105,15 +126,7 @@ class Settler:
         if is_enough((proof,), found.owed, goal.wanted_acr):
             proved = _Proved(resident_id, (proof,), goal.flow_handle, self.visitor.place)
             return self._begin_session(session, proved)
-        handle = attempts.begin(
-            session,
-            browser=self.visitor.browser,
-            flow_handle=goal.flow_handle,
-            next_path=goal.next_path,
-            wanted_acr=goal.wanted_acr,
-            is_shared=self.visitor.place.is_shared,
-            now=self.now,
-        )
+        handle = self.begin(session, goal, is_shared=self.visitor.place.is_shared)
         attempt = attempts.find(session, handle, browser=self.visitor.browser, now=self.now)
         assert attempt is not None
         attempts.prove(session, attempt, proof, resident_id, now=self.now)

@@ -18,8 +18,6 @@ from idp.login.service import Typed, sign_in
 from idp.login.settling import Failure, Goal
 from idp.login.texts import names_of, too_many
 from idp.web.context import context
-from idp.web.csrf import browser_id
-from idp.web.pages import incoming
 
 if TYPE_CHECKING:
     from idp.login.attempts import Attempt
@@ -96,7 +94,7 @@ def _raise(goal: Goal, session: SignedIn) -> str:
     """Begin with what the present session proved; the handle of the new attempt."""
     ctx = context()
     with ctx.database.transaction() as writing:
-        handle = _begin(writing, goal, is_shared=session.is_shared, now=ctx.now())
+        handle = steps.settler(now=ctx.now()).begin(writing, goal, is_shared=session.is_shared)
         proofs = carried(session.acr, session.amr)
         attempts.carry(writing, handle, proofs, session.resident_id, proved_at=session.authenticated_at)
     return handle
@@ -113,7 +111,7 @@ def submit() -> str | Response | tuple[str, int]:
     if errors:
         return show_page(entry, username=username, errors=errors), 422
     ctx = context()
-    typed = Typed(username, password, incoming().remote_address)
+    typed = Typed(username, password)
     settler = steps.settler(now=ctx.now())
     outcome = sign_in(ports().passwords, typed, settler, entry.goal, entry.attempt)
     if isinstance(outcome, Failure):
@@ -130,7 +128,7 @@ def other_ways() -> str | Response:
             return entry
         ctx = context()
         with ctx.database.transaction() as writing:
-            handle = _begin(writing, entry.goal, now=ctx.now())
+            handle = steps.settler(now=ctx.now()).begin(writing, entry.goal, is_shared=False)
         return redirect(steps.address(steps.OTHER_WAYS, handle), 303)
     underway = steps.enter()
     if isinstance(underway, Response):
@@ -157,18 +155,6 @@ def turn_back() -> Response:
     """The only form of that page is the one that cancels."""
     underway = steps.enter()
     return underway if isinstance(underway, Response) else steps.go_on(underway.attempt.handle)
-
-
-def _begin(writing: object, goal: Goal, *, is_shared: bool = False, now: int) -> str:
-    return attempts.begin(
-        writing,
-        browser=browser_id(),
-        flow_handle=goal.flow_handle,
-        next_path=goal.next_path,
-        wanted_acr=goal.wanted_acr,
-        is_shared=is_shared,
-        now=now,
-    )
 
 
 def _missing(username: str, password: str) -> Errors:

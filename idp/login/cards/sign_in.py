@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from idp.accounts.models import Resident
-from idp.login import budgets, devices
-from idp.login.budgets import Guess
+from idp.login import budgets
 from idp.login.cards import service
 from idp.login.levels import Method, typical
-from idp.login.rules import network_of
 from idp.login.settling import Failure
 
 if TYPE_CHECKING:
@@ -23,20 +20,11 @@ if TYPE_CHECKING:
     from idp.login.settling import Goal, Outcome, Settler
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Typed:
-    """A PIN or a code as it was typed, without blanks; from where, and the cookie of the device."""
-
-    unverified_secret: str
-    source: str
-    device_cookie: str | None
-
-
 def with_card(
     settler: Settler,
     passwords: Passwords,
     number: str,
-    typed: Typed,
+    unverified_pin: str,
     *,
     goal: Goal,
     attempt: Attempt | None,
@@ -49,12 +37,11 @@ def with_card(
     with ctx.database.reading() as session:
         card = service.find(session, ctx.vault, number)
         state = _state(session, card)
-        owner = card.resident_id if card else None
-        device = devices.known(session, typed.device_cookie, owner, now=now)
-    guess = Guess("card-pin", card.id if card else None, number, network_of(typed.source), device)
+        whose, authenticator = (card.resident_id, card.id) if card else (None, None)
+        guess = settler.guess(session, "card-pin", authenticator=authenticator, name=number, whose=whose)
     if not budgets.spend(ctx, guess, now=now):
         return Failure.THROTTLED
-    is_right = passwords.is_right(card.pin_verifier if card else None, typed.unverified_secret)
+    is_right = passwords.is_right(card.pin_verifier if card else None, unverified_pin)
     if card is None or not is_right or state != "active":
         return Failure.WRONG
     with ctx.database.transaction() as session:
@@ -68,23 +55,23 @@ def with_card(
 
 
 def with_code(
-    settler: Settler, passwords: Passwords, asked: Asked, typed: Typed, attempt: Attempt
+    settler: Settler, passwords: Passwords, asked: Asked, unverified_code: str, attempt: Attempt
 ) -> Outcome:
     """Check the code whose turn it is, and spend it by one conditional write: of two equal ones one goes on."""
     ctx, now = settler.ctx, settler.now
-    assert attempt.resident_id is not None
+    whose = attempt.resident_id
+    assert whose is not None
     with ctx.database.reading() as session:
-        device = devices.known(session, typed.device_cookie, attempt.resident_id, now=now)
-    guess = Guess("paper-code", asked.card_id, attempt.resident_id, network_of(typed.source), device)
+        guess = settler.guess(session, "paper-code", authenticator=asked.card_id, name=whose, whose=whose)
     if not budgets.spend(ctx, guess, now=now):
         return Failure.THROTTLED
-    if not passwords.is_right(asked.verifier, typed.unverified_secret):
+    if not passwords.is_right(asked.verifier, unverified_code):
         return Failure.WRONG
     with ctx.database.transaction() as session:
         if not service.spend_code(session, asked, now=now):
             return Failure.WRONG
         budgets.refund(ctx, guess, now=now, connection=session)
-        return settler.next(session, attempt, typical(Method.PAPER_CODE), attempt.resident_id)
+        return settler.next(session, attempt, typical(Method.PAPER_CODE), whose)
 
 
 def _state(session: Session, card: Card | None) -> str:

@@ -20,13 +20,11 @@ from idp.login.cards.rules import (
     normal_digits,
     normal_number,
 )
-from idp.login.cards.sign_in import Typed, with_card, with_code
-from idp.login.devices import device_cookie
+from idp.login.cards.sign_in import with_card, with_code
 from idp.login.ports import ports
-from idp.login.settling import Failure, Goal
+from idp.login.settling import Failure
 from idp.login.views import is_again, read_entry
 from idp.web.context import context
-from idp.web.pages import incoming
 
 if TYPE_CHECKING:
     from idp.login.cards.service import Asked
@@ -67,9 +65,7 @@ def _check_pin(entry: Entry, number: str) -> Response | tuple[str, int]:
         text = gettext("Enter the PIN: %(number)s digits", number=PIN_LENGTH)
         return _pin_page(entry, number, [("pin", text)]), 422
     settler = steps.settler(now=context().now())
-    outcome = with_card(
-        settler, ports().passwords, number, _typed(pin), goal=entry.goal, attempt=entry.attempt
-    )
+    outcome = with_card(settler, ports().passwords, number, pin, goal=entry.goal, attempt=entry.attempt)
     if outcome is Failure.THROTTLED:
         return _pin_page(entry, number, [("pin", _too_many())]), 429
     if outcome is Failure.WRONG:
@@ -145,13 +141,13 @@ def submit_code() -> str | Response | tuple[str, int]:
         return _list_page(underway, asked, [("code", text)]), 422
     attempt = underway.attempt
     settler = steps.settler(now=context().now())
-    outcome = with_code(settler, ports().passwords, asked, _typed(code), attempt)
+    outcome = with_code(settler, ports().passwords, asked, code, attempt)
     if outcome is Failure.THROTTLED:
         return _list_page(underway, asked, [("code", _too_many())]), 429
     if outcome is Failure.WRONG:
         text = gettext("The code is not right. Take number %(number)s of your list.", number=asked.place)
         return _list_page(underway, asked, [("code", text)]), 422
-    return steps.answer(outcome, Goal(attempt.flow_handle, attempt.next_path, attempt.wanted_acr))
+    return steps.answer(outcome, underway.goal)
 
 
 def _asked() -> tuple[Underway, Asked] | Response:
@@ -192,11 +188,6 @@ def _few_left(asked: Asked) -> str:
         asked.left,
     )
     return text
-
-
-def _typed(secret: str) -> Typed:
-    cookie = device_cookie(secure=context().settings.is_secure).read(request.cookies)
-    return Typed(secret, incoming().remote_address, cookie)
 
 
 def _too_many() -> str:

@@ -14,12 +14,11 @@ from werkzeug.wrappers import Response
 
 from idp.accounts.models import Resident
 from idp.accounts.service import find_resident
-from idp.login import budgets, devices, steps
+from idp.login import budgets, steps
 from idp.login.budgets import Guess, Limit
 from idp.login.codes import service
 from idp.login.codes.rules import LIVES_FOR, Channel, masked, normal_code
 from idp.login.codes.service import Letter
-from idp.login.devices import device_cookie
 from idp.login.levels import typical
 from idp.login.ports import ports
 from idp.login.rules import network_of
@@ -32,7 +31,7 @@ from idp.web.pages import incoming
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from idp.login.settling import Outcome
+    from idp.login.settling import Outcome, Settler
     from idp.login.steps import Underway
 
     Errors = list[tuple[str, str]]
@@ -162,9 +161,10 @@ def _spend(underway: Underway, channel: Channel, code: str) -> Outcome | None:
     """Count the guess and the try, each committed before the code is looked at; None when no code is waited for."""
     ctx, attempt = context(), underway.attempt
     now = ctx.now()
+    settler = steps.settler(now=now)
     with ctx.database.reading() as session:
         sent = service.waiting(session, attempt.id_hash, channel, now=now)
-        guess = None if sent is None else _guess(session, channel, sent, now=now)
+        guess = None if sent is None else _guess(session, settler, channel, sent)
     if guess is None:
         with ctx.database.transaction() as session:
             service.expire(session, now=now)
@@ -180,14 +180,14 @@ def _spend(underway: Underway, channel: Channel, code: str) -> Outcome | None:
         if whose is None:
             return Failure.WRONG
         budgets.refund(ctx, guess, now=now, connection=session)
-        return steps.settler(now=now).next(session, attempt, typical(channel.method), whose)
+        return settler.next(session, attempt, typical(channel.method), whose)
 
 
-def _guess(session: Session, channel: Channel, sent: Any, *, now: int) -> Guess:
-    cookie = device_cookie(secure=context().settings.is_secure).read(request.cookies)
-    device = devices.known(session, cookie, sent.resident_id, now=now)
-    source = network_of(incoming().remote_address)
-    return Guess(channel.guess, sent.resident_id, bytes(sent.name_hash).hex(), source, device)
+def _guess(session: Session, settler: Settler, channel: Channel, sent: Any) -> Guess:
+    name = bytes(sent.name_hash).hex()
+    return settler.guess(
+        session, channel.guess, authenticator=sent.resident_id, name=name, whose=sent.resident_id
+    )
 
 
 # --- the page ---

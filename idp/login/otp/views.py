@@ -14,21 +14,17 @@ from werkzeug.wrappers import Response
 from idp.accounts import service as accounts
 from idp.accounts.models import Resident
 from idp.accounts.rules import NAME_LIMIT, display_name, tidy_name
-from idp.login import budgets, devices, steps
-from idp.login.budgets import Guess
+from idp.login import budgets, steps
 from idp.login.changes import follow, locked
 from idp.login.current import for_fresh_residents, for_residents
-from idp.login.devices import device_cookie
 from idp.login.levels import Method, Proof, typical
 from idp.login.otp import service
 from idp.login.otp.rules import grouped, normal_code
 from idp.login.passwords import needs_second
 from idp.login.ports import ports
-from idp.login.rules import network_of
 from idp.login.settling import Failure
 from idp.login.texts import too_many
 from idp.web.context import context
-from idp.web.pages import incoming
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -77,10 +73,9 @@ def _spend(underway: Underway, code: str) -> Outcome:
     """Count the guess, then look at it: the code and its proof are one transaction."""
     ctx, attempt = context(), underway.attempt
     now, resident_id = ctx.now(), attempt.resident_id or ""
-    cookie = device_cookie(secure=ctx.settings.is_secure).read(request.cookies)
+    settler = steps.settler(now=now)
     with ctx.database.reading() as session:
-        device = devices.known(session, cookie, resident_id, now=now)
-    guess = Guess("totp", resident_id, resident_id, network_of(incoming().remote_address), device)
+        guess = settler.guess(session, "totp", authenticator=resident_id, name=resident_id, whose=resident_id)
     if not budgets.spend(ctx, guess, now=now):
         return Failure.THROTTLED
     with ctx.database.transaction() as session:
@@ -93,7 +88,7 @@ def _spend(underway: Underway, code: str) -> Outcome:
             return Failure.WRONG
         budgets.refund(ctx, guess, now=now, connection=session)
         proof = Proof(Method.TOTP, amr=typical(Method.TOTP).amr, detail=app_id)
-        return steps.settler(now=now).next(session, attempt, proof, resident_id)
+        return settler.next(session, attempt, proof, resident_id)
 
 
 def _six_digits() -> str:

@@ -9,19 +9,15 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from idp.accounts.models import Resident
-from idp.login import budgets, devices, steps
-from idp.login.budgets import Guess
+from idp.login import budgets, steps
 from idp.login.changes import follow, locked, told_of
 from idp.login.current import for_fresh_residents
-from idp.login.devices import device_cookie
 from idp.login.levels import Method, typical
 from idp.login.recovery_codes import service
 from idp.login.recovery_codes.rules import grouped, normal_code
-from idp.login.rules import network_of
 from idp.login.settling import Failure
 from idp.login.texts import too_many
 from idp.web.context import context
-from idp.web.pages import incoming
 
 if TYPE_CHECKING:
     from idp.login.sessions import SignedIn
@@ -66,10 +62,11 @@ def _spend(underway: Underway, code: str) -> Outcome:
     """Count the guess, then look at it; the owner is told when one is used."""
     ctx, attempt = context(), underway.attempt
     now, resident_id = ctx.now(), attempt.resident_id or ""
-    cookie = device_cookie(secure=ctx.settings.is_secure).read(request.cookies)
+    settler = steps.settler(now=now)
     with ctx.database.reading() as session:
-        device = devices.known(session, cookie, resident_id, now=now)
-    guess = Guess("recovery-code", resident_id, resident_id, network_of(incoming().remote_address), device)
+        guess = settler.guess(
+            session, "recovery-code", authenticator=resident_id, name=resident_id, whose=resident_id
+        )
     if not budgets.spend(ctx, guess, now=now):
         return Failure.THROTTLED
     with ctx.database.transaction() as session:
@@ -78,7 +75,7 @@ def _spend(underway: Underway, code: str) -> Outcome:
         budgets.refund(ctx, guess, now=now, connection=session)
         left, _ = service.left(session, resident_id)
         told_of(session, session.get_one(Resident, resident_id), "recovery_code_used", left=left)
-        return steps.settler(now=now).next(session, attempt, typical(Method.RECOVERY_CODE), resident_id)
+        return settler.next(session, attempt, typical(Method.RECOVERY_CODE), resident_id)
 
 
 def _page(underway: Underway, errors: Errors) -> str:

@@ -123,14 +123,7 @@ def _query(entry: Entry) -> dict[str, str]:
 def _begin(goal: Goal, *, now: int) -> str:
     """A sign-in of its own for whoever goes away and comes back."""
     with context().database.transaction() as writing:
-        return attempts.begin(
-            writing,
-            browser=browser_id(),
-            flow_handle=goal.flow_handle,
-            next_path=goal.next_path,
-            wanted_acr=goal.wanted_acr,
-            now=now,
-        )
+        return steps.settler(now=now).begin(writing, goal, is_shared=False)
 
 
 def _share(handle: str, *, now: int) -> None:
