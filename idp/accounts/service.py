@@ -121,23 +121,6 @@ def read_attributes(session: Session, vault: Vault, resident: Resident) -> dict[
     }
 
 
-def email_addresses(session: Session, vault: Vault, resident: Resident) -> list[str]:
-    """Every confirmed address of a resident, opened; none once the data key is destroyed."""
-    if resident.data_key is None:
-        return []
-    data_key = vault.open_data_key(resident.data_key)
-    points = session.execute(
-        select(ContactPoint)
-        .where(
-            ContactPoint.resident_id == resident.id,
-            ContactPoint.kind == "email",
-            ContactPoint.verified_at.is_not(None),
-        )
-        .order_by(ContactPoint.created_at, ContactPoint.id)
-    ).scalars()
-    return [data_key.open(point.value, f"contact|{point.id}") for point in points]
-
-
 def email_index(vault: Vault, email: str) -> bytes:
     """Blind index of an address in its normal form."""
     return vault.blind_index("email", normal_email(email) or email)

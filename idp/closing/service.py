@@ -19,7 +19,7 @@ from idp.accounts.models import Resident
 from idp.accounts.reach import ports as reach_ports
 from idp.accounts.service import log_event
 from idp.closing.models import Closure
-from idp.closing.rules import Step, Times, for_dormant, on_request, step
+from idp.closing.rules import Step, Times, for_dormant, is_dormant, on_request, step
 from idp.contacts.service import stop_everything
 from idp.messaging.service import tell
 from idp.oidc.service import revoke_grants
@@ -152,6 +152,9 @@ def find_dormant(ctx: Context, *, now: int) -> int:
 
 def _warn_dormant(session: Session, ctx: Context, resident_id: str, *, now: int) -> bool:
     resident = session.get_one(Resident, resident_id)
+    limit = ctx.settings.accounts.dormant_after
+    if not is_dormant(resident.signed_in_at, resident.created_at, dormant_after=limit, now=now):
+        return False  # they have just come back
     reach = reach_ports(ctx.settings, ctx.vault).reach(session, resident)
     if not (reach.emails or reach.phones or reach.postal):
         return False

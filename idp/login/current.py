@@ -13,12 +13,11 @@ from idp.login.levels import BASIC, level_of, reaches, typical
 from idp.login.ports import ports
 from idp.login.rules import is_fresh
 from idp.web.context import context
-from idp.web.cookies import Cookie, digest
+from idp.web.cookies import Cookie
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy.orm import Session
     from werkzeug.wrappers import Response
 
 BASE_NAME = "denizen-session"
@@ -80,13 +79,6 @@ def _highest(session: sessions.SignedIn) -> str:
     with context().database.reading() as reading:
         found = ports().ways.of(reading, session.resident_id)
     return level_of([typical(method) for method in found.alone | found.owed]) or BASIC
-
-
-def end_former_session(writing: Session, *, now: int) -> None:
-    """End the session this browser had until now: its cookie must not live on beside the new one (K18)."""
-    cookie = session_cookie(secure=context().settings.is_secure).read(request.cookies)
-    if cookie:
-        sessions.end(writing, digest(cookie), now=now)
 
 
 def put_session(response: Response, cookie_value: str) -> None:

@@ -6,6 +6,7 @@ import logging
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from idp.accounts import contacts
 from idp.accounts import service as accounts
 from idp.accounts.models import Resident
 from idp.login import budgets, changes, passwords
@@ -71,5 +72,6 @@ def words_about(session: Session, ctx: Context, resident_id: str) -> list[str]:
         return []
     known = accounts.read_attributes(session, ctx.vault, resident)
     words = [str(known[name]) for name in _KNOWN_OF_THEM if name in known]
-    addresses = accounts.email_addresses(session, ctx.vault, resident)
+    reached = contacts.of_resident(session, ctx.vault, resident)
+    addresses = [one.value for one in reached if one.kind == "email"]
     return [*words, *(part for one in addresses for part in one.partition("@")[::2])]

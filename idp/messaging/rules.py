@@ -1,8 +1,7 @@
-"""When a message is tried again, when a reminder may leave, how long a text message is. Pure."""
+"""When a message is tried again, when a reminder may leave, which signs a text message is written with. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -41,13 +40,6 @@ def _is_quiet(hour: int, quiet_from: int, quiet_until: int) -> bool:
     return hour >= quiet_from or hour < quiet_until
 
 
-# --- the length of text messages (3GPP TS 23.038 §6.2.1, TS 23.040 §9.2.3.24.1) ---
-
-_GSM = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
-    "¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-_GSM_EXTENDED = frozenset("\f^{}\\[~]|€")
 #: Typographic signs that say the same as one of the alphabet of text messages, and would halve their length.
 _PLAIN = str.maketrans(
     {
@@ -57,28 +49,6 @@ _PLAIN = str.maketrans(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Length:
-    """How a text travels: `gsm-7` or `ucs-2`, in how many segments."""
-
-    encoding: str
-    units: int
-    segments: int
-
-
 def plain_signs(text: str) -> str:
     """The text with plain quotes, dashes and blanks; letters stay as they are."""
     return text.translate(_PLAIN)
-
-
-def sms_length(text: str) -> Length:
-    """How long a text message is: 160 or 70 units in one segment, 153 or 67 in each of several."""
-    if all(sign in _GSM or sign in _GSM_EXTENDED for sign in text):
-        units = sum(2 if sign in _GSM_EXTENDED else 1 for sign in text)
-        return Length("gsm-7", units, _segments(units, 160, 153))
-    units = len(text.encode("utf-16-le")) // 2
-    return Length("ucs-2", units, _segments(units, 70, 67))
-
-
-def _segments(units: int, alone: int, each: int) -> int:
-    return 1 if units <= alone else -(-units // each)

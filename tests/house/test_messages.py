@@ -9,10 +9,11 @@ import pytest
 from babel.messages.pofile import read_po
 from jinja2 import Environment, meta
 
-from idp.messaging.rules import plain_signs, sms_length
+from idp.messaging.rules import plain_signs
 from idp.messaging.texts import GIVEN, LAYOUTS, MESSAGES, has_sms, names, write_letter, write_mail, write_sms
 from idp.settings import LANGUAGES, Settings
 from tests.house.repository import ROOT
+from tests.support.sms_length import sms_length
 from tests.support.town import ISSUER, STAFF, START
 
 if TYPE_CHECKING:

@@ -258,6 +258,14 @@ def test_signing_in_ends_the_warning_without_a_question(town: Town) -> None:
     assert service.find_dormant(town.context, now=int(town.clock())) == 0
 
 
+def test_who_comes_back_while_accounts_are_looked_through_is_not_warned(town: Town) -> None:
+    """Between the list and the warning lies a sign-in: it is looked at again in the transaction that warns."""
+    age(town, DORMANT)
+    with town.context.database.transaction() as session:
+        assert not service._warn_dormant(session, town.context, town.jun.resident_id, now=int(town.clock()))
+        assert service._warn_dormant(session, town.context, town.maria.resident_id, now=int(town.clock()))
+
+
 def test_who_cannot_be_warned_is_not_closed(town: Town) -> None:
     """No mail, no phone, no address: an account is no less theirs for that."""
     with town.context.database.transaction() as session:

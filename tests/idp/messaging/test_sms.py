@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import ValidationError
 
-from idp.messaging.rules import PAUSES, plain_signs, sms_length
+from idp.messaging.rules import PAUSES, plain_signs
 from idp.messaging.service import enqueue_sms
 from idp.messaging.sms import generic
 from idp.settings.sms import SmsSettings
 from tests.idp.messaging.outbox import VALUES, deliver, row, town_with, write_sms
 from tests.support.loopback import free_port
 from tests.support.sms import Asked, SmsPort, TwilioPort
+from tests.support.sms_length import sms_length
 from tests.support.tls import make_authority
 from tests.support.town import START
 
