@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from idp.clients.jwks import jwks_problem
 from idp.clients.profiles import (
     ALL_METHODS,
     PROFILES,
@@ -28,6 +27,7 @@ from idp.clients.rules import (
     link_problem,
     redirect_problem,
 )
+from idp.jose.keys import jwks_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

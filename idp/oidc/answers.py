@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from idp.clients.metadata import encryption_of
-from idp.oidc import jose
+from idp.jose import texts as jose
 from idp.oidc.errors import Refusal
 
 if TYPE_CHECKING:

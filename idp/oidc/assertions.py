@@ -8,9 +8,9 @@ from joserfc.jwk import OctKey
 
 from idp.clients.profiles import ASSERTION_METHODS, SECRET_ALGORITHMS
 from idp.clients.service import open_secret
-from idp.oidc import jose
+from idp.jose import texts as jose
+from idp.jose.texts import NotReadable
 from idp.oidc.errors import Refusal
-from idp.oidc.jose import NotReadable
 from idp.oidc.service import CLOCK_LEEWAY
 from idp.oidc.used_once import use_once
 

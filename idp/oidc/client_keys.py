@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from idp.clients.jwks import usable_keys
+from idp.jose.keys import usable_keys
 from idp.web.fetcher import FetchFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from idp.clients.jwks import PublicKey
     from idp.clients.registry import Client
+    from idp.jose.keys import PublicKey
     from idp.web.fetcher import Fetched, Fetcher
 
 log = logging.getLogger("denizen.oidc")

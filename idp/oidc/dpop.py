@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from idp.clients.jwks import fits, public_key
 from idp.clients.profiles import STRONG_ALGORITHMS
-from idp.oidc import jose
+from idp.jose import texts as jose
+from idp.jose.keys import fits, public_key
+from idp.jose.texts import NotReadable
 from idp.oidc.errors import Refusal
-from idp.oidc.jose import NotReadable
 from idp.oidc.service import CLOCK_LEEWAY
 from idp.oidc.used_once import use_once
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from idp.clients.jwks import PublicKey
+    from idp.jose.keys import PublicKey
     from idp.oidc.provider import Provider
     from idp.web.incoming import Incoming
     from keys.envelope import Vault

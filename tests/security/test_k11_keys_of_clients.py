@@ -131,7 +131,7 @@ def test_a_kid_is_a_name_and_nothing_else(proving: Proving, kid: str) -> None:
 
 def test_a_key_for_sealing_does_not_sign(proving: Proving) -> None:
     """RFC 7517 §4.2: use and alg of a registered key are kept to."""
-    from idp.clients.jwks import fits, public_key
+    from idp.jose.keys import fits, public_key
 
     plain = key_for("RS256").as_dict(private=False)
     for said, alg, use, good in (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from base64 import b64encode, urlsafe_b64decode
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus, urlencode
@@ -12,10 +12,12 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from joserfc import jws, jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, RSAKey, import_key
+from joserfc import jwt
+from joserfc.jwk import ECKey, RSAKey
 
+from idp.jose import texts
+from idp.jose.keys import usable_keys
+from idp.jose.texts import NotReadable
 from idp.login.upstream import rules
 from idp.login.upstream.rules import AnswerRefused
 from idp.web.cookies import new_secret
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from joserfc.jwk import Key
 
+    from idp.jose.keys import PublicKey
     from idp.login.upstream.rules import Expected, Metadata
     from idp.settings.upstream import UpstreamProvider
     from idp.web.fetcher import Fetched, Fetcher
@@ -97,15 +100,14 @@ class Upstream:
         found: Metadata = self._cached(self._metadata, load, _CACHE_FOR)
         return found
 
-    def _jwks(self, *, at_most: float) -> list[Any]:
-        def load() -> list[Any]:
+    def _jwks(self, *, at_most: float) -> tuple[PublicKey, ...]:
+        def load() -> tuple[PublicKey, ...]:
             document = self._json(self._get(self.metadata().jwks_uri))
-            keys = document.get("keys")
-            if not isinstance(keys, list):
+            if not isinstance(document.get("keys"), list):
                 raise ProviderSilent("no key set")
-            return keys
+            return usable_keys(document)
 
-        found: list[Any] = self._cached(self._keys, load, at_most)
+        found: tuple[PublicKey, ...] = self._cached(self._keys, load, at_most)
         return found
 
     def _cached(self, kept: _Kept, load: Callable[[], Any], at_most: float) -> Any:
@@ -215,21 +217,17 @@ class Upstream:
 
     def _signed(self, token: str) -> tuple[dict[str, Any], str]:
         """The claims of a token that the provider signed, and by which algorithm."""
-        header = _header(token)
-        alg = rules.check_header(header, self.settings.algorithms)
-        key = rules.choose_key(self._jwks(at_most=_CACHE_FOR), kid=header.get("kid"), alg=alg)
-        if key is None:  # a new key, perhaps: ask once more, but not for every stranger's kid
-            key = rules.choose_key(self._jwks(at_most=_PAUSE_FOR), kid=header.get("kid"), alg=alg)
-        if key is None:
-            raise AnswerRefused("signed by a key that is not published")
         try:
-            payload = jws.deserialize_compact(token, import_key(dict(key)), algorithms=[alg]).payload
-            claims = orjson.loads(payload)
-        except (JoseError, ValueError, TypeError, KeyError) as error:
-            raise AnswerRefused(f"signature ({type(error).__name__})") from error
-        if not isinstance(claims, dict):
-            raise AnswerRefused("no claims")
-        return claims, alg
+            unverified = texts.read(token)
+            alg = rules.check_header(unverified.header, self.settings.algorithms)
+            key = rules.choose_key(self._jwks(at_most=_CACHE_FOR), kid=unverified.kid, alg=alg)
+            if key is None:  # a new key, perhaps: ask once more, but not for every stranger's kid
+                key = rules.choose_key(self._jwks(at_most=_PAUSE_FOR), kid=unverified.kid, alg=alg)
+            if key is None:
+                raise AnswerRefused("signed by a key that is not published")
+            return texts.verify(unverified, [key], algorithms=[alg]), alg
+        except NotReadable as error:
+            raise AnswerRefused(f"its token: {error}") from error
 
     # --- fetching ---
 
@@ -260,20 +258,6 @@ class Upstream:
         if not isinstance(found, dict):
             raise ProviderSilent(f"status {fetched.status}, no JSON object")
         return found
-
-
-def _header(token: str) -> dict[str, Any]:
-    """The header of a compact JWS, unverified (RFC 7515 §7.1)."""
-    first, _, rest = token.partition(".")
-    try:
-        if rest.count(".") != 1:
-            raise ValueError
-        header = orjson.loads(urlsafe_b64decode(first + "=" * (-len(first) % 4)))
-    except ValueError:
-        raise AnswerRefused("no signed token") from None
-    if not isinstance(header, dict):
-        raise AnswerRefused("no signed token")
-    return header
 
 
 def _private_key(file: Path) -> tuple[Key, str]:

@@ -14,23 +14,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode, urlsplit
 
+from idp.jose.keys import fits
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from idp.jose.keys import PublicKey
 
 #: How far a provider's clock may differ from ours, in seconds.
 LEEWAY = 60
 SUBJECT_LIMIT = 255
 _TEXT_LIMIT = 254
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-#: Which keys an algorithm is verified with: kty and, where it says so, curve.
-_KEYS = {
-    "RS256": ("RSA", ""),
-    "PS256": ("RSA", ""),
-    "ES256": ("EC", "P-256"),
-    "ES384": ("EC", "P-384"),
-    "EdDSA": ("OKP", "Ed25519"),
-    "Ed25519": ("OKP", "Ed25519"),
-}
 _HASHES = {"ES384": hashlib.sha384, "EdDSA": hashlib.sha512, "Ed25519": hashlib.sha512}
 #: Methods of RFC 8176 §2 that a provider may report. What says how many factors there were is worked out here.
 _METHODS = frozenset(
@@ -140,18 +135,14 @@ def check_sender(unverified_iss: str | None, metadata: Metadata, *, issuer: str)
         raise AnswerRefused("the answer names another issuer")
 
 
-def choose_key(keys: Iterable[Any], *, kid: object, alg: str) -> Mapping[str, Any] | None:
+def choose_key(keys: Iterable[PublicKey], *, kid: str | None, alg: str) -> PublicKey | None:
     """The one key of a set that an algorithm and a kid name (RFC 7515 §4.1.4); without a kid only if it is the only one."""
-    kty, curve = _KEYS[alg]
     fitting = [
         key
         for key in keys
-        if isinstance(key, dict)
-        and key.get("kty") == kty
-        and (not curve or key.get("crv") == curve)
-        and key.get("use", "sig") == "sig"
-        and key.get("alg", alg) == alg
-        and (kid is None or key.get("kid") == kid)
+        if fits(key, alg, use="sig")
+        and key.dict_value.get("alg", alg) == alg
+        and (kid is None or key.kid == kid)
     ]
     return fitting[0] if len(fitting) == 1 else None
 

@@ -9,10 +9,10 @@ import pytest
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from idp.clients.jwks import jwks_problem, usable_keys
 from idp.clients.metadata import ClientRefused, Details, NewClient, check
 from idp.clients.profiles import ALL_METHODS, OWN_ALGORITHMS, PROFILES, SIGNING_ALGORITHMS, TLS_METHODS
 from idp.clients.rules import fetchable_problem, link_problem
+from idp.jose.keys import jwks_problem, usable_keys
 from tests.support.proving import certificate, jwks, key_for
 
 KEYS = jwks(key_for("ES256"))

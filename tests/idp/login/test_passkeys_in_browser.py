@@ -177,7 +177,7 @@ def plain(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-@pytest.mark.parametrize("person", ["ana.rita.duarte"], indirect=True)
+@pytest.mark.parametrize("person", ["layla.haddad"], indirect=True)
 def test_without_javascript_the_password_is_the_way_in(
     riverton: Riverton, plain: Page, person: Resident
 ) -> None:

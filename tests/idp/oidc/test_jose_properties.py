@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from idp.clients.jwks import jwks_problem, public_key, usable_keys
-from idp.oidc import jose
+from idp.jose import texts as jose
+from idp.jose.keys import jwks_problem, public_key, usable_keys
+from idp.jose.texts import NotReadable
 from idp.oidc.dpop import ALGORITHMS, Expected, NonceNeeded, check_proof
-from idp.oidc.jose import NotReadable
 from tests.support.proving import b64, dpop, key_for, sign
 from tests.support.town import ISSUER, START
 

@@ -18,12 +18,12 @@ from joserfc.jwe import JWERegistry
 from joserfc.jwk import OctKey
 from joserfc.jws import JWSRegistry
 
-from idp.clients.jwks import fits
+from idp.jose.keys import fits
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from idp.clients.jwks import PublicKey
+    from idp.jose.keys import PublicKey
 
 #: In characters; a request object is the longest that anybody sends.
 SIZE_LIMIT = 32 * 1024

@@ -1,4 +1,4 @@
-"""Key sets of clients (RFC 7517): which can be registered, and what of one can be used; pure."""
+"""Key sets (RFC 7517): which can be registered, and what of one can be used; pure."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ _FITS: dict[str, tuple[str, str | None]] = {
     "RS256": ("RSA", None),
     "PS256": ("RSA", None),
     "ES256": ("EC", "P-256"),
+    "ES384": ("EC", "P-384"),
     "EdDSA": ("OKP", "Ed25519"),
     "Ed25519": ("OKP", "Ed25519"),
     "RSA-OAEP": ("RSA", None),
