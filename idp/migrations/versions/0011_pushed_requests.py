@@ -1,0 +1,17 @@
+"""Requests that were pushed before the resident comes (RFC 9126).
+
+Phase: expand.
+"""
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

@@ -1,0 +1,17 @@
+"""Devices without a keyboard (RFC 8628).
+
+Phase: expand.
+"""
+
+revision = "0014"
+down_revision = "0013"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
