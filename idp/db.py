@@ -12,7 +12,7 @@ import sys
 import threading
 from collections import namedtuple
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import MetaData, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -44,6 +44,43 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
 
 
+_Built = TypeVar("_Built", bound="Executable")
+_PREPARED = "denizen_prepared"
+
+
+def prepared(statement: _Built) -> _Built:
+    """Mark a Core statement that is built once, at module level: sessions too run it the short way.
+
+    It is compiled once for each database, all its values are bound by name, and its rows are named tuples.
+    """
+    built: _Built = statement.execution_options(**{_PREPARED: True})
+    return built
+
+
+class _Session(Session):
+    """A session that hands prepared statements to the driver itself, in its transaction and after its own changes."""
+
+    def __init__(self, database: Database, engine: Engine) -> None:
+        super().__init__(engine, expire_on_commit=False)
+        self._database = database
+        self._cursor: tuple[Any, Any] = (None, None)
+
+    def execute(self, statement: Any, params: Any = None, **more: Any) -> Any:
+        """As `Session.execute`; for a prepared statement a `FastResult`."""
+        if _PREPARED not in statement.get_execution_options():
+            return super().execute(statement, params, **more)
+        self.flush()
+        return self._database.statement(statement).run(self._driver_cursor(), params or {})
+
+    def _driver_cursor(self) -> Any:
+        """A cursor of the driver, made once for each transaction."""
+        transaction, cursor = self._cursor
+        if transaction is None or transaction is not self.get_transaction():
+            cursor = self.connection().connection.cursor()
+            self._cursor = self.get_transaction(), cursor
+        return cursor
+
+
 class Database:
     """One database, safe to share between threads; connect only after a fork.
 
@@ -64,13 +101,13 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """A session that writes: committed at the end of the block, rolled back on an exception."""
-        with self.writer, Session(self._write_engine, expire_on_commit=False) as session, session.begin():
+        with self.writer, _Session(self, self._write_engine) as session, session.begin():
             yield session
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that only reads; whatever it would write is rolled back."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        with _Session(self, self.engine) as session:
             yield session
 
     @property
@@ -138,10 +175,12 @@ class _Statement:
         dialect = engine.dialect
         compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
         self.sql = str(compiled)
+        if "POSTCOMPILE" in self.sql:
+            raise TypeError("a statement that is built once cannot have a list of values")
         self.names: tuple[str, ...] = tuple(compiled.positiontup or compiled.params)
         self.positional = bool(compiled.positional)
         self.writes = not getattr(statement, "is_select", False)
-        self.defaults = {name: value for name, value in compiled.params.items() if value is not None}
+        self.defaults = {n: one.value for one, n in compiled.bind_names.items() if not one.required}
         types = {name: bind.type for bind, name in compiled.bind_names.items()}
         found = ((name, types[name].dialect_impl(dialect).bind_processor(dialect)) for name in self.names)
         self.bind = {name: processor for name, processor in found if processor is not None}
@@ -165,7 +204,19 @@ class _Statement:
             return [parameters[name] for name in self.names]
         return parameters
 
-    def rows(self, found: Sequence[Sequence[Any]]) -> list[Any]:
+    def run(self, cursor: Any, parameters: Mapping[str, Any]) -> FastResult:
+        """Run it on a cursor of the driver."""
+        cursor.execute(self.sql, self.values(parameters))
+        return self.result_of(cursor)
+
+    def result_of(self, cursor: Any) -> FastResult:
+        """What it did, once it has run on this cursor."""
+        if self.row is None:
+            return FastResult([], cursor.rowcount)
+        rows = self._rows(cursor.fetchall())
+        return FastResult(rows, len(rows))
+
+    def _rows(self, found: Sequence[Sequence[Any]]) -> list[Any]:
         if not self.result:
             return [self.row._make(row) for row in found]
         rows = []
@@ -193,6 +244,10 @@ class FastResult:
     def all(self) -> list[Any]:
         """Every row."""
         return self._rows
+
+    def scalar(self) -> Any:
+        """The first column of the first row, or None."""
+        return self._rows[0][0] if self._rows else None
 
 
 class FastConnection:
@@ -243,10 +298,7 @@ class FastConnection:
                 raise
             self._connect()  # a read outside a transaction survives a restarted server
             self._run(known.sql, values)
-        if known.row is None:
-            return FastResult([], self._cursor.rowcount)
-        rows = known.rows(self._cursor.fetchall())
-        return FastResult(rows, len(rows))
+        return known.result_of(self._cursor)
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[FastConnection]:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import logging
 import secrets
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import and_, bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from idp.accounts import contacts
 from idp.accounts import not_me as not_me_link
-from idp.accounts.models import Resident
+from idp.accounts.models import Attribute, ContactPoint, Resident
 from idp.accounts.reach import ports as reach_ports
 from idp.accounts.service import log_event
 from idp.closing.models import Closure
 from idp.closing.rules import Step, Times, for_dormant, is_dormant, on_request, step
 from idp.contacts.service import stop_everything
+from idp.db import prepared
 from idp.messaging.service import tell
 from idp.oidc.service import revoke_grants
 from idp.recovery.ending import credentials_changed, stop_cases
@@ -29,6 +30,8 @@ from idp.recovery.freeze import freeze
 from idp.recovery.helping import end_since
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Table
     from sqlalchemy.orm import Session
 
@@ -41,9 +44,13 @@ _ANNOUNCED = {"asked": "closing_begun", "dormant": "dormant_warning"}
 _REMINDED = {"asked": "closing_soon", "dormant": "dormant_soon"}
 
 _ANNOUNCED_OF = select(Closure).where(Closure.resident_id == bindparam("whose"), Closure.state == "announced")
-# Of the table, not of the class: a session of the ORM takes the short way with it.
+_CAUSE = prepared(
+    select(Closure.cause).where(Closure.resident_id == bindparam("whose"), Closure.state == "announced")
+)
 _RESIDENTS = cast("Table", Resident.__table__)
-_SEEN = update(_RESIDENTS).where(_RESIDENTS.c.id == bindparam("whose")).values(signed_in_at=bindparam("at"))
+_SEEN = prepared(
+    update(_RESIDENTS).where(_RESIDENTS.c.id == bindparam("whose")).values(signed_in_at=bindparam("at"))
+)
 
 
 def announced(session: Session, resident_id: str) -> Closure | None:
@@ -88,12 +95,11 @@ def found_alive(session: Session, ctx: Context, resident_id: str, *, now: int) -
     """
     session.execute(_SEEN, {"whose": resident_id, "at": now})
     stop_cases(session, resident_id, now=now)
-    closure = announced(session, resident_id)
-    if closure is None:
-        return ""
-    if closure.cause == "asked":
+    cause = session.execute(_CAUSE, {"whose": resident_id}).scalar()
+    if cause == "asked":
         return "/account/close"
-    keep(session, ctx, resident_id, now=now)
+    if cause is not None:
+        keep(session, ctx, resident_id, now=now)
     return ""
 
 
@@ -127,27 +133,39 @@ def find_dormant(ctx: Context, *, now: int) -> int:
 
     Whoever cannot be warned is left alone: an account is no less theirs for it.
     """
-    limits = ctx.settings.accounts
-    if not limits.dormant_after:
-        return 0
-    open_ones = select(Closure.resident_id).where(Closure.state == "announced")
+    announced_ones, after = 0, ("", -1)
+    while announced_ones < _BATCH and (page := _dormant(ctx, after, now=now)):
+        for one in page:
+            with ctx.database.transaction() as session:
+                announced_ones += _warn_dormant(session, ctx, one.id, now=now)
+        after = (page[-1].id, page[-1].used_at)
+    return announced_ones
+
+
+def _dormant(ctx: Context, after: tuple[str, int], *, now: int) -> Sequence[Any]:
+    """The next dormant accounts of which somebody might be told, the longest unused first; `after` is the last one seen."""
+    limit = ctx.settings.accounts.dormant_after
+    if not limit:
+        return ()
+    last_id, last_used_at = after
     used_at = func.coalesce(Resident.signed_in_at, Resident.created_at)
-    dormant = (
-        select(Resident.id)
+    found = (
+        select(Resident.id, used_at.label("used_at"))
         .where(
-            Resident.state == "active", used_at <= now - limits.dormant_after, Resident.id.not_in(open_ones)
+            Resident.state == "active",
+            used_at <= now - limit,
+            or_(used_at > last_used_at, and_(used_at == last_used_at, Resident.id > last_id)),
+            ~exists().where(Closure.resident_id == Resident.id, Closure.state == "announced"),
+            or_(
+                exists().where(ContactPoint.resident_id == Resident.id),
+                exists().where(Attribute.resident_id == Resident.id, Attribute.name == "address"),
+            ),
         )
         .order_by(used_at, Resident.id)
+        .limit(_BATCH)
     )
     with ctx.database.reading() as session:
-        ids = list(session.execute(dormant).scalars())
-    announced_ones = 0
-    for resident_id in ids:
-        if announced_ones == _BATCH:
-            break
-        with ctx.database.transaction() as session:
-            announced_ones += _warn_dormant(session, ctx, resident_id, now=now)
-    return announced_ones
+        return session.execute(found).all()
 
 
 def _warn_dormant(session: Session, ctx: Context, resident_id: str, *, now: int) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import bindparam, insert, update
 
+from idp.db import prepared
 from idp.login.attempts import CLOCK_LEEWAY
 from idp.login.ceremony import CHALLENGE_FOR
 from idp.login.models import Challenge
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 # Of the table, not of the class: a session of the ORM takes the short way with it.
 _TABLE = cast("Table", Challenge.__table__)
-_KEEP = insert(_TABLE)
-_SPEND = (
+_KEEP = prepared(insert(_TABLE))
+_SPEND = prepared(
     update(_TABLE)
     .where(_TABLE.c.challenge_hash == bindparam("found_hash"), _TABLE.c.spent_at.is_(None))
     .values(spent_at=bindparam("at"))

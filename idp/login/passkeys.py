@@ -134,7 +134,9 @@ def spend(ctx: Context, handed: Handed, answer: Answer, *, now: int) -> challeng
         CeremonyRefused: when the challenge is not one of ours that waits for this browser.
     """
     verdict = budgets.spend(ctx, _guess(handed), now=now)
-    spent = challenges.spend(ctx.database.fast, handed.setting, answer.challenge, now=now)
+    # Whatever comes of it is written after it, so what is durable then makes this durable too.
+    with ctx.database.fast.transaction(durable=False) as connection:
+        spent = challenges.spend(connection, handed.setting, answer.challenge, now=now)
     if not verdict:
         return Refusal.THROTTLED
     if spent is None:

@@ -13,6 +13,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import ARGON2_VERSION
 from sqlalchemy import bindparam, delete, select
 
+from idp.db import prepared
 from idp.login.admission import Admission
 from idp.login.models import Password
 from idp.login.rules import normal_password
@@ -121,7 +122,7 @@ def changed_at(session: Session, resident_id: str) -> int | None:
     ).scalar_one_or_none()
 
 
-_HASH = select(Password.hash).where(Password.resident_id == bindparam("whose"))
+_HASH = prepared(select(Password.hash).where(Password.resident_id == bindparam("whose")))
 
 
 def kept_hash(connection: Any, resident_id: str) -> str | None:

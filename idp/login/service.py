@@ -60,7 +60,7 @@ def sign_in(
             return Failure.WRONG
         renewed = _renewed(passwords, found, typed)
     with ctx.database.transaction() as session:
-        budgets.refund(ctx, found.guess, now=settler.now, connection=session.connection())
+        budgets.refund(ctx, found.guess, now=settler.now, connection=session)
         if renewed is not None:
             is_short = passwords.is_short(typed.unverified_password)
             keep_hash(session, found.password_of, renewed, is_short=is_short, now=settler.now)

@@ -13,6 +13,7 @@ from idp.login import attempts, steps
 from idp.login.current import signed_in
 from idp.login.levels import FIRST, LEVELS, Method, carried
 from idp.login.ports import ports
+from idp.login.ready_page import filled_in, is_usual
 from idp.login.rules import is_own_path
 from idp.login.service import Typed, sign_in
 from idp.login.settling import Failure, Goal
@@ -20,6 +21,8 @@ from idp.login.texts import names_of, too_many
 from idp.web.context import context
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from idp.login.attempts import Attempt
     from idp.login.ports import Flow
     from idp.login.sessions import SignedIn
@@ -177,21 +180,22 @@ def show_page(entry: Entry, *, username: str, errors: Errors) -> str:
     """The sign-in page; the only one besides that for a new passkey on which a script of ours may run."""
     has_passkeys = bool(context().settings.passkey_domain)
     g.runs_script = has_passkeys and Method.PASSKEY in entry.offers
-    return render_template(
-        "ui/login.html",
-        client_name=entry.flow.client_name if entry.flow else None,
-        username=username,
-        errors=errors,
-        attempt=entry.handle,
-        flow=entry.goal.flow_handle,
-        next=entry.goal.next_path,
-        wanted=entry.goal.wanted_acr,
-        again=is_again(),
-        is_begun=bool(entry.attempt and entry.attempt.proofs),
-        offers_passkeys=g.runs_script,
-        offers_password=Method.PASSWORD in entry.offers,
-        action="/login",
-    )
+    values: dict[str, Hashable] = {
+        "client_name": entry.flow.client_name if entry.flow else None,
+        "attempt": entry.handle,
+        "next": entry.goal.next_path,
+        "wanted": entry.goal.wanted_acr,
+        "again": is_again(),
+        "is_begun": bool(entry.attempt and entry.attempt.proofs),
+        "offers_passkeys": g.runs_script,
+        "offers_password": Method.PASSWORD in entry.offers,
+        "action": "/login",
+        "username": username,
+    }
+    flow = entry.goal.flow_handle
+    if not (errors or username or entry.attempt) and is_usual():
+        return filled_in("ui/login.html", {**values, "errors": ()}, flow=flow)
+    return render_template("ui/login.html", **values, errors=errors, flow=flow)
 
 
 def is_again() -> bool:

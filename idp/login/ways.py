@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BindParameter, bindparam, select
 
 from idp.accounts.models import Resident
+from idp.db import prepared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +68,9 @@ class Ways:
         columns = [
             condition.label(f"{kind}_{method.name.lower()}") for kind, method, condition in self._asked
         ]
-        return select(Resident.state.label("resident_state"), *columns).where(Resident.id == RESIDENT)
+        return prepared(
+            select(Resident.state.label("resident_state"), *columns).where(Resident.id == RESIDENT)
+        )
 
     def of(self, connection: Any, resident_id: str) -> Found:
         """What this resident has; nothing when there is no such resident."""

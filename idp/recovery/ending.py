@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import bindparam, or_, update
 
+from idp.db import prepared
 from idp.login import sessions
 from idp.login.models import Challenge, LoginAttempt
 from idp.oidc.families import end_all_families
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 
 # Part of every sign-in. Of the tables, not of the classes: a session of the ORM takes the short way with them.
 _TOKENS, _CASES = cast("Table", Token.__table__), cast("Table", Case.__table__)
-_SPEND_TOKENS = (
+_SPEND_TOKENS = prepared(
     update(_TOKENS)
     .where(_TOKENS.c.resident_id == bindparam("whose"), _TOKENS.c.spent_at.is_(None))
     .values(spent_at=bindparam("at"))
 )
-_STOP_CASES = (
+_STOP_CASES = prepared(
     update(_CASES)
     .where(
         _CASES.c.resident_id == bindparam("whose"),

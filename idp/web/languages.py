@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from babel import Locale
 from flask import g, request
+from flask_babel import get_translations
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
@@ -34,6 +35,14 @@ def current_language() -> str:
 def current_locale() -> str:
     """The conventions of the page being made."""
     return locale_of(current_language())
+
+
+def catalogue() -> Any:
+    """The translations of the page being made, looked up once a page and not once a text."""
+    found: Any = getattr(g, "catalogue", None)
+    if found is None:
+        found = g.catalogue = get_translations()
+    return found
 
 
 def prefer(tags: str | None) -> None:
@@ -87,6 +96,7 @@ def offered_languages() -> list[tuple[str, str]]:
     return [(code, _own_name(code)) for code in context().settings.town.languages]
 
 
+@lru_cache(maxsize=256)
 def _own_name(code: str) -> str:
     name: str = Locale.parse(code).get_language_name(code) or code
     return name[:1].upper() + name[1:]
@@ -94,5 +104,10 @@ def _own_name(code: str) -> str:
 
 def direction() -> str:
     """`rtl` for Arabic and its like, else `ltr`."""
-    text_direction: str = Locale.parse(current_language()).text_direction
+    return _direction_of(current_language())
+
+
+@lru_cache(maxsize=256)
+def _direction_of(code: str) -> str:
+    text_direction: str = Locale.parse(code).text_direction
     return text_direction

@@ -138,7 +138,7 @@ async def run_workloads(
 
         results.signature.setdefault(database, []).extend(signature_ms())
 
-    alone = {"login": argon2, "passkey": signature}
+    alone = {"password": argon2, "passkey": signature}
     for workload in workloads:
         able = [one for one in drivers if isinstance(one, Denizen) or not WORKLOADS[workload].is_ours_alone]
         beside = alone.get(workload, lambda: None)

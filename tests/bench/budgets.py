@@ -37,9 +37,9 @@ BUDGETS: dict[tuple[str, str], Budget] = {
     ("postgresql", "discovery"): Budget(0.20, 0.04, 0.41),
 }
 
-#: A whole password sign-in over the Argon2id verification alone, measured in the same run.
+#: A password sign-in, the page and the answer to it, over the Argon2id verification alone, measured in the same run.
 LOGIN_MUST, LOGIN_AIM = 1.15, 1.05
-#: A whole sign-in by passkey besides the check of its signature, CPU milliseconds.
+#: A sign-in by passkey, from the page to the session, besides the check of its signature, CPU milliseconds.
 PASSKEY_MUST, PASSKEY_AIM = 3.0, 2.0
 #: In a login storm: capacity lost in per cent, milliseconds of a refresh and of an answer that asks to come back.
 STORM_LOST_MUST, STORM_REFRESH_MUST, STORM_SHED_MUST = 10.0, 300.0, 100.0

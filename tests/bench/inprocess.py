@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 PORT = 8400
 #: Flows per workload; a sign-in is thirty times a refresh.
-FLOWS = {"login": 20}
+FLOWS = {"password": 20, "login": 20}
 FLOWS_OTHERWISE = 400
 WARMUP = 20
 TOP = 25

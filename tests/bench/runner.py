@@ -160,7 +160,8 @@ async def compare(
     """Measure one workload on all servers in turn. `between` runs after each round."""
     loads = []
     for driver in drivers:
-        load = Load(driver, WORKLOADS[workload](), pace.concurrency)
+        made = WORKLOADS[workload]()
+        load = Load(driver, made, min(pace.concurrency, made.visitors))
         try:
             await load.set_up()
             await load.run(pace.warmup)

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import secrets
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
@@ -39,6 +40,8 @@ class Workload:
     key: ClassVar[str]
     #: The peer has no such thing.
     is_ours_alone: ClassVar[bool] = False
+    #: Visitors of the closed loop at most: more sign-ins at once than can be checked are shed, and shed ones are no flows.
+    visitors: ClassVar[int] = 256
 
     async def setup(self, target: Target, visitor: Visitor) -> None:
         pass
@@ -140,10 +143,26 @@ class Discovery(Workload):
 DEVICE = "device"
 
 
+class Password(Workload):
+    """No session any more: the sign-in page, and what was typed there."""
+
+    key = "password"
+    is_ours_alone = True
+    visitors = 8
+
+    async def flow(self, target: Target, visitor: Visitor) -> None:
+        visitor.agent.cookies.clear(but=DEVICE)
+        url = urljoin(target.issuer, "/login")
+        _, answer = await _press_onward(visitor, url, await visitor.agent.get(url))
+        if answer.status != HTTPStatus.SEE_OTHER:
+            raise _refuse("password", answer)
+
+
 class Login(Workload):
-    """No session any more: authorize, password page, release page, token, userinfo."""
+    """The same at a partner, with all that comes before and after: authorize, release page, token, userinfo."""
 
     key = "login"
+    visitors = 8
 
     async def flow(self, target: Target, visitor: Visitor) -> None:
         visitor.agent.cookies.clear(but=DEVICE)
@@ -171,7 +190,17 @@ class PasskeyLogin(Workload):
 
 WORKLOADS: dict[str, type[Workload]] = {
     workload.key: workload
-    for workload in (Sso, ClientCredentials, Userinfo, Introspect, Refresh, Discovery, Login, PasskeyLogin)
+    for workload in (
+        Sso,
+        ClientCredentials,
+        Userinfo,
+        Introspect,
+        Refresh,
+        Discovery,
+        Password,
+        Login,
+        PasskeyLogin,
+    )
 }
 
 

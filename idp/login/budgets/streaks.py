@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Integer, bindparam, column, select, text
 
+from idp.db import prepared
 from idp.login.budgets.models import FailureStreak
 from idp.login.budgets.rules import PASSED, SPENT_RETRY_AFTER, Verdict
 
@@ -15,22 +16,26 @@ if TYPE_CHECKING:
     from idp.login.budgets.rules import Streak
 
 # The condition and the count are one write, so that parallel guesses cannot share what is left (K26).
-_COUNT = text(
-    "INSERT INTO login_streak (bucket, failures, waits_until, expires_at) "
-    "VALUES (:bucket, 1, 0, :expires_at) "
-    "ON CONFLICT (bucket) DO UPDATE SET failures = login_streak.failures + 1, expires_at = excluded.expires_at, "
-    "waits_until = CASE WHEN login_streak.failures + 1 < :free THEN 0 "
-    "WHEN login_streak.failures + 1 >= :free + :doublings THEN :now + :longest_for "
-    "ELSE :now + :first_for * (1 << (login_streak.failures + 1 - :free)) END "
-    "WHERE login_streak.waits_until <= :now AND login_streak.failures < :cap "
-    "RETURNING failures"
-).columns(column("failures", Integer))
-_LOOK = select(FailureStreak.failures, FailureStreak.waits_until).where(
-    FailureStreak.bucket == bindparam("bucket")
+_COUNT = prepared(
+    text(
+        "INSERT INTO login_streak (bucket, failures, waits_until, expires_at) "
+        "VALUES (:bucket, 1, 0, :expires_at) "
+        "ON CONFLICT (bucket) DO UPDATE SET failures = login_streak.failures + 1, expires_at = excluded.expires_at, "
+        "waits_until = CASE WHEN login_streak.failures + 1 < :free THEN 0 "
+        "WHEN login_streak.failures + 1 >= :free + :doublings THEN :now + :longest_for "
+        "ELSE :now + :first_for * (1 << (login_streak.failures + 1 - :free)) END "
+        "WHERE login_streak.waits_until <= :now AND login_streak.failures < :cap "
+        "RETURNING failures"
+    ).columns(column("failures", Integer))
 )
-_FORGET = text("DELETE FROM login_streak WHERE bucket IN (:first, :second)")
-_FAILURES = text("SELECT failures FROM login_streak WHERE bucket = :bucket").columns(
-    column("failures", BigInteger)
+_LOOK = prepared(
+    select(FailureStreak.failures, FailureStreak.waits_until).where(
+        FailureStreak.bucket == bindparam("bucket")
+    )
+)
+_FORGET = prepared(text("DELETE FROM login_streak WHERE bucket IN (:first, :second)"))
+_FAILURES = prepared(
+    text("SELECT failures FROM login_streak WHERE bucket = :bucket").columns(column("failures", BigInteger))
 )
 #: A count that belongs to nobody is kept this long after its last guess, in seconds.
 STAND_IN_FOR = 365 * 86_400

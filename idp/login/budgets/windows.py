@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Integer, String, column, text
 
+from idp.db import prepared
 from idp.login.budgets.rules import window_at
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _TAKE = {
     ).columns(column("bucket", String), column("used", Integer), column("window_at", BigInteger))
     for size in range(1, _MOST + 1)
 }
-_GIVE_BACK = text("UPDATE login_budget SET used = used - 1 WHERE bucket = :bucket AND used > 0")
+_GIVE_BACK = prepared(text("UPDATE login_budget SET used = used - 1 WHERE bucket = :bucket AND used > 0"))
 
 
 def take(connection: Any, counts: Sequence[Count], *, now: int) -> int:

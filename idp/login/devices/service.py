@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import bindparam, case, delete, insert, select, update
 
+from idp.db import prepared
 from idp.login.devices.models import KnownDevice
 from idp.web.cookies import VALUE_LENGTH, digest, new_secret
 
@@ -20,16 +21,18 @@ KEEP_FOR = 180 * 86_400
 #: Browsers that keep no cookies are new at every sign-in: of a resident's devices only the latest are kept.
 MOST = 30
 
-_KNOWN = select(KnownDevice.id).where(
-    KnownDevice.device_hash == bindparam("cookie_hash"),
-    KnownDevice.resident_id == bindparam("whose"),
-    KnownDevice.expires_at > bindparam("at"),
+_KNOWN = prepared(
+    select(KnownDevice.id).where(
+        KnownDevice.device_hash == bindparam("cookie_hash"),
+        KnownDevice.resident_id == bindparam("whose"),
+        KnownDevice.expires_at > bindparam("at"),
+    )
 )
 # Of the table, not of the class: a session of the ORM takes the short way with it.
 _TABLE = cast("Table", KnownDevice.__table__)
 _IS_THEIRS = _TABLE.c.resident_id == bindparam("whose")
 #: One write gives the device its new name for all its residents, and renews it for the one who signs in.
-_RENEW = (
+_RENEW = prepared(
     update(_TABLE)
     .where(_TABLE.c.device_hash == bindparam("cookie_hash"), _TABLE.c.expires_at > bindparam("at"))
     .values(
@@ -40,13 +43,15 @@ _RENEW = (
     )
     .returning(_TABLE.c.resident_id)
 )
-_ADD = insert(_TABLE)
-_SURPLUS = delete(_TABLE).where(
-    _TABLE.c.id.in_(
-        select(_TABLE.c.id)
-        .where(_IS_THEIRS)
-        .order_by(_TABLE.c.seen_at.desc(), _TABLE.c.id)
-        .offset(bindparam("most"))
+_ADD = prepared(insert(_TABLE))
+_SURPLUS = prepared(
+    delete(_TABLE).where(
+        _TABLE.c.id.in_(
+            select(_TABLE.c.id)
+            .where(_IS_THEIRS)
+            .order_by(_TABLE.c.seen_at.desc(), _TABLE.c.id)
+            .offset(bindparam("most"))
+        )
     )
 )
 

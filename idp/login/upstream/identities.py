@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, delete, exists, select, update
+from sqlalchemy import bindparam, delete, exists, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from idp.login.levels import Method
@@ -101,7 +101,8 @@ def way(providers: Collection[str]) -> Way:
     """Signing in upstream, as one of the town's ways in; a connection with a provider that is gone is none."""
     connected = exists(
         select(1).where(
-            UpstreamIdentity.resident_id == RESIDENT, UpstreamIdentity.provider.in_(sorted(providers))
+            UpstreamIdentity.resident_id == RESIDENT,
+            or_(*(UpstreamIdentity.provider == one for one in sorted(providers))),
         )
     )
     return Way(Method.UPSTREAM, "/login/upstream", connected, alone=connected)

@@ -281,6 +281,20 @@ def test_who_cannot_be_warned_is_not_closed(town: Town) -> None:
     assert [one.channel for one in told(town, "dormant_warning")] == ["letter"]
 
 
+def test_whoever_cannot_be_warned_keeps_nobody_else_from_it(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Accounts are looked through a page at a time; one without a confirmed address stands first for ever."""
+    monkeypatch.setattr(service, "_BATCH", 1)
+    with town.context.database.transaction() as session:
+        of_maria = ContactPoint.resident_id == town.maria.resident_id
+        session.execute(update(ContactPoint).where(of_maria).values(verified_at=None))
+        session.execute(update(Resident).where(Resident.id == town.maria.resident_id).values(signed_in_at=1))
+    town.clock.advance(DORMANT)
+    assert service.find_dormant(town.context, now=int(town.clock())) == 1
+    assert [one.to for one in told(town, "dormant_warning")] == [town.jun.email]
+
+
 # --- "this wasn't me" ---
 
 
