@@ -18,11 +18,13 @@ __all__ = ["main"]
 
 main.add_late("card", "idp.cli_cards:card")
 main.add_late("client", "idp.cli_clients:client")
+main.add_late("conformance", "admin.sandbox.conformance.cli:conformance")
 main.add_late("demo", "admin.sandbox.cli:demo")
 main.add_late("letters", "idp.cli_messages:letters")
 main.add_late("log", "idp.cli_log:log")
 main.add_late("messages", "idp.cli_messages:messages")
 main.add_late("passwords", "idp.cli_passwords:passwords")
+main.add_late("signals", "idp.cli_signals:signals")
 main.add_late("staff", "admin.staff.cli:staff")
 main.add_late("worker", "idp.cli_messages:worker")
 

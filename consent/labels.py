@@ -70,12 +70,30 @@ _ROLES: dict[str, LazyString] = {
     "operator": _("A technician"),
 }
 
+#: What the name of a permission for a single matter begins with; what follows is its digest, a colon and its type.
+PERMISSION = "permission:"
+
 UNKNOWN_SERVICE = _("A service that no longer exists")
 
 
 def claim_label(claim: str) -> str:
     """What a claim says about a person, e.g. “Your e-mail address”; the claim's own words if it is ours to guess."""
+    if claim.startswith(PERMISSION):
+        return str(gettext("A permission: %(name)s", name=permission_type(claim)))
     return str(CLAIMS.get(claim) or claim.replace("_", " ").capitalize())
+
+
+def apart(claims: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Data, and permissions for single matters: these are given, but nothing is passed on with them."""
+    both: tuple[list[str], list[str]] = ([], [])
+    for claim in claims:
+        both[claim.startswith(PERMISSION)].append(claim)
+    return both
+
+
+def permission_type(claim: str) -> str:
+    """The type of a permission in words: the end of its name, such as “tax return”."""
+    return claim.split(":", 2)[2].replace(":", "/").rpartition("/")[2].replace("_", " ")
 
 
 def claim_list(claims: Iterable[str]) -> str:

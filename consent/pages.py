@@ -12,10 +12,11 @@ Choices = Mapping[str, rules.Choice]
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """The last withdrawal from a service: when, and per purpose which data (as text)."""
+    """The last withdrawal from a service: when, and per purpose which data and which permissions (as texts)."""
 
     at: int
     claims: tuple[str, ...]
+    permissions: tuple[str, ...] = ()
 
 
 def known(connection: Executor, resident_id: str, client_id: str) -> bool:
@@ -81,8 +82,11 @@ def withdrawal(connection: Executor, resident_id: str, client_id: str) -> Withdr
     if not ended or any(rules.withdrawable(basis_of[one.purpose_id], one) for one in choices.values()):
         return None
     at = max(one.at for one in ended)
-    texts = (labels.claim_list(one.claims_offered) for one in ended if one.at == at)
-    return Withdrawal(at, tuple(text for text in texts if text))
+    parts = [labels.apart(one.claims_offered) for one in ended if one.at == at]
+    claims, permissions = (
+        tuple(filter(None, map(labels.claim_list, each))) for each in zip(*parts, strict=True)
+    )
+    return Withdrawal(at, claims, permissions)
 
 
 def choice_line(entry: records.HistoryEntry) -> dict[str, Any]:
@@ -108,11 +112,12 @@ def _standing(client_id: str, choices: Choices, basis_of: Mapping[str, str]) -> 
 def _purpose(
     notice: purposes.Notice, basis: str, choice: rules.Choice, last: Mapping[str, int]
 ) -> dict[str, Any]:
-    claims = choice.claims_chosen if choice.in_force else choice.claims_offered
+    claims, permissions = labels.apart(choice.claims_chosen if choice.in_force else choice.claims_offered)
     return {
         "title": notice.text.title,
         "why": notice.text.why,
         "basis_text": labels.basis_text(basis),
         "retention_text": notice.text.retention_text,
         "claims": [{"label": labels.claim_label(one), "last_at": last.get(one)} for one in claims],
+        "permissions": [labels.claim_label(one) for one in permissions],
     }

@@ -124,6 +124,7 @@ def withdrawn(resident: CurrentResident, client_id: str) -> str:
         when=done.at,
         effects=[
             *(_("No longer passed on: %(claims)s", claims=claims) for claims in done.claims),
+            *(_("No longer allowed: %(permissions)s", permissions=one) for one in done.permissions),
             _("The service’s access to your data has ended."),
         ],
     )

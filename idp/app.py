@@ -11,7 +11,7 @@ from jinja2 import ChoiceLoader, FileSystemLoader
 
 from consent import ports as consent_ports
 from consent import views as consent_views
-from idp import health
+from idp import health, testing_hooks
 from idp.accounts import reach
 from idp.accounts import service as accounts
 from idp.accounts.models import Resident
@@ -56,12 +56,16 @@ from idp.oidc import interactions, service
 from idp.oidc.provider import Provider
 from idp.oidc.views import (
     authorize,
+    check_session,
     confirm,
+    device,
+    device_authorization,
     discovery,
     interaction,
     introspect,
     logout,
     lost,
+    par,
     register,
     release,
     revoke,
@@ -157,6 +161,7 @@ def create_app(context: Context, *, hot: bool = True) -> WebApp:
         devices_bp,
         interaction.bp,
         confirm.bp,
+        device.bp,
         lost.bp,
         release.bp,
         logout.bp,
@@ -177,6 +182,8 @@ def _protocol_endpoints(app: WebApp, provider: Provider) -> None:
     get, post = ("GET", "HEAD"), ("POST",)
     serve: Callable[..., None] = app.protocol_endpoint
     serve("/authorize", ("GET", "POST"), partial(authorize.answer, provider), authorize.page)
+    serve(par.PATH, post, partial(par.answer, provider))
+    serve(device_authorization.PATH, post, partial(device_authorization.answer, provider))
     serve("/token", post, partial(token.answer, provider))
     serve("/userinfo", ("GET", "POST"), partial(userinfo.answer, provider))
     serve("/introspect", post, partial(introspect.answer, provider))
@@ -191,7 +198,12 @@ def _protocol_endpoints(app: WebApp, provider: Provider) -> None:
     serve("/.well-known/openid-configuration", get, partial(discovery.configuration, provider))
     serve("/.well-known/oauth-authorization-server", get, partial(discovery.configuration, provider))
     serve("/.well-known/oauth-protected-resource", get, partial(discovery.protected_resource, provider))
+    if provider.context.settings.sessions.browser_check:
+        frame = check_session.page(app.statics.url_for_static(check_session.SCRIPT), secure=app.is_secure)
+        serve(check_session.PATH, get, lambda _: frame)
     serve("/health", get, partial(health.answer, provider.context))
+    if provider.context.settings.testing.hook_secret:
+        serve(testing_hooks.ROTATE_KEYS, post, partial(testing_hooks.rotate, provider))
 
 
 def _ways(settings: Settings) -> Ways:

@@ -240,7 +240,7 @@ def keys_list(config_path: Path, as_json: bool) -> None:  # noqa: FBT001
 
 
 @keys.command("rotate")
-@click.option("--alg", type=click.Choice(["ES256", "RS256"]), help="Only this algorithm.")
+@click.option("--alg", type=click.Choice(["ES256", "RS256", "PS256", "EdDSA"]), help="Only this algorithm.")
 @click.option("--force", is_flag=True, help="Also when the next key is not yet published long enough.")
 @click.pass_obj
 def keys_rotate(config_path: Path, alg: str | None, force: bool) -> None:  # noqa: FBT001

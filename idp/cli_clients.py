@@ -47,6 +47,7 @@ def add(config_path: Path, manifest: Path, as_json: bool) -> None:  # noqa: FBT0
                 now=context.now(),
                 vault=context.vault,
                 allow_loopback=context.settings.testing.allow_loopback,
+                algorithms=context.settings.keys.algorithms,
             )
     except ClientRefused as error:
         raise click.ClickException(str(error)) from None

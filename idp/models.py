@@ -15,7 +15,9 @@ from idp.login.recovery_codes import models as login_recovery_codes
 from idp.login.upstream import models as login_upstream
 from idp.messaging import models as messaging
 from idp.oidc import models as oidc
+from idp.oidc.device import models as oidc_device
 from idp.recovery import models as recovery
+from idp.signals import models as signals
 from idp.signup import models as signup
 
 __all__ = [
@@ -34,6 +36,8 @@ __all__ = [
     "login_upstream",
     "messaging",
     "oidc",
+    "oidc_device",
     "recovery",
+    "signals",
     "signup",
 ]

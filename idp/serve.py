@@ -12,6 +12,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import ssl
 import sys
 import threading
 import time
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from granian import Granian
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.log import LogLevels
 
 from idp.gate import Gate
@@ -28,7 +29,7 @@ from idp.login.admission import admission_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from idp.settings import Settings
+    from idp.settings import ServerSettings, Settings
     from idp.web.context import Context
 
     LoadStaffApp = Callable[[], Callable[[Context], Any]]
@@ -48,6 +49,9 @@ def serve(settings: Settings, *, load_staff_app: LoadStaffApp, only: str = "") -
     `only` is "residents" or "staff" for one app, empty for both by host name. `load_staff_app` imports the
     staff app's factory.
     """
+    if problem := tls_problem(settings.server):
+        sys.stderr.write(f"Error: {problem}\n")
+        return False
     _empty_environment()
     refused = multiprocessing.Value("b", 0)
     if settings.server.workers > 1:
@@ -71,8 +75,27 @@ def serve(settings: Settings, *, load_staff_app: LoadStaffApp, only: str = "") -
         respawn_failed_workers=True,
         log_level=LogLevels.error,
         workers_kill_timeout=_DRAIN_FOR,
+        ssl_cert=settings.server.tls_certificate,
+        ssl_key=settings.server.tls_key,
+        ssl_protocol_min=SSLProtocols[f"tls{settings.server.tls_minimum.replace('.', '')}"],
     ).serve(target_loader=lambda *_: _load(settings, load_staff_app, only, refused), wrap_loader=False)
     return not refused.value
+
+
+def tls_problem(server: ServerSettings) -> str | None:
+    """Why TLS cannot be spoken with the files of the settings, in the operator's words; None when it can, or is not to be."""
+    if server.tls_certificate is None or server.tls_key is None:
+        return None
+    try:
+        # The server ends without a word when it cannot read these.
+        if "-----BEGIN PRIVATE KEY-----" not in server.tls_key.read_text(encoding="utf-8"):
+            return f"{server.tls_key} is no PKCS 8 key; make one of it with: openssl pkey -in OLD -out NEW"
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(server.tls_certificate, server.tls_key)
+    except ssl.SSLError:
+        return f"{server.tls_certificate} and {server.tls_key} are no certificate and its key"
+    except (OSError, UnicodeDecodeError) as error:
+        return f"[server] tls_certificate or tls_key cannot be read ({type(error).__name__})"
+    return None
 
 
 def _load(settings: Settings, load_staff_app: LoadStaffApp, only: str, refused: Any) -> Any:

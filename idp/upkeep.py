@@ -11,6 +11,7 @@ from sqlalchemy import delete, select
 from consent import log as consent_log
 from idp.accounts.models import NotMeLink
 from idp.clients.models import InitialToken
+from idp.clients.registry import ClientRegistry
 from idp.closing import service as closing
 from idp.closing.models import Closure
 from idp.contacts.models import Change
@@ -29,14 +30,20 @@ from idp.messaging import outbox
 from idp.messaging.delivery import Courier
 from idp.messaging.models import Allowance, Message
 from idp.oidc import families
-from idp.oidc.models import AccessToken, Authorization, Interaction, RefreshToken, UsedOnce
+from idp.oidc.device import service as devices
+from idp.oidc.device.models import DeviceRequest
+from idp.oidc.interactions import WAIT_FOR
+from idp.oidc.models import AccessToken, Authorization, Interaction, PushedRequest, RefreshToken, UsedOnce
+from idp.oidc.provider import Provider
 from idp.recovery.answering import answer_asked
 from idp.recovery.models import Case, Helper, Token
+from idp.signals.delivery import Messenger
+from idp.signals.models import Delivery
 from idp.signup.models import SignUpLink
 from idp.signup.service import expire_links
 from keys import rotation
 from keys.rotation import RotationSchedule
-from keys.signing import load_ring
+from keys.signing import DEFAULT_ALGORITHMS, load_ring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +63,8 @@ KEEP_ENDED_FOR = 7 * 86_400
 _BATCH = 5000
 #: So long after its time the use of an assertion or a proof is forgotten, in seconds.
 _FORGET_USED_AFTER = 600
+#: So long a pushed request is kept, in seconds: its resident may be signing in for it.
+_FORGET_PUSHED_AFTER = 2 * WAIT_FOR
 #: So far back upkeep looks for sessions that expired unseen, in seconds: more than the pace of its job.
 EXPIRED_SINCE = 3600
 _LOG_EVERY = 2
@@ -66,6 +75,7 @@ _ENDED = (
     (AccessToken.token_hash, AccessToken.expires_at),
     (RefreshToken.token_hash, RefreshToken.expires_at),
     (Authorization.id, Authorization.expires_at),
+    (DeviceRequest.id, DeviceRequest.expires_at),
     (InitialToken.token_hash, InitialToken.expires_at),
     (SignUpLink.link_hash, SignUpLink.expires_at),
     (BrowserSession.id_hash, BrowserSession.expires_at),
@@ -82,10 +92,15 @@ _ENDED = (
     (NotMeLink.link_hash, NotMeLink.expires_at),
     (Closure.id, Closure.ended_at),
     (Message.id, Message.finished_at),
+    (Delivery.id, Delivery.finished_at),
     (Allowance.bucket_hash, Allowance.since_at),
     (Budget.bucket, Budget.window_at),
     (FailureStreak.bucket, FailureStreak.expires_at),
     (KnownDevice.id, KnownDevice.expires_at),
+)
+_MANY = (
+    (UsedOnce.id_hash, UsedOnce.expires_at, _FORGET_USED_AFTER),
+    (PushedRequest.id_hash, PushedRequest.expires_at, _FORGET_PUSHED_AFTER),
 )
 
 
@@ -97,6 +112,7 @@ def jobs(context: Context) -> list[Job]:
         Job(
             "sms", 1 if context.settings.sms.enabled else 60, Courier(context, "sms").deliver_due, lane="sms"
         ),
+        Job("signals", 1, Messenger(Provider(context, ClientRegistry(context.database))).run, lane="signals"),
         Job("messages", 600, lambda now: outbox.tidy(context, now=now)),
         Job("log", _LOG_EVERY, lambda now: integrate_log(context, now=now)),
         Job("keys", 60, lambda now: turn_keys(context, now=now)),
@@ -118,8 +134,15 @@ def schedule(settings: Settings) -> RotationSchedule:
 def turn_keys(context: Context, *, now: int) -> None:
     """Make, promote and retire signing keys that are due; every change is an entry of the log."""
     with context.database.transaction() as session:
-        events = rotation.tick(session, context.vault, schedule(context.settings), uses=USES, now=now)
-        _record(session, context, events, now=now)
+        _record(session, context, _tick(session, context, now=now), now=now)
+
+
+def _tick(session: Session, context: Context, *, now: int) -> list[KeyEvent]:
+    settings = context.settings
+    algorithms = {**DEFAULT_ALGORITHMS, "tokens": settings.keys.algorithms}
+    return rotation.tick(
+        session, context.vault, schedule(settings), uses=USES, algorithms=algorithms, now=now
+    )
 
 
 def rotate_keys(context: Context, *, alg: str | None, force: bool, now: int) -> Sequence[KeyEvent]:
@@ -127,7 +150,7 @@ def rotate_keys(context: Context, *, alg: str | None, force: bool, now: int) -> 
     with context.database.transaction() as session:
         timing = schedule(context.settings)
         events = rotation.rotate(session, context.vault, timing, alg=alg, force=force, now=now)
-        events += rotation.tick(session, context.vault, timing, uses=USES, now=now)
+        events += _tick(session, context, now=now)
         _record(session, context, events, now=now)
     return events
 
@@ -160,6 +183,7 @@ _KINDS: dict[type[Any], str] = {
     rotation.KeyCreated: "key_created",
     rotation.KeyRotated: "key_rotated",
     rotation.KeyRetired: "key_retired",
+    rotation.KeyWithdrawn: "key_withdrawn",
 }
 
 
@@ -205,6 +229,7 @@ def end_expired_sign_ins(context: Context, *, now: int) -> None:
         limits = context.settings.sessions
         sessions.end_expired(session, settings=limits, since=now - EXPIRED_SINCE, now=now)
         families.end_expired(session, since=now - EXPIRED_SINCE, now=now)
+        devices.end_expired(session, since=now - EXPIRED_SINCE, now=now)
         expire_links(session, since=now - EXPIRED_SINCE, now=now)
         codes.expire(session, now=now)
 
@@ -213,12 +238,10 @@ def purge(context: Context, *, now: int) -> None:
     """Clear away what ended long ago, in small batches, so that no lock is held for long."""
     for key, ended_at in _ENDED:
         _purge_batch(context, key, ended_at, before=now - KEEP_ENDED_FOR)
-    # One row per proof, by the million: too old a proof is refused for its age, so nothing is lost with them.
-    while (
-        _purge_batch(context, UsedOnce.id_hash, UsedOnce.expires_at, before=now - _FORGET_USED_AFTER)
-        == _BATCH
-    ):
-        pass
+    # One row per proof, by the million: what is too old is refused for its age, so nothing is lost with them.
+    for key, ended_at, after in _MANY:
+        while _purge_batch(context, key, ended_at, before=now - after) == _BATCH:
+            pass
 
 
 def _purge_batch(context: Context, key: Any, ended_at: Any, *, before: int) -> int:

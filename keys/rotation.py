@@ -23,10 +23,11 @@ from keys.rules import (
     RotationSchedule,
     State,
     Step,
+    Withdraw,
     by_hand,
     due,
 )
-from keys.signing import ALGORITHMS, make_key
+from keys.signing import ALGORITHMS, DEFAULT_ALGORITHMS, make_key
 
 __all__ = [
     "KeyCreated",
@@ -35,6 +36,7 @@ __all__ = [
     "KeyRetired",
     "KeyRotated",
     "KeyStillSigns",
+    "KeyWithdrawn",
     "KeysChanged",
     "RotationRefused",
     "RotationSchedule",
@@ -114,7 +116,17 @@ class KeyRetired:
     at: int
 
 
-KeyEvent = KeyCreated | KeyRotated | KeyRetired
+@dataclass(frozen=True, slots=True)
+class KeyWithdrawn:
+    """The key does not sign any more, nor does another of its algorithm; it is published still."""
+
+    kid: str
+    alg: str
+    use: str
+    at: int
+
+
+KeyEvent = KeyCreated | KeyRotated | KeyRetired | KeyWithdrawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +157,22 @@ class KeyStillSigns(Exception):
 
 
 def tick(
-    connection: Connection, vault: Vault, schedule: RotationSchedule, *, uses: Iterable[str], now: int
+    connection: Connection,
+    vault: Vault,
+    schedule: RotationSchedule,
+    *,
+    uses: Iterable[str],
+    algorithms: Mapping[str, Sequence[str]] = DEFAULT_ALGORITHMS,
+    now: int,
 ) -> list[KeyEvent]:
-    """Take every step that is due: make missing keys, promote, retire. Nothing is due right after it.
+    """Take every step that is due: make missing keys, promote, withdraw, retire. Nothing is due right after it.
 
-    Call it at start and every few minutes; `uses` are "tokens", "log" or both. On an empty database it makes
-    a current and a next key for every algorithm at once.
+    Call it at start and every few minutes; `uses` are "tokens", "log" or both, `algorithms` what each of them is to
+    sign with, among `ALGORITHMS`. On an empty database it makes a current and a next key for every algorithm at once.
     """
-    slots = [(use, alg) for use in uses for alg in ALGORITHMS[use]]
+    slots = [(use, alg) for use in uses for alg in algorithms[use]]
+    if unknown := [alg for use, alg in slots if alg not in ALGORITHMS[use]]:
+        raise ValueError(f"no keys are made for {', '.join(unknown)}")
     steps = due(_states(connection), schedule, slots=slots, now=now)
     return _take(connection, vault, steps, now)
 
@@ -167,15 +187,17 @@ def rotate(
     force: bool = False,
     now: int,
 ) -> list[KeyEvent]:
-    """Let the next key of `alg`, or of every algorithm of `use`, sign from now on.
+    """Let the next key of `alg`, or of every algorithm that signs for `use`, sign from now on.
 
     Raises RotationRefused, and has written nothing, when a next key is missing or has not been published for
     `schedule.publish_for`; its `allowed_at` says when it may. `force` skips the wait: for a stolen key.
     """
     if alg is not None and alg not in ALGORITHMS[use]:
         raise ValueError(f"{use} are not signed with {alg}")
-    slots = [(use, each) for each in ALGORITHMS[use] if alg in {None, each}]
-    steps = by_hand(_states(connection), schedule, slots=slots, force=force, now=now)
+    keys = _states(connection)
+    signs = {key.alg for key in keys if (key.use, key.state) == (use, "current")} if alg is None else {alg}
+    slots = [(use, each) for each in ALGORITHMS[use] if each in signs]
+    steps = by_hand(keys, schedule, slots=slots, force=force, now=now)
     return _take(connection, vault, steps, now)
 
 
@@ -222,10 +244,10 @@ def _take_one(connection: Connection, vault: Vault, step: Step, now: int) -> Key
             return _create(connection, vault, step, now)
         case Promote():
             return _promote(connection, step, now)
-        case Retire(use, alg, kid):
-            return (
-                KeyRetired(kid, alg, use, now) if _turned(connection, _RETIRE["previous"], kid, now) else None
-            )
+        case Withdraw(use, alg, kid):
+            return KeyWithdrawn(kid, alg, use, now) if _turned(connection, _DEMOTE, kid, now) else None
+        case Retire(use, alg, kid, state):
+            return KeyRetired(kid, alg, use, now) if _turned(connection, _RETIRE[state], kid, now) else None
 
 
 def _create(connection: Connection, vault: Vault, step: Create, now: int) -> KeyCreated | None:

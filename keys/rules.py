@@ -67,15 +67,25 @@ class Promote:
 
 
 @dataclass(frozen=True, slots=True)
-class Retire:
-    """Stop publishing the previous key `kid`."""
+class Withdraw:
+    """Let the current key `kid` sign no more, and no other in its place: its algorithm is not wanted any longer."""
 
     use: str
     alg: str
     kid: str
 
 
-Step = Create | Promote | Retire
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """Stop publishing the key `kid`: a previous one, or a next one whose algorithm is not wanted any longer."""
+
+    use: str
+    alg: str
+    kid: str
+    state: Literal["next", "previous"] = "previous"
+
+
+Step = Create | Promote | Withdraw | Retire
 
 
 class RotationRefused(Exception):
@@ -89,9 +99,13 @@ class RotationRefused(Exception):
 def due(
     keys: Sequence[KeyState], schedule: RotationSchedule, *, slots: Iterable[Slot], now: int
 ) -> list[Step]:
-    """The steps due at `now`, in the order they must be taken. Taking them all leaves nothing due at `now`."""
-    steps = [step for slot in slots for step in _due_in(slot, keys, schedule, now)]
-    return steps + list(_past_keeping(keys, schedule, now))
+    """The steps due at `now`, in the order they must be taken. Taking them all leaves nothing due at `now`.
+
+    `slots` are all that is wanted of the uses they name: keys of other algorithms of these uses go.
+    """
+    wanted = list(slots)
+    steps = [step for slot in wanted for step in _due_in(slot, keys, schedule, now)]
+    return steps + list(_unwanted(keys, wanted)) + list(_past_keeping(keys, schedule, now))
 
 
 def by_hand(
@@ -116,6 +130,17 @@ def _due_in(slot: Slot, keys: Sequence[KeyState], schedule: RotationSchedule, no
     if signed_enough and now >= _promotable_at(upcoming, schedule):
         return _promotion(slot, upcoming, current)
     return []
+
+
+def _unwanted(keys: Sequence[KeyState], wanted: Sequence[Slot]) -> Iterator[Withdraw | Retire]:
+    uses = {use for use, _ in wanted}
+    for key in keys:
+        if key.use not in uses or (key.use, key.alg) in wanted:
+            continue
+        if key.state == "current":
+            yield Withdraw(key.use, key.alg, key.kid)
+        elif key.state == "next":  # it has signed nothing
+            yield Retire(key.use, key.alg, key.kid, "next")
 
 
 def _past_keeping(keys: Sequence[KeyState], schedule: RotationSchedule, now: int) -> Iterator[Retire]:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -26,8 +26,12 @@ PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 RSA_BITS = 2048
 _P256_BYTES = 32
 
-# What each use signs with, the default algorithm first. The log's key never enters the token key set.
+# What each use can sign with, the default algorithm first. The log's key never enters the token key set.
 ALGORITHMS: Mapping[str, Sequence[str]] = MappingProxyType(
+    {"tokens": ("RS256", "ES256", "PS256", "EdDSA"), "log": ("Ed25519",)}
+)
+# What each use signs with where nobody says otherwise: every key costs, and every client can verify these.
+DEFAULT_ALGORITHMS: Mapping[str, Sequence[str]] = MappingProxyType(
     {"tokens": ("RS256", "ES256"), "log": ("Ed25519",)}
 )
 
@@ -71,7 +75,7 @@ class Signer:
         return (signing_input + b"." + _base64url(self._sign(signing_input))).decode()
 
     def sign_raw(self, message: bytes) -> bytes:
-        """The bare signature as JWS has it: PKCS 1 v1.5, r || s, or Ed25519's 64 bytes (RFC 7518 §3, RFC 8037)."""
+        """The bare signature as JWS has it: PKCS 1 v1.5, PSS, r || s, or Ed25519's 64 bytes (RFC 7518 §3, RFC 8037)."""
         return self._sign(message)
 
     def _prepare_header(self, typ: str) -> bytes:
@@ -135,7 +139,7 @@ def make_key(vault: Vault, alg: str) -> NewKey:
 
 def _generate(alg: str) -> RSAKey | ECKey | OKPKey:
     match alg:
-        case "RS256":
+        case "RS256" | "PS256":
             return RSAKey.generate_key(RSA_BITS)
         case "ES256":
             return ECKey.generate_key("P-256")
@@ -157,8 +161,10 @@ def _private_context(kid: str) -> str:
 
 def _raw_signature(alg: str, key: PrivateKey) -> Callable[[bytes], bytes]:
     """The signing function of this algorithm; ValueError if the key is not one of its keys."""
-    if alg == "RS256" and isinstance(key, RSAPrivateKey) and key.key_size >= RSA_BITS:
-        padding, digest = PKCS1v15(), SHA256()
+    if alg in {"RS256", "PS256"} and isinstance(key, RSAPrivateKey) and key.key_size >= RSA_BITS:
+        digest = SHA256()
+        # The salt is as long as the digest (RFC 7518 §3.5).
+        padding = PKCS1v15() if alg == "RS256" else PSS(MGF1(SHA256()), salt_length=digest.digest_size)
         return lambda message: key.sign(message, padding, digest)
     if alg == "ES256" and isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1):
         ecdsa = ECDSA(SHA256())

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
+from consent import labels
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
@@ -71,7 +73,13 @@ _STATES = {
 def claims_text(claims: Iterable[str]) -> str:
     """Claims as one text, in their order."""
     separator: str = gettext(", ")
-    return separator.join(str(_CLAIMS.get(one) or one) for one in claims)
+    return separator.join(map(_claim_text, claims))
+
+
+def _claim_text(claim: str) -> str:
+    if claim.startswith(labels.PERMISSION):
+        return str(gettext("Permission: %(name)s", name=labels.permission_type(claim)))
+    return str(_CLAIMS.get(claim) or claim)
 
 
 def released_text(claims: Iterable[str]) -> str:

@@ -47,7 +47,7 @@ def run_demo(
     check_ports(ports)
     children: list[Child] = []
     with ending_with_signals(), ExitStack() as running:
-        running.callback(_in_peace, lambda: stop_children(children))
+        running.callback(in_peace, lambda: stop_children(children))
         # They take longest to make themselves ready, so they begin with that while the town is founded.
         children += start_children(folder.settings, residents=ports.residents, staff=ports.staff)
         town = _prepared(folder, ports, is_new=is_new)
@@ -78,7 +78,7 @@ def ending_with_signals() -> Iterator[None]:
             signal.signal(one, handler)
 
 
-def _in_peace(stop: Callable[[], None]) -> None:
+def in_peace(stop: Callable[[], None]) -> None:
     """Let nothing interrupt the ending: a second Ctrl-C would leave processes behind."""
     for one in _SIGNALS:
         signal.signal(one, signal.SIG_IGN)

@@ -57,6 +57,9 @@ What is where
 Other ways to sign in, to be tried by hand
 {_ways_to_try(town)}
 
+A device without a keyboard asks for its code like this; enter the code at {ports.issuer}/device
+  curl -s {ports.issuer}/device_authorization -d client_id=riverton-noticeboard -d scope="openid profile"
+
 Residents (user name, password, who it is)
 {_lines((one["username"], one["password"], f"{_isolated(one['name'])}, {one['story']}") for one in town.residents)}
 

@@ -1,7 +1,8 @@
 """A partner's website, built on Authlib's Flask client as any partner would build it.
 
 It knows the town by its address and its own client registration, and nothing of our code. Sign-in is the code
-flow with PKCE (S256), `state` and `nonce`; data comes from userinfo; sign-out is RP-initiated.
+flow with PKCE (S256), `state` and `nonce`; data comes from userinfo; sign-out is RP-initiated; the town may begin a sign-in, and
+tells when somebody has signed out elsewhere.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from authlib.integrations.flask_client import OAuth, OAuthError
 from flask import Flask, redirect, render_template, request, session
 from joserfc.errors import JoseError
 
+from admin.sandbox.logout_token import NotALogout, ended_session
 from admin.sandbox.sites import new_site
 from admin.sandbox.visits import Memory, Visit
 
@@ -69,10 +71,12 @@ class PartnerApp:
         app.context_processor(lambda: {"site": self.site, "issuer": self.registration.issuer})
         app.add_url_rule("/", view_func=self.home)
         app.add_url_rule("/sign-in", view_func=self.sign_in)
+        app.add_url_rule("/start", view_func=self.start)
         app.add_url_rule("/callback", view_func=self.callback)
         app.add_url_rule("/refresh", view_func=self.refresh, methods=["POST"])
         app.add_url_rule("/sign-out", view_func=self.sign_out, methods=["POST"])
         app.add_url_rule("/signed-out", view_func=self.signed_out)
+        app.add_url_rule("/back-channel-logout", view_func=self.ended_elsewhere, methods=["POST"])
         app.register_error_handler(requests.RequestException, self.unreachable)
         app.register_error_handler(404, self.unknown)
         return app
@@ -88,13 +92,19 @@ class PartnerApp:
         answer: Response = self.town.authorize_redirect(f"{self.site.url}/callback")
         return answer
 
+    def start(self) -> Response | tuple[str, int]:
+        """The town sends somebody to be signed in here (OIDC Core §4); where they go afterwards is ours to say."""
+        if request.args.get("iss") != self.registration.issuer:
+            return self._problem("unusable_answer")
+        return self.sign_in()
+
     def callback(self) -> Response | tuple[str, int]:
         """The browser comes back: with a code, or with a reason why not."""
         try:
             if request.args.get("iss", self.registration.issuer) != self.registration.issuer:
                 raise OAuthError("mismatching_issuer")  # RFC 9207
             token = self.town.authorize_access_token()
-            subject = token["userinfo"]["sub"]
+            subject, sid = token["userinfo"]["sub"], token["userinfo"]["sid"]
             person = self._ask(token, subject)
         except OAuthError as error:
             return self._problem(error.error)
@@ -102,7 +112,7 @@ class PartnerApp:
             return self._problem("unusable_answer")
         self.visits.delete(session.get(_VISIT, ""))
         session.clear()
-        session[_VISIT] = self.visits.add(Visit(dict(token), subject, person))
+        session[_VISIT] = self.visits.add(Visit(dict(token), subject, person, sid))
         return redirect(self.site.url, 303)
 
     def refresh(self) -> Response:
@@ -117,7 +127,7 @@ class PartnerApp:
         visit = self._visit()
         self.visits.delete(session.get(_VISIT, ""))
         session.clear()
-        if visit is None:
+        if visit is None or visit.is_over:
             return redirect(self.site.url, 303)
         answer: Response = self.town.logout_redirect(
             post_logout_redirect_uri=f"{self.site.url}/signed-out",
@@ -130,6 +140,21 @@ class PartnerApp:
         """The town has signed the person out and sent the browser back."""
         session.clear()
         return render_template("sandbox/partner/signed_out.html")
+
+    def ended_elsewhere(self) -> tuple[str, int]:
+        """The town says that a session has ended: forget who is signed in by it (Back-Channel Logout 1.0)."""
+        try:
+            sid, subject = ended_session(
+                request.form.get("logout_token", ""),
+                lambda: self.town.fetch_jwk_set(force=True),  # a busy partner keeps them until a kid is new
+                issuer=self.registration.issuer,
+                client_id=self.registration.client_id,
+            )
+        except NotALogout:
+            return "", 400
+        for key in self.visits.find(lambda one: (one.sid, one.subject) == (sid, subject)):
+            self.visits.set(key, Visit({}, "", None, is_over=True))
+        return "", 200
 
     def unreachable(self, _: Exception) -> tuple[str, int]:
         """The town does not answer."""
@@ -152,7 +177,7 @@ class PartnerApp:
             pass
         try:
             token = {**visit.token, **self._new_token(visit.token)}
-            return Visit(token, visit.subject, self._ask(token, visit.subject))
+            return replace(visit, token=token, person=self._ask(token, visit.subject))
         except (AccessEnded, OAuthError):
             return replace(visit, person=None)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from consent.purposes import NoticeText
-from idp.clients.service import NewClient
+from idp.clients.metadata import DEVICE_GRANT, Details, NewClient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,6 +129,27 @@ POCKET_ACCOUNT: Final = SamplePurpose(
     },
 )
 
+NOTICEBOARD: Final = SamplePurpose(
+    key="noticeboard",
+    basis="consent",
+    required=("name",),
+    retention_for=_YEAR,
+    texts={
+        "en": NoticeText(
+            title="Your notes on the noticeboard",
+            why="The noticeboard in the town hall shows your notes under your name.",
+            retention_text="The town hall keeps your name with your notes, a year at most.",
+            recipients="Whoever stands in front of the noticeboard reads it.",
+        ),
+        "fr": NoticeText(
+            title="Vos annonces au tableau",
+            why="Le tableau d’affichage de la mairie montre vos annonces sous votre nom.",
+            retention_text="La mairie garde votre nom avec vos annonces, un an au plus.",
+            recipients="Toute personne devant le tableau peut le lire.",
+        ),
+    },
+)
+
 
 def sample_clients(ports: Ports) -> tuple[SampleClient, ...]:
     """Every client of the town, at the addresses of these ports."""
@@ -144,6 +165,7 @@ def sample_clients(ports: Ports) -> tuple[SampleClient, ...]:
             (TAX_FILE, TAX_REMINDERS),
         ),
         SampleClient("Friends of Riverton", _POCKET, (POCKET_ACCOUNT,)),
+        SampleClient("Riverton Town Hall", _BOARD, (NOTICEBOARD,)),
         SampleClient("Riverton Street Works", _LIGHTS),
     )
 
@@ -157,6 +179,11 @@ def _website(client_id: str, name: str, url: str, scopes: tuple[str, ...]) -> Ne
         grant_types=_SIGNS_IN,
         scopes=scopes,
         home_url=f"{url}/",
+        details=Details(
+            initiate_login_uri=f"{url}/start",
+            backchannel_logout_uri=f"{url}/back-channel-logout",
+            backchannel_logout_session_required=True,
+        ),
     )
 
 
@@ -168,6 +195,14 @@ _POCKET: Final = NewClient(
     token_endpoint_auth_method="none",  # noqa: S106 - a public client
     grant_types=_SIGNS_IN,
     scopes=_SCOPES,
+)
+_BOARD: Final = NewClient(
+    "Riverton Noticeboard",
+    client_id="riverton-noticeboard",
+    application_type="native",
+    token_endpoint_auth_method="none",  # noqa: S106 - a public client
+    grant_types=(DEVICE_GRANT, "refresh_token"),
+    scopes=("openid", "profile", "offline_access"),
 )
 _LIGHTS: Final = NewClient(
     "Riverton Street Lights",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from admin.sandbox.child import BEGIN, PROGRAM
 
 if TYPE_CHECKING:
+    import ssl
     from pathlib import Path
 
 READY_WITHIN: Final = 60.0
@@ -33,6 +34,9 @@ class Child:
     port: int
     page: str
     process: subprocess.Popen[bytes]
+    host: str = "127.0.0.1"
+    #: For a town that speaks TLS itself.
+    tls: ssl.SSLContext | None = None
 
     def begin(self) -> None:
         """Let it serve: the town is ready."""
@@ -105,7 +109,11 @@ def stop_children(children: list[Child]) -> None:
 
 
 def _answers(child: Child) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", child.port, timeout=5)
+    connection = (
+        http.client.HTTPConnection(child.host, child.port, timeout=5)
+        if child.tls is None
+        else http.client.HTTPSConnection(child.host, child.port, timeout=5, context=child.tls)
+    )
     try:
         connection.request("GET", child.page, headers={"Host": f"localhost:{child.port}"})
         return connection.getresponse().status < http.client.INTERNAL_SERVER_ERROR

@@ -6,7 +6,10 @@ import secrets
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Kept = TypeVar("Kept")
 _MOST = 1000
@@ -16,12 +19,15 @@ _MOST = 1000
 class Visit:
     """A person who is signed in: the tokens of the sign-in, and what is known about them.
 
-    `person` is None once Riverton no longer lets us see their data.
+    `person` is None once Riverton no longer lets us see their data; `is_over` once they have signed out elsewhere, and
+    then nothing else is kept.
     """
 
     token: dict[str, Any]
     subject: str
     person: dict[str, Any] | None
+    sid: str = ""
+    is_over: bool = False
 
 
 class Memory(Generic[Kept]):
@@ -55,6 +61,11 @@ class Memory(Generic[Kept]):
         """Forget a value."""
         with self._lock:
             self._values.pop(key, None)
+
+    def find(self, fits: Callable[[Kept], bool]) -> list[str]:
+        """The keys of all values that fit."""
+        with self._lock:
+            return [key for key, value in self._values.items() if fits(value)]
 
     def add(self, value: Kept) -> str:
         """Keep a value under a new key that nobody can guess."""

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from consent.purposes import NoticeText, declare_purpose, publish_notice
-from idp.clients.metadata import ClientRefused, Details, NewClient
+from idp.clients.metadata import DEVICE_GRANT, ClientRefused, Details, NewClient
+from idp.clients.profiles import USUAL_ALGORITHMS
 from idp.clients.service import add_partner, register_client
 from idp.jobs.stamps import PURPOSES, bump
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sqlalchemy.orm import Session
@@ -69,7 +71,7 @@ class Manifest(Details):
     grant_types: tuple[str, ...] = ("authorization_code",)
     scopes: tuple[str, ...] = ("openid",)
     protects_scopes: tuple[str, ...] = ()
-    id_token_signed_response_alg: Literal["ES256", "RS256"] = "ES256"
+    id_token_signed_response_alg: Literal["ES256", "RS256", "PS256", "EdDSA"] = "ES256"
     home_url: str = ""
     subject_type: Literal["pairwise", "public"] = "pairwise"
     sector: str = ""
@@ -119,19 +121,28 @@ def enrol(
     now: int,
     vault: Vault | None = None,
     allow_loopback: bool = False,
+    algorithms: Sequence[str] = USUAL_ALGORITHMS,
 ) -> tuple[str, str | None]:
     """Register the client with its purposes and notices; its client_id, and its secret, shown only now.
 
-    `vault` and `allow_loopback` as in `register_client`. A sector_identifier_uri must have been checked.
+    `vault`, `allow_loopback` and `algorithms` as in `register_client`. A sector_identifier_uri must have been checked.
 
     Raises:
         ClientRefused: when something in it is not acceptable; nothing is written then.
     """
     new = manifest.client()
-    if "authorization_code" in new.grant_types and not manifest.purpose:
+    if {"authorization_code", "implicit", DEVICE_GRANT} & set(new.grant_types) and not manifest.purpose:
         raise ClientRefused("purpose: a client that signs residents in needs at least one")
     partner_id = add_partner(session, manifest.partner, now=now)
-    secret = register_client(session, partner_id, new, now=now, vault=vault, allow_loopback=allow_loopback)
+    secret = register_client(
+        session,
+        partner_id,
+        new,
+        now=now,
+        vault=vault,
+        allow_loopback=allow_loopback,
+        algorithms=algorithms,
+    )
     declare_purposes(session, log_key, new.client_id, manifest, now=now)
     return new.client_id, secret
 

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from idp.clients.details_types import DetailsType
 from idp.clients.profiles import (
     ALL_METHODS,
     PROFILES,
     SECRET_ALGORITHMS,
     TLS_METHODS,
+    USUAL_ALGORITHMS,
     Profile,
 )
 from idp.clients.rules import (
@@ -32,12 +34,13 @@ from idp.jose.keys import jwks_problem
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 GRANT_TYPES = (
     "authorization_code",
     "refresh_token",
     "client_credentials",
     "implicit",
-    "urn:ietf:params:oauth:grant-type:device_code",
+    DEVICE_GRANT,
 )
 APPLICATION_TYPES = ("web", "native")
 ENCRYPTION_ALGORITHMS = ("RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW")
@@ -71,7 +74,7 @@ class ClientRefused(Exception):
 
 
 class Details(BaseModel):
-    """Metadata that no query looks for: one JSON column. `resource` and `access_token_format` are ours."""
+    """Metadata that no query looks for: one JSON column. `resource` and what follows it is ours."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -126,6 +129,8 @@ class Details(BaseModel):
     #: The identifier of its API, if it protects scopes (RFC 8707 §2), and in which form tokens for it come.
     resource: Address = Field("", max_length=2000)
     access_token_format: str = Field("opaque", pattern=r"^(opaque|jwt)$")
+    #: Types of permission that its API understands, with their words for residents.
+    authorization_details_type: tuple[DetailsType, ...] = Field((), max_length=50)
 
     def text(self, name: str, language: str) -> str:
         """A text or address in a language; in the one without a language otherwise; "" when there is none."""
@@ -171,10 +176,13 @@ class NewClient:
     details: Details = field(default_factory=Details)
 
 
-def check(new: NewClient, *, allow_loopback: bool = False) -> None:
+def check(
+    new: NewClient, *, allow_loopback: bool = False, algorithms: Sequence[str] = USUAL_ALGORITHMS
+) -> None:
     """See that a client can be registered as it is described.
 
-    `allow_loopback` lets addresses that we would fetch be on this machine (`[testing]`).
+    `allow_loopback` lets addresses that we would fetch be on this machine (`[testing]`). `algorithms` are those of
+    which we have a key (`[keys]`).
 
     Raises:
         ClientRefused: for the first thing that is not acceptable.
@@ -185,6 +193,7 @@ def check(new: NewClient, *, allow_loopback: bool = False) -> None:
     _check_addresses(new, allow_loopback=allow_loopback)
     for problem in (
         *_problems_of_use(new, profile),
+        *_problems_of_signing(new, profile, algorithms),
         *_problems_of_algorithms(new, profile),
         *_problems_of_keys(new),
         *_problems_of_levels(new),
@@ -248,6 +257,8 @@ def _problems_of_use(new: NewClient, profile: Profile) -> Iterator[str]:
         yield f"grant_types must be among {', '.join(GRANT_TYPES)}"
     if new.token_endpoint_auth_method == "none" and "client_credentials" in new.grant_types:
         yield "a public client cannot use client_credentials"
+    if DEVICE_GRANT in new.grant_types and not profile.device_grant:
+        yield f"{DEVICE_GRANT} is not for clients of this profile"
     if {"authorization_code", "implicit"} & set(new.grant_types) and not new.redirect_uris:
         yield "redirect_uris is missing"
     if not all(_SCOPE.fullmatch(scope) for scope in (*new.scopes, *new.protects_scopes)):
@@ -274,7 +285,8 @@ def _problems_of_response_types(new: NewClient, profile: Profile) -> Iterator[st
             yield "response_types has more than code, so grant_types must have implicit"
 
 
-def _problems_of_algorithms(new: NewClient, profile: Profile) -> Iterator[str]:
+def _problems_of_signing(new: NewClient, profile: Profile, algorithms: Sequence[str]) -> Iterator[str]:
+    """What we are to sign with."""
     details = new.details
     ours = {"id_token_signed_response_alg": new.id_token_signed_response_alg} | {
         name: getattr(details, name)
@@ -284,9 +296,15 @@ def _problems_of_algorithms(new: NewClient, profile: Profile) -> Iterator[str]:
             "authorization_signed_response_alg",
         )
     }
+    allowed = [alg for alg in profile.own_algs if alg in algorithms]
     for name, alg in ours.items():
-        if alg and alg not in profile.own_algs:
-            yield f"{name} must be one of {', '.join(profile.own_algs)}"
+        if alg and alg not in allowed:
+            yield f"{name} must be one of {', '.join(allowed)}"
+
+
+def _problems_of_algorithms(new: NewClient, profile: Profile) -> Iterator[str]:
+    """What it signs with, and what we encrypt to it with."""
+    details = new.details
     is_secret = new.token_endpoint_auth_method == "client_secret_jwt"
     allowed = SECRET_ALGORITHMS if is_secret else profile.signing_algs
     if details.token_endpoint_auth_signing_alg not in ("", *allowed):

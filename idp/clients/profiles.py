@@ -12,8 +12,10 @@ from typing import Literal
 STRONG_ALGORITHMS = ("ES256", "PS256", "EdDSA", "Ed25519")
 #: Everything that a client may sign with; `none` and symmetric algorithms are never among it.
 SIGNING_ALGORITHMS = (*STRONG_ALGORITHMS, "RS256")
-#: What signs for us: there is a key of each in our key set.
-OWN_ALGORITHMS = ("ES256", "RS256")
+#: What can sign for us. There is a key in our key set of each that `[keys] algorithms` names.
+OWN_ALGORITHMS = ("ES256", "RS256", "PS256", "EdDSA")
+#: Those of which there is always a key.
+USUAL_ALGORITHMS = ("ES256", "RS256")
 #: A JWS keyed with a client secret; such a secret is kept sealed, not hashed.
 SECRET_ALGORITHMS = ("HS256",)
 
@@ -47,12 +49,18 @@ class Profile:
     #: The longest life of a code, and of a pushed request.
     code_for: int
     request_for: int
+    #: The longest time between nbf and exp of a request object, both of which it must then have; 0 demands neither.
+    object_for: int
     #: Whether each use of a refresh token spends it; if not, it stays good and is bound to the client's proof.
     rotates_refresh: bool
     #: Access tokens must be bound to a key by DPoP or mutual TLS.
     sender_constrained: bool
+    #: Whether a device without a keyboard may have its codes entered in a browser that it cannot see (RFC 8628).
+    device_grant: bool
     #: DPoP proofs must carry a nonce of ours (RFC 9449 §8).
     dpop_nonce: bool
+    #: Whether clients that can keep a secret must prove, too, that a code is for them (PKCE). Those that cannot always must.
+    pkce_required: bool
 
 
 STANDARD = Profile(
@@ -66,9 +74,12 @@ STANDARD = Profile(
     assertion_audience="endpoint",
     code_for=60,
     request_for=600,
+    object_for=0,
     rotates_refresh=True,
     sender_constrained=False,
+    device_grant=True,
     dpop_nonce=False,
+    pkce_required=True,
 )
 #: FAPI 2.0 Security Profile Final.
 FAPI2 = Profile(
@@ -78,17 +89,22 @@ FAPI2 = Profile(
     signed_request_required=False,
     auth_methods=frozenset({"private_key_jwt"}) | TLS_METHODS,
     signing_algs=STRONG_ALGORITHMS,
-    own_algs=("ES256",),
+    own_algs=("ES256", "PS256", "EdDSA"),
     assertion_audience="issuer",
     code_for=60,
     request_for=90,
+    object_for=3600,
     rotates_refresh=False,
     sender_constrained=True,
+    device_grant=False,
     dpop_nonce=False,
+    pkce_required=True,
 )
 #: FAPI 2.0 Message Signing Final: requests are signed besides.
 FAPI2_SIGNED = replace(FAPI2, name="fapi2-signed", signed_request_required=True)
-#: Old software and certification: whatever passes the front channel, too.
-LEGACY = replace(STANDARD, name="legacy", response_types=_HYBRID)
+#: Old software and certification: whatever passes the front channel, too, and codes without PKCE.
+LEGACY = replace(STANDARD, name="legacy", response_types=_HYBRID, pkce_required=False)
 
 PROFILES = {one.name: one for one in (STANDARD, FAPI2, FAPI2_SIGNED, LEGACY)}
+#: Every response type that some client may have.
+RESPONSE_TYPES = frozenset[str]().union(*(one.response_types for one in PROFILES.values()))

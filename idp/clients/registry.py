@@ -18,8 +18,9 @@ from idp.clients.rules import is_registered_redirect
 from idp.jobs.stamps import CLIENTS, Cached
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from idp.clients.details_types import DetailsType
     from idp.db import Database
     from keys.envelope import SealedBytes
 
@@ -115,6 +116,14 @@ class Client(ClientMixin):
         return grant_type in self.grant_types
 
 
+@dataclass(frozen=True, slots=True)
+class RegisteredType:
+    """A type of permission, and the resource server that registered it."""
+
+    type: DetailsType
+    client_id: str
+
+
 class ClientRegistry:
     """Every live client by its client_id."""
 
@@ -130,6 +139,25 @@ class ClientRegistry:
         """The resource server whose API has this identifier, if it is switched on (RFC 8707 §2)."""
         found = (one for one in self._cache.get().values() if one.details.resource == resource)
         return next((one for one in found if not one.disabled), None)
+
+    def find_details_type(self, name: str) -> RegisteredType | None:
+        """A type of permission whose resource server is switched on (RFC 9396 §2)."""
+        return next((one for one in self._details_types() if one.type.type == name), None)
+
+    @property
+    def details_types(self) -> tuple[str, ...]:
+        """The names of all types of permission, in alphabetical order."""
+        return tuple(sorted({one.type.type for one in self._details_types()}))
+
+    def _details_types(self) -> Iterator[RegisteredType]:
+        for client in self._cache.get().values():
+            for one in client.details.authorization_details_type:
+                if not client.disabled and not client.is_pending:
+                    yield RegisteredType(one, client.client_id)
+
+    def live(self) -> list[Client]:
+        """Every client that is switched on and approved."""
+        return [one for one in self._cache.get().values() if not one.disabled and not one.is_pending]
 
     def name_of(self, client_id: str) -> tuple[str, str]:
         """Service and partner name of any client that ever was, for the privacy pages."""

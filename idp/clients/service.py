@@ -9,11 +9,14 @@ from sqlalchemy import select
 
 from idp.clients.metadata import ClientRefused, Details, NewClient, check
 from idp.clients.models import ClientRow, Partner
+from idp.clients.profiles import USUAL_ALGORITHMS
 from idp.clients.rules import SIGN_IN_LEVELS, sector_of
 from idp.jobs.stamps import CLIENTS, bump
 from idp.web.cookies import digest, new_secret
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.orm import Session
 
     from keys.envelope import SealedBytes, Vault
@@ -52,18 +55,21 @@ def register_client(
     now: int,
     vault: Vault | None = None,
     allow_loopback: bool = False,
+    algorithms: Sequence[str] = USUAL_ALGORITHMS,
     registration_token: str | None = None,
     is_pending: bool = False,
 ) -> str | None:
     """Register a client and return its secret, which is never shown again; None for one without.
 
-    `vault` seals the secret of a client that signs with it (client_secret_jwt). `registration_token` lets the client
+    `vault` seals the secret of a client that signs with it (client_secret_jwt); `allow_loopback` and `algorithms` as in
+    `check`. `registration_token` lets the client
     change its own registration (RFC 7592). A client that `is_pending` gets no personal data until it is approved.
 
     Raises:
         ClientRefused: when the metadata is not acceptable.
     """
-    check(new, allow_loopback=allow_loopback)
+    check(new, allow_loopback=allow_loopback, algorithms=algorithms)
+    _check_types(session, new)
     row = ClientRow(
         client_id=new.client_id,
         partner_id=partner_id,
@@ -87,13 +93,15 @@ def replace_client(
     *,
     vault: Vault | None = None,
     allow_loopback: bool = False,
+    algorithms: Sequence[str] = USUAL_ALGORITHMS,
 ) -> str | None:
     """Put new metadata in the place of all that a client had; its secret if it needs a new one (RFC 7592 §2.2).
 
     Raises:
         ClientRefused: when the metadata is not acceptable.
     """
-    check(new, allow_loopback=allow_loopback)
+    check(new, allow_loopback=allow_loopback, algorithms=algorithms)
+    _check_types(session, new)
     secret = None
     if new.token_endpoint_auth_method != row.token_endpoint_auth_method:
         secret = _new_secret(row, new, vault)
@@ -102,6 +110,19 @@ def replace_client(
     session.flush()
     bump(session, CLIENTS)
     return secret
+
+
+def _check_types(session: Session, new: NewClient) -> None:
+    """A type of permission has one meaning, so one resource server that is switched on (RFC 9396 §2)."""
+    types = [one.type for one in new.details.authorization_details_type]
+    if not types:
+        return
+    others = session.execute(
+        select(ClientRow.details).where(ClientRow.client_id != new.client_id, ClientRow.disabled_at.is_(None))
+    ).scalars()
+    taken = {one["type"] for details in others for one in details.get("authorization_details_type", ())}
+    if len(set(types)) < len(types) or taken.intersection(types):
+        raise ClientRefused("authorization_details_type: a type is registered already")
 
 
 def _columns(new: NewClient) -> dict[str, Any]:

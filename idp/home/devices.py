@@ -12,6 +12,7 @@ from idp.home.words import how_signed_in, level_name, place_name
 from idp.login import devices, sessions
 from idp.login.current import drop_session, for_residents
 from idp.oidc import families
+from idp.oidc.farewell import farewell, frames_of
 from idp.oidc.wiring import provider
 from idp.web.context import context
 
@@ -85,8 +86,9 @@ def end_one(session: SignedIn, sid: str) -> Response:
         found = sessions.find_by_sid(writing, session.resident_id, sid)
         if found is None:
             abort(404)
+        frames = frames_of(provider(), writing, session) if sid == session.sid else []
         _end(writing, session, found.id_hash)
-    return _signed_out() if sid == session.sid else redirect(f"{PAGE}?done=ended", 303)
+    return _signed_out(frames) if sid == session.sid else redirect(f"{PAGE}?done=ended", 303)
 
 
 @bp.post(f"{PAGE}/end-others")
@@ -108,9 +110,10 @@ def end_all(session: SignedIn) -> Response:
     ctx = context()
     now = ctx.now()
     with ctx.database.transaction() as writing:
+        frames = frames_of(provider(), writing, session)
         sessions.end_all(writing, session.resident_id, now=now)
         families.end_all_families(writing, session.resident_id, now=now)
-    return _signed_out()
+    return _signed_out(frames)
 
 
 @bp.post(f"{PAGE}/known/<device_id>/forget")
@@ -129,7 +132,8 @@ def _end(writing: Session, session: SignedIn, id_hash: bytes) -> None:
     families.end_families_of_session(writing, session.resident_id, id_hash, offline=True, now=now)
 
 
-def _signed_out() -> Response:
-    response = redirect("/logged-out", 303)
+def _signed_out(frames: list[str]) -> Response:
+    """Partners that were used in this browser are told in it, where they have a page for that."""
+    response = farewell(frames, None) if frames else redirect("/logged-out", 303)
     drop_session(response)
     return response

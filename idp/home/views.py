@@ -12,7 +12,10 @@ from idp.accounts import service as accounts
 from idp.accounts.models import Resident
 from idp.accounts.rules import display_name
 from idp.login.current import for_residents, signed_in
+from idp.oidc.entrances import entrances
+from idp.oidc.wiring import provider
 from idp.web.context import context
+from idp.web.languages import current_language
 
 if TYPE_CHECKING:
     from idp.login.sessions import SignedIn
@@ -24,7 +27,11 @@ bp = Blueprint("home", __name__)
 def start() -> str:
     """Where one goes from here."""
     session = signed_in()
-    return render_template("ui/home.html", name=_name_and_reach(session)[0] if session else None)
+    if session is None:
+        return render_template("ui/home.html", name=None, services=[])
+    with context().database.reading() as reading:
+        services = entrances(provider(), reading, session.resident_id, current_language())
+    return render_template("ui/home.html", name=_name_and_reach(session)[0], services=services)
 
 
 @bp.get("/account")

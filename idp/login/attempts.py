@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, or_, select, text, update
 
+from idp.db import prepared
 from idp.login.levels import Method, Proof
 from idp.login.models import LoginAttempt, LoginProof
 from idp.web.cookies import VALUE_LENGTH, digest, new_secret
@@ -23,7 +24,7 @@ WAIT_FOR = 3600
 #: How far the clocks of two nodes may differ; what began later than that belongs to a clock that was set back.
 CLOCK_LEEWAY = 60
 
-_FIND = (
+_FIND = prepared(
     select(
         LoginAttempt.id_hash,
         LoginAttempt.flow,
@@ -49,7 +50,7 @@ _FIND = (
     .order_by(LoginProof.proved_at, LoginProof.method)
 )
 #: The first proof says who it is; a proof of anybody else changes nothing.
-_CLAIM = (
+_CLAIM = prepared(
     update(LoginAttempt)
     .where(
         LoginAttempt.id_hash == bindparam("handle_hash"),
@@ -60,7 +61,7 @@ _CLAIM = (
     .returning(LoginAttempt.id_hash)
     .execution_options(synchronize_session=False)
 )
-_SHARE = (
+_SHARE = prepared(
     update(LoginAttempt)
     .where(LoginAttempt.id_hash == bindparam("handle_hash"))
     .values(is_shared=True)
@@ -72,11 +73,13 @@ _EXPIRE = (
     .values(ended_at=bindparam("at"))
     .execution_options(synchronize_session=False)
 )
-_NOTE = text(
-    "INSERT INTO login_proof (attempt_hash, method, level, amr, detail, proved_at) "
-    "VALUES (:attempt_hash, :method, :level, :amr, :detail, :proved_at) ON CONFLICT DO NOTHING"
+_NOTE = prepared(
+    text(
+        "INSERT INTO login_proof (attempt_hash, method, level, amr, detail, proved_at) "
+        "VALUES (:attempt_hash, :method, :level, :amr, :detail, :proved_at) ON CONFLICT DO NOTHING"
+    )
 )
-_END = (
+_END = prepared(
     update(LoginAttempt)
     .where(LoginAttempt.id_hash == bindparam("handle_hash"), LoginAttempt.ended_at.is_(None))
     .values(ended_at=bindparam("at"))

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from flask import g, redirect, request
 
 from idp.login import sessions
+from idp.login.browser_state import browser_state_cookie
 from idp.login.levels import BASIC, level_of, reaches, typical
 from idp.login.ports import ports
 from idp.login.rules import is_fresh
@@ -84,14 +85,23 @@ def _highest(session: sessions.SignedIn) -> str:
 def put_session(response: Response, cookie_value: str) -> None:
     """Give the browser its session; it ends with the browser's own session or by our limits."""
     session_cookie(secure=context().settings.is_secure).put(response, cookie_value)
+    _drop_state(response)
 
 
 def drop_session(response: Response) -> None:
     """Take the session from the browser; at a shared computer everything that came with it."""
     session_cookie(secure=context().settings.is_secure).drop(response)
+    _drop_state(response)
     session = g.get("signed_in")
     if session and session.is_shared:
         leave_nothing(response)
+
+
+def _drop_state(response: Response) -> None:
+    """Let partners' pages see that the session has changed; the next answer to a partner brings the new state."""
+    cookie = browser_state_cookie(secure=context().settings.is_secure)
+    if cookie.name in request.cookies:
+        cookie.drop(response)
 
 
 def leave_nothing(response: Response) -> None:

@@ -111,6 +111,18 @@ class BrowserSession(Base):
             sqlite_where=text("ended_at IS NULL"),
             postgresql_where=text("ended_at IS NULL"),
         ),
+        Index(
+            "ix_login_session_untold",
+            "ended_at",
+            sqlite_where=text("ended_at IS NOT NULL AND told_at IS NULL"),
+            postgresql_where=text("ended_at IS NOT NULL AND told_at IS NULL"),
+        ),
+        Index(
+            "ix_login_session_former",
+            "former_sid",
+            sqlite_where=text("former_sid IS NOT NULL"),
+            postgresql_where=text("former_sid IS NOT NULL"),
+        ),
         {"sqlite_with_rowid": False},
     )
 
@@ -139,6 +151,13 @@ class BrowserSession(Base):
         BigInteger, index=True, comment="When it ends in any case. pii=no"
     )
     ended_at: Mapped[int | None] = mapped_column(BigInteger, comment="When it was ended. pii=no")
+    former_sid: Mapped[str | None] = mapped_column(
+        String(22),
+        comment="Session of the same resident in this browser that a new sign-in put it in the place of. pii=no",
+    )
+    told_at: Mapped[int | None] = mapped_column(
+        BigInteger, comment="When telling partners of its end was put in hand. pii=no"
+    )
 
 
 class LoginAttempt(Base):

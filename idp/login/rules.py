@@ -124,4 +124,7 @@ def is_fresh(authenticated_at: int, *, now: int) -> bool:
 
 def is_own_path(path: str) -> bool:
     """Whether a sign-in may lead on to this path: a page of ours, never another site."""
-    return re.fullmatch(r"/(privacy|account)(/[A-Za-z0-9._~/-]*)?", path) is not None and "//" not in path
+    return (
+        re.fullmatch(r"/device|/(privacy|account)(/[A-Za-z0-9._~/-]*)?", path) is not None
+        and "//" not in path
+    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import Integer, and_, bindparam, insert, or_, select, type_coerce, update
 
 from idp.accounts.models import Resident
+from idp.db import prepared
 from idp.login.keeping import SEEN_STEP, Keeping
 from idp.login.levels import LEVELS
 from idp.login.limits import absolute_limit, block_of, idle_limit
@@ -39,14 +40,14 @@ COLUMNS = (
     type_coerce(BrowserSession.is_shared, Integer).label("is_shared"),
     Resident.state.label("resident_state"),
 )
-_FIND = (
+_FIND = prepared(
     select(*COLUMNS)
     .join(Resident, Resident.id == BrowserSession.resident_id)
     .where(BrowserSession.id_hash == bindparam("cookie_hash"))
 )
 # Of the table, not of the class: a session of the ORM takes the short way with it.
-_BEGIN = insert(cast("Table", BrowserSession.__table__))
-_DATA_KEY = select(Resident.data_key).where(Resident.id == bindparam("whose"))
+_BEGIN = prepared(insert(cast("Table", BrowserSession.__table__)))
+_DATA_KEY = prepared(select(Resident.data_key).where(Resident.id == bindparam("whose")))
 _KEEPING = Keeping(BrowserSession)
 
 
@@ -87,8 +88,12 @@ def begin(
     now: int,
     place: Place = Place(),
     vault: Vault | None = None,
+    former_sid: str | None = None,
 ) -> str:
-    """Begin a session and return its cookie value, always a new one (K18); `vault` seals the place."""
+    """Begin a session and return its cookie value, always a new one (K18); `vault` seals the place.
+
+    `former_sid` is the session that it takes the place of (`endings.take_over`).
+    """
     cookie_value = new_secret()
     sid = secrets.token_urlsafe(16)
     session.execute(
@@ -107,6 +112,8 @@ def begin(
             "seen_at": now,
             "expires_at": now + absolute_limit(settings, acr, is_shared=place.is_shared),
             "ended_at": None,
+            "former_sid": former_sid,
+            "told_at": None,
         },
     )
     return cookie_value

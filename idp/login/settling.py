@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from idp.login import attempts, devices, sessions
+from idp.login import attempts, devices, endings, sessions
 from idp.login.arrivals import tell_of_new_device
 from idp.login.budgets import Guess
 from idp.login.levels import amr_of, is_enough, level_of
@@ -120,7 +120,7 @@ class Settler:
 
     def first(self, session: Any, goal: Goal, proof: Proof, resident_id: str) -> Outcome:
         """A proof outside any attempt. When it is enough, no attempt is ever kept."""
-        found = self.ways.of(session.connection(), resident_id)
+        found = self.ways.of(session, resident_id)
         if found.state != "active":
             return Failure.WRONG
         if is_enough((proof,), found.owed, goal.wanted_acr):
@@ -171,12 +171,12 @@ class Settler:
 
     def _begin_session(self, session: Any, proved: _Proved) -> Success:
         """A session of its own, and the end of the one that this browser had (K18)."""
-        # The connection itself runs statements in half the time that a session takes over them.
-        connection = session.connection()
+        former_sid = None
         if self.visitor.session_cookie:
-            sessions.end(connection, digest(self.visitor.session_cookie), now=self.now)
+            former = digest(self.visitor.session_cookie)
+            former_sid = endings.take_over(session, former, proved.resident_id, now=self.now)
         cookie_value = sessions.begin(
-            connection,
+            session,
             proved.resident_id,
             amr=amr_of(proved.proofs),
             acr=level_of(proved.proofs),
@@ -184,10 +184,11 @@ class Settler:
             settings=self.ctx.settings.sessions,
             place=proved.place,
             vault=self.ctx.vault,
+            former_sid=former_sid,
             now=self.now,
         )
         if proved.flow_handle:
-            self.note(connection, proved.flow_handle, self.now)
+            self.note(session, proved.flow_handle, self.now)
         first_page = self.begun(session, proved.resident_id, self.now)
         known_by = self._know_device(session, proved.resident_id, proved.place)
         return Success(cookie_value, proved.resident_id, known_by, first_page)

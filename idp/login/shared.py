@@ -32,7 +32,7 @@ WARN_FOR = 60
 _HANDLE = r"[A-Za-z0-9_-]{43}"
 #: Pages to which a resident may come back from the warning; a form half filled in is not among them.
 _OWN_PAGE = re.compile(
-    rf"/(|help|(privacy|account)(/[A-Za-z0-9._~/-]*)?|(consent|authorize/as|authorize/level)\?flow={_HANDLE})"
+    rf"/(|help|(privacy|account)(/[A-Za-z0-9._~/-]*)?|(consent|authorize/as|authorize/level|device/confirm)\?flow={_HANDLE})"
 )
 
 
@@ -48,10 +48,11 @@ class SharedSession:
 @bp.app_context_processor
 def _values() -> dict[str, Any]:
     """For every page: `shared_session`, None unless somebody is signed in at a shared computer."""
-    return {"shared_session": _shared_session(), "shared_place": _is_kiosk()}
+    return {"shared_session": _shared_session(), "shared_place": is_kiosk()}
 
 
-def _is_kiosk() -> bool:
+def is_kiosk() -> bool:
+    """Whether the visitor sits at a computer that the town says is shared."""
     return context().settings.kiosk.has(request.environ.get("REMOTE_ADDR", ""))
 
 

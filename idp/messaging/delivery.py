@@ -7,15 +7,16 @@ beyond the longest time that a try can take, so two processes never send one mes
 from __future__ import annotations
 
 import logging
-import secrets
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 
+from idp.jobs import outgoing
+from idp.jobs.outgoing import chance
 from idp.messaging import limits
 from idp.messaging.models import Message
 from idp.messaging.outcomes import GatewayAway, TurnedDown
-from idp.messaging.rules import LONGEST_REST, is_given_up, leaves_at, pause
+from idp.messaging.rules import LONGEST_REST, RETRIES, leaves_at
 from idp.messaging.service import open_message
 from idp.messaging.sms.gateway import Gateway
 from idp.messaging.smtp import Postman
@@ -36,7 +37,6 @@ BATCH = 50
 HOLD_FOR = 300
 #: One run begins no further message after so many seconds; with the timeouts of one try it ends within a hold.
 RUN_FOR = 30
-_CHANCES = 1000
 
 
 class Carrier(Protocol):
@@ -77,7 +77,7 @@ class Courier:
             self._failures = 0
         except GatewayAway as error:
             self._failures += 1
-            self._rest_until = now + pause(self._failures, _chance(), longest=60)
+            self._rest_until = now + RETRIES.pause(self._failures, chance(), longest=60)
             log.warning("gateway unavailable channel=%s cause=%s", self._channel, error.cause)
         finally:
             carrier.close()
@@ -85,16 +85,7 @@ class Courier:
 
     def _due(self, now: int) -> list[Message]:
         with self._context.database.reading() as session:
-            return list(
-                session.execute(
-                    select(Message)
-                    .where(
-                        Message.channel == self._channel, Message.state == "waiting", Message.due_at <= now
-                    )
-                    .order_by(Message.due_at, Message.created_at, Message.id)
-                    .limit(BATCH)
-                ).scalars()
-            )
+            return outgoing.due(session, Message, Message.channel == self._channel, now=now, limit=BATCH)
 
     def _handle(self, carrier: Carrier, message: Message, *, now: int) -> bool:
         """Everything about one message; True when it was sent.
@@ -112,7 +103,7 @@ class Courier:
         except TurnedDown as error:
             self._turned_down(message, error, now=now)
         except GatewayAway as error:
-            rest = pause(message.attempts + 1, _chance(), longest=LONGEST_REST)
+            rest = RETRIES.pause(message.attempts + 1, chance(), longest=LONGEST_REST)
             self._change(message, now=now, due_at=now + rest, trouble=error.cause)
             raise
         except SealBroken:
@@ -130,13 +121,7 @@ class Courier:
     def _claim(self, message: Message, *, now: int) -> bool:
         """Take a message, so that nobody else sends it meanwhile, nor we after a crash; False when it is not to leave."""
         with self._context.database.transaction() as session:
-            claimed = session.execute(
-                update(Message)
-                .where(*_untouched(message))
-                .values(attempts=Message.attempts + 1, due_at=now + HOLD_FOR)
-                .returning(Message.id)
-            ).first()
-            if claimed is None:
+            if not outgoing.claim(session, Message, message, until=now + HOLD_FOR):
                 return False
             held_back = self._held_back(session, message, now=now)
             if held_back:
@@ -166,10 +151,10 @@ class Courier:
 
     def _turned_down(self, message: Message, error: TurnedDown, *, now: int) -> None:
         refusals = message.refusals + 1
-        if error.is_final or is_given_up(refusals):
+        if error.is_final or RETRIES.is_given_up(refusals):
             self._give_up(message, error.cause, now=now)
             return
-        due_at = now + pause(refusals, _chance())
+        due_at = now + RETRIES.pause(refusals, chance())
         self._change(message, now=now, due_at=due_at, refusals=refusals, trouble=error.cause)
 
     def _give_up(self, message: Message, cause: str, *, now: int) -> None:
@@ -197,21 +182,4 @@ class Courier:
         """Write down what became of a message, unless somebody else has taken it over."""
         claims = message.attempts if values.get("state") == "expired" else message.attempts + 1
         with self._context.database.transaction() as session:
-            session.execute(
-                update(Message)
-                .where(Message.id == message.id, Message.state == "waiting", Message.attempts == claims)
-                .values(**values)
-            )
-
-
-def _untouched(message: Message) -> tuple[Any, ...]:
-    return (
-        Message.id == message.id,
-        Message.state == "waiting",
-        Message.attempts == message.attempts,
-        Message.due_at == message.due_at,
-    )
-
-
-def _chance() -> float:
-    return secrets.randbelow(_CHANCES) / _CHANCES
+            outgoing.settle(session, Message, message.id, claims=claims, values=values)

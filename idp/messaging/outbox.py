@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, update
 
+from idp.jobs import outgoing
 from idp.messaging.models import Message
 
 if TYPE_CHECKING:
@@ -59,23 +60,17 @@ def counted(connection: Any) -> list[tuple[str, str, int]]:
 
 def retry(connection: Any, message_id: str | None, *, now: int) -> list[str]:
     """Let dead letters (one, or all) be sent again; the ids of those that are worth it still."""
-    return _change(
-        connection,
-        message_id,
-        (Message.state == "dead", Message.content.is_not(None), Message.expires_at > now),
-        {"state": "waiting", "due_at": now, "refusals": 0, "finished_at": None},
-    )
+    worth_it = (Message.state == "dead", Message.content.is_not(None), Message.expires_at > now)
+    again = {"state": "waiting", "due_at": now, "refusals": 0, "finished_at": None}
+    return outgoing.change(connection, Message, message_id, *worth_it, values=again)
 
 
 def drop(connection: Any, message_id: str | None, *, now: int) -> list[str]:
     """Give up dead letters (one, or all), or one message that waits; the ids of those. Their content is erased."""
     states = ("dead",) if message_id is None else ("dead", "waiting")
-    return _change(
-        connection,
-        message_id,
-        (Message.state.in_(states), Message.batch.is_(None)),
-        {"state": "dropped", "content": None, "finished_at": now},
-    )
+    given_up = {"state": "dropped", "content": None, "finished_at": now}
+    which = (Message.state.in_(states), Message.batch.is_(None))
+    return outgoing.change(connection, Message, message_id, *which, values=given_up)
 
 
 def tidy(context: Context, *, now: int) -> None:
@@ -96,13 +91,3 @@ def tidy(context: Context, *, now: int) -> None:
             )
             .values(state="expired", content=None, finished_at=now)
         )
-
-
-def _change(
-    connection: Any, message_id: str | None, which: tuple[Any, ...], values: dict[str, Any]
-) -> list[str]:
-    if message_id is not None:
-        which = (*which, Message.id == message_id)
-    return list(
-        connection.execute(update(Message).where(*which).values(**values).returning(Message.id)).scalars()
-    )

@@ -5,23 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from idp.jobs.rules import Retries
+
 #: Pauses between tries, in seconds; a message that is turned down once more after the last one is dead.
 PAUSES = (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 3600, 3600, 7200)
 #: While a gateway cannot be reached, nobody is at fault: it is asked at least this often, in seconds.
 LONGEST_REST = 900
-#: A pause is stretched by up to this part of it, so that not everything comes back at once.
-JITTER = 0.2
-
-
-def pause(tries: int, chance: float, *, longest: int = PAUSES[-1]) -> int:
-    """Seconds to wait after so many failed tries (1 or more). `chance` is random, from 0 to 1."""
-    plain = min(PAUSES[min(tries, len(PAUSES)) - 1], longest)
-    return plain + int(plain * JITTER * chance)
-
-
-def is_given_up(refusals: int) -> bool:
-    """Whether a message was turned down so often that it is dead."""
-    return refusals > len(PAUSES)
+RETRIES = Retries(PAUSES)
 
 
 def leaves_at(now: int, *, quiet_from: int, quiet_until: int, time_zone: str) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from idp.clients.metadata import encryption_of
 from idp.jose import texts as jose
 from idp.oidc.errors import Refusal
+from keys.signing import NoSigningKey
 
 if TYPE_CHECKING:
     from idp.clients.registry import Client
@@ -21,9 +22,18 @@ def signed_for(
     Never call it inside a transaction: encrypting may fetch the client's key set.
 
     Raises:
-        Refusal: when it must be encrypted and the client publishes no key for it.
+        Refusal: when it must be encrypted and the client publishes no key for it, or the town does not sign with what
+            the client registered for any more.
     """
-    signed = provider.keys.ring.current(alg).sign(claims, typ)
+    try:
+        signer = provider.keys.ring.current(alg)
+    except NoSigningKey:
+        raise Refusal("unauthorized_client", f"Nothing is signed with {alg} here any more") from None
+    return encrypted_for(provider, client, signer.sign(claims, typ), what=what)
+
+
+def encrypted_for(provider: Provider, client: Client, signed: str, *, what: str) -> str:
+    """A signed JWT, encrypted if the client registered for that; otherwise as `signed_for`."""
     encryption_alg, enc = encryption_of(client.details, what)
     if not encryption_alg:
         return signed

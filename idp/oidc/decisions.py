@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import insert, select, update
 
 from consent import records, rules
+from idp.oidc import authorization_details
+from idp.oidc.claims_request import read_kept
 from idp.oidc.models import Grant
-from idp.oidc.rules import claims_of
+from idp.oidc.rules import claims_of, needed_for
 from idp.oidc.service import subject_for
 
 if TYPE_CHECKING:
@@ -33,9 +35,30 @@ def is_covered(grant: Any, scope: Collection[str], claims: Collection[str], noti
     )
 
 
-def requested_claims(scope: Collection[str], purposes: ClientPurposes) -> frozenset[str]:
-    """What a request asks for: the claims of its scopes that the client has a purpose for."""
-    return claims_of(scope) & purposes.claims
+class AskedFor(NamedTuple):
+    """What a request asks for, and for which purposes: these cover its permissions, too."""
+
+    claims: frozenset[str]
+    purposes: ClientPurposes
+
+
+def asked_for(provider: Provider, request: AuthorizationRequest) -> AskedFor:
+    """The claims of a request's scopes, and those it names, that the client has a purpose for (OIDC Core §5.4, §5.5).
+
+    With them the names of the permissions for single matters that it asks for (RFC 9396).
+    """
+    purposes = provider.purposes_of(request.client_id)
+    claims = claims_of(request.scope)
+    if request.claims is not None:
+        claims |= needed_for(read_kept(request.claims).anywhere)
+    claims &= purposes.claims
+    if request.authorization_details is None:
+        return AskedFor(claims, purposes)
+    details = request.authorization_details
+    return AskedFor(
+        claims | authorization_details.names_of(details),
+        authorization_details.covered_by(provider, purposes, details),
+    )
 
 
 def live_grant(connection: Any, resident_id: str, client_id: str) -> Any:
@@ -60,14 +83,24 @@ class Decision:
         return self.outcome.sections if isinstance(self.outcome, rules.Ask) else ()
 
 
-def decide(
-    connection: Any, purposes: ClientPurposes, request: AuthorizationRequest, resident_id: str, *, again: bool
-) -> Decision:
-    """Judge a request by the resident's records."""
+def decide(provider: Provider, connection: Any, request: AuthorizationRequest, resident_id: str) -> Decision:
+    """Judge a request by the resident's records.
+
+    A permission for a single matter is a question of its own: a no of before to anything else does not answer it.
+    """
     choices = records.current_choices(connection, resident_id, request.client_id)
+    claims, purposes = asked_for(provider, request)
     terms = [one.terms for one in purposes.purposes]
-    wanted = requested_claims(request.scope, purposes)
-    return Decision(choices, rules.decide(terms, wanted, choices, again=again))
+    outcome = rules.decide(terms, claims, choices, again="consent" in request.prompt)
+    if not _speaks_of(outcome, authorization_details.names_of(request.authorization_details)):
+        outcome = rules.decide(terms, claims, choices, again=True)
+    return Decision(choices, outcome)
+
+
+def _speaks_of(outcome: rules.Covered | rules.Ask, names: frozenset[str]) -> bool:
+    covered = outcome.covered if isinstance(outcome, rules.Ask) else outcome
+    sections = outcome.sections if isinstance(outcome, rules.Ask) else ()
+    return names.issubset(covered.claims + tuple(name for one in sections for name in one.offered))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +166,20 @@ def settle_grant(
     """Write what the records allow now into the grant, and return its id.
 
     A grant that was revoked stays dead with its tokens: a new decision makes a new one.
+
+    Raises:
+        Refusal: invalid_authorization_details for a permission that no purpose covers any more.
     """
-    purposes = provider.purposes_of(client.client_id)
     old = live_grant(connection, resident_id, client.client_id)
     scope = set(request.scope) | set(old.scope.split() if old else ())
-    decided = requested_claims(scope, purposes)
+    before = frozenset(old.decided_claims.split() if old else ())
+    claims, purposes = asked_for(provider, replace(request, scope=tuple(scope)))
+    decided = claims | (before & purposes.claims)
     choices = records.current_choices(connection, resident_id, client.client_id)
     outcome = rules.decide([one.terms for one in purposes.purposes], decided, choices)
     covered = outcome.covered if isinstance(outcome, rules.Ask) else outcome
+    if not authorization_details.names_of(request.authorization_details).issubset(covered.claims):
+        raise authorization_details.refusal("A permission asked for is not covered by a purpose any more")
     values = {
         "scope": " ".join(sorted(scope)),
         "claims": " ".join(sorted(covered.claims)),

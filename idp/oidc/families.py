@@ -6,7 +6,7 @@ An authorization is a code and the family of tokens from it; it names the sessio
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import func, select, update
 
@@ -14,7 +14,7 @@ from idp.login.models import BrowserSession
 from idp.oidc.models import Authorization, Grant
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy import ColumnElement
 
@@ -29,6 +29,14 @@ class Used:
     last_at: int
 
 
+class Answered(NamedTuple):
+    """A client that was answered in a session, and whose that was."""
+
+    client_id: str
+    sid: str
+    resident_id: str
+
+
 def end_families_of_session(
     connection: Any, resident_id: str, session_hash: bytes, *, offline: bool = False, now: int
 ) -> None:
@@ -40,6 +48,24 @@ def end_families_of_session(
     if not offline:
         which.append(~_IS_OFFLINE)
     _end_families(connection, resident_id, which, now=now)
+
+
+def end_families_of_sessions(
+    connection: Any, resident_ids: Collection[str], sids: Collection[str], *, now: int
+) -> None:
+    """End the tokens of sessions that have ended, whatever ended them, but for those that outlive them by agreement."""
+    own_grants = select(Grant.id).where(Grant.resident_id.in_(resident_ids))
+    connection.execute(
+        update(Authorization)
+        .where(
+            Authorization.grant_id.in_(own_grants),
+            Authorization.sid.in_(sids),
+            Authorization.revoked_at.is_(None),
+            ~_IS_OFFLINE,
+        )
+        .values(revoked_at=now),
+        execution_options={"synchronize_session": False},
+    )
 
 
 def end_all_families(connection: Any, resident_id: str, *, but: bytes | None = None, now: int) -> None:
@@ -81,6 +107,19 @@ def _end_families(connection: Any, resident_id: str, which: list[Any], *, now: i
         .values(revoked_at=now),
         execution_options={"synchronize_session": False},
     )
+
+
+def clients_of_sessions(
+    connection: Any, resident_ids: Collection[str], sids: Collection[str]
+) -> list[Answered]:
+    """The clients that were answered in some sessions, each once a session."""
+    rows = connection.execute(
+        select(Authorization.client_id, Authorization.sid, Grant.resident_id)
+        .join(Grant, Grant.id == Authorization.grant_id)
+        .where(Grant.resident_id.in_(resident_ids), Authorization.sid.in_(sids))
+        .distinct()
+    )
+    return [Answered(*row) for row in rows]
 
 
 def used_in_sessions(connection: Any, resident_id: str, sids: Sequence[str]) -> dict[str, list[Used]]:

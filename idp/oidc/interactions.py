@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import bindparam, insert, select, update
 
+from idp.db import prepared
 from idp.login.attempts import CLOCK_LEEWAY
+from idp.oidc import pushed
 from idp.oidc.models import Interaction
 from idp.oidc.request import AuthorizationRequest
 from idp.web.cookies import VALUE_LENGTH, digest, new_secret
@@ -22,24 +24,32 @@ WAIT_FOR = 3600
 _HINT = "interaction|login_hint"
 _HINT_LIMIT = 254
 
-_FIND = select(
-    Interaction.id_hash,
-    Interaction.request,
-    Interaction.login_hint,
-    Interaction.signed_in_at,
-    Interaction.confirmed_sid,
-    Interaction.keeps_level,
-).where(
-    Interaction.id_hash == bindparam("handle_hash"),
-    Interaction.browser_hash == bindparam("this_browser"),
-    Interaction.finished_at.is_(None),
-    Interaction.expires_at > bindparam("at"),
-    Interaction.created_at <= bindparam("latest"),  # a clock that was set back revives none (K40)
+_FIND = prepared(
+    select(
+        Interaction.id_hash,
+        Interaction.request,
+        Interaction.login_hint,
+        Interaction.signed_in_at,
+        Interaction.confirmed_sid,
+        Interaction.keeps_level,
+    ).where(
+        Interaction.id_hash == bindparam("handle_hash"),
+        Interaction.browser_hash == bindparam("this_browser"),
+        Interaction.finished_at.is_(None),
+        Interaction.expires_at > bindparam("at"),
+        Interaction.created_at <= bindparam("latest"),  # a clock that was set back revives none (K40)
+    )
 )
 # Of the table, not of the class: a session of the ORM takes the short way with it.
 _TABLE = cast("Table", Interaction.__table__)
-_KEEP = insert(_TABLE)
-_MARK = (
+_KEEP = prepared(insert(_TABLE))
+_FINISH = prepared(
+    update(_TABLE)
+    .where(_TABLE.c.id_hash == bindparam("handle_hash"), _TABLE.c.finished_at.is_(None))
+    .values(finished_at=bindparam("at"))
+    .returning(_TABLE.c.request)
+)
+_MARK = prepared(
     update(_TABLE).where(_TABLE.c.id_hash == bindparam("handle_hash")).values(signed_in_at=bindparam("at"))
 )
 
@@ -91,6 +101,8 @@ def begin(
             "request": request.to_json(),
             "login_hint": vault.service_data_key("interaction").seal(hint, _HINT) if hint else None,
             "signed_in_at": None,
+            "confirmed_sid": None,
+            "keeps_level": False,
             "created_at": now,
             "expires_at": now + WAIT_FOR,
             "finished_at": None,
@@ -160,7 +172,7 @@ def move(connection: Any, vault: Vault, handle: str, *, browser: str, now: int) 
     row = connection.execute(
         select(Interaction.request, Interaction.expires_at).where(Interaction.id_hash == digest(handle))
     ).first()
-    if row is None or row.expires_at <= now or not finish(connection, digest(handle), now=now):
+    if row is None or row.expires_at <= now or not _end(connection, digest(handle), now=now):
         return None
     asked = AuthorizationRequest.from_json(row.request)
     return begin(connection, vault, asked, browser=browser, login_hint="", now=now)
@@ -182,11 +194,16 @@ def keep_level(connection: Any, id_hash: bytes) -> None:
 
 
 def finish(connection: Any, id_hash: bytes, *, now: int) -> bool:
-    """End a waiting request; true for exactly one of parallel callers."""
-    ended = connection.execute(
-        update(Interaction)
-        .where(Interaction.id_hash == id_hash, Interaction.finished_at.is_(None))
-        .values(finished_at=now)
-        .returning(Interaction.id_hash)
-    ).first()
-    return ended is not None
+    """End a waiting request, for its answer; true for exactly one of parallel callers.
+
+    Of a pushed request, which may wait in several tabs, only one answer is given (RFC 9126 §7.3).
+    """
+    ended = _end(connection, id_hash, now=now)
+    if ended is None:
+        return False
+    reference = AuthorizationRequest.from_json(ended.request).pushed
+    return reference is None or pushed.spend(connection, reference, now=now)
+
+
+def _end(connection: Any, id_hash: bytes, *, now: int) -> Any:
+    return connection.execute(_FINISH, {"handle_hash": id_hash, "at": now}).first()

@@ -1,53 +1,104 @@
-"""The token service: what a redeemed code or refresh token gives, and the record of it."""
+"""The token service: what a redeemed code or refresh token gives, what goes through the front channel, and the record of it."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from consent import releases
 from idp.oidc import service
 from idp.oidc.answers import signed_for
+from idp.oidc.authorization_details import kept, narrowed, read_kept
 from idp.oidc.binding import jkt_of, token_type
+from idp.oidc.errors import Refusal
+from idp.oidc.released import id_token_claims
 from idp.oidc.resources import Target, signed_token, target_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
     from idp.clients.registry import Client
+    from idp.oidc.authorization_details import Detail
     from idp.oidc.provider import Provider
+    from idp.oidc.request import AuthorizationRequest
+
+
+_HASHES = {"256": hashlib.sha256, "384": hashlib.sha384, "512": hashlib.sha512}
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
     """Tokens of a family, just written; `signed` makes the answer once the write is durable."""
 
-    minted: service.Minted
+    #: None when an ID token is all that is given.
+    minted: service.Minted | None
     family: Any
     subject: str
     #: Of the family, and of the access token, which is narrower when it is for one API.
     scope: str
     token_scope: str
     bound_to: str | None
+    #: What the ID token says about the resident.
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    #: The permissions that the access token carries (RFC 9396 §7).
+    details: Sequence[Detail] = ()
 
     def signed(self, provider: Provider, client: Client, *, now: int) -> dict[str, Any]:
         """The token answer (RFC 6749 §5.1, OIDC Core §3.1.3.3)."""
+        assert self.minted is not None
         body: dict[str, Any] = {
             "access_token": self.minted.access_token,
             "token_type": token_type(self.bound_to),
             "expires_in": self.minted.expires_for,
-            "scope": self.token_scope,
+            **self._said_of_access(),
         }
         if self.minted.refresh_token is not None:
             body["refresh_token"] = self.minted.refresh_token
         if "openid" in self.scope.split():
-            body["id_token"] = self._id_token(provider, client, now=now)
+            hashed = {"at_hash": self.minted.access_token}
+            body["id_token"] = self._id_token(provider, client, hashed, now=now)
         return body
 
-    def _id_token(self, provider: Provider, client: Client, *, now: int) -> str:
-        """Who signed in, when and how, and nothing else about them (OIDC Core §2)."""
-        family = self.family
+    def in_front(
+        self, provider: Provider, client: Client, request: AuthorizationRequest, *, code: str | None, now: int
+    ) -> dict[str, str]:
+        """What goes through the front channel beside a code (OIDC Core §3.2.2.5, §3.3.2.5).
+
+        `s_hash` is of Financial-grade API 1.0, and keeps the state from being exchanged.
+        """
+        found: dict[str, str] = {}
+        hashed = {"c_hash": code, "s_hash": request.state}
+        if self.minted is not None:
+            hashed["at_hash"] = self.minted.access_token
+            found = {
+                "access_token": self.minted.access_token,
+                "token_type": token_type(self.bound_to),
+                "expires_in": str(self.minted.expires_for),
+                **{
+                    name: one if isinstance(one, str) else orjson.dumps(one).decode()
+                    for name, one in self._said_of_access().items()
+                },
+            }
+        if "id_token" in request.response_type.split(" "):
+            found["id_token"] = self._id_token(provider, client, hashed, now=now)
+        return found
+
+    def _said_of_access(self) -> dict[str, Any]:
+        """For what the access token is (RFC 6749 §5.1, RFC 9396 §7); one for a permission alone has no scope."""
+        scope = {"scope": self.token_scope} if self.token_scope else {}
+        return {**scope, "authorization_details": self.details} if self.details else scope
+
+    def _id_token(
+        self, provider: Provider, client: Client, hashed: Mapping[str, str | None], *, now: int
+    ) -> str:
+        """Who signed in, when and how (OIDC Core §2), and the half hashes of what goes with it."""
+        family, alg = self.family, client.id_token_alg
         claims = {
+            **self.claims,
             "iss": provider.issuer,
             "sub": self.subject,
             "aud": client.client_id,
@@ -57,11 +108,11 @@ class Issued:
             "acr": family.acr,
             "amr": family.amr.split(),
             "sid": family.sid,
-            "at_hash": half_hash(self.minted.access_token),
+            **{name: half_hash(value, alg) for name, value in hashed.items() if value is not None},
         }
         if family.nonce is not None:
             claims["nonce"] = family.nonce
-        return signed_for(provider, client, claims, what="id_token", alg=client.id_token_alg)
+        return signed_for(provider, client, claims, what="id_token", alg=alg)
 
 
 def issue(
@@ -76,21 +127,24 @@ def issue(
     refresh: tuple[str, int] | None = None,
     is_refresh: bool = False,
     bound_to: str | None = None,
+    asked_details: str | None = None,
 ) -> Issued | None:
     """Mint for a family and record the release of the ID token; None when grant or account has ended.
 
     A code gives a refresh token when `offline_access` was granted; a refresh token gives its successor, if `refresh`
-    names one, with the same scope and end (RFC 6749 §6).
+    names one, with the same scope and end (RFC 6749 §6). `asked_details` narrows the permissions of this one access
+    token (RFC 9396 §6).
 
     Raises:
-        Refusal: invalid_target; nothing is minted then, and the transaction must not stand.
+        Refusal: invalid_target, invalid_authorization_details; nothing is minted then, and the transaction must not stand.
     """
     grant = service.read_grant(connection, family.grant_id)
     if grant is None or grant.data_key is None:
         return None
     if not is_refresh and "offline_access" in scope.split():
         refresh = (scope, family.expires_at)
-    target = target_of(provider, client, resource, scope)
+    details = narrowed(asked_details, family.authorization_details)
+    target = target_of(provider, client, resource, scope, details)
     minted = service.mint(
         connection,
         client_id=client.client_id,
@@ -101,13 +155,59 @@ def issue(
         now=now,
         access_token=_jwt(provider, client, target, grant.subject, family, bound_to, now),
         resource=target.resource,
+        authorization_details=kept(target.details),
         binding=bound_to,
         # A confidential client proves itself at every refresh, and may change its key (RFC 9449 §5).
         refresh_binding=bound_to if client.is_public and jkt_of(bound_to) else None,
     )
+    claims: dict[str, Any] = {}
     if "openid" in scope.split():
-        _record(provider, connection, client, grant, family, now=now)
-    return Issued(minted, family, grant.subject, scope, target.scope, bound_to)
+        claims = id_token_claims(provider, connection, client, grant, family, now=now)
+        _record(provider, connection, client, grant, family, sorted(claims), now=now)
+    return Issued(minted, family, grant.subject, scope, target.scope, bound_to, claims, target.details)
+
+
+def issue_in_front(
+    provider: Provider,
+    connection: Any,
+    client: Client,
+    family: Any,
+    wanted: Collection[str],
+    *,
+    now: int,
+) -> Issued:
+    """Mint for an authorization just written what its response type asks for besides a code, and record the release.
+
+    Where no access token will ever come, the claims of the scopes are in the ID token (OIDC Core §5.4).
+
+    Raises:
+        Refusal: access_denied when the grant or the account has ended, invalid_target.
+    """
+    grant = service.read_grant(connection, family.grant_id)
+    if grant is None or grant.data_key is None:
+        raise Refusal("access_denied", "What the resident agreed to has ended")
+    details = read_kept(family.authorization_details)
+    target = target_of(provider, client, family.resource, family.scope, details)
+    minted = None
+    if "token" in wanted:
+        minted = service.mint(
+            connection,
+            client_id=client.client_id,
+            scope=target.scope,
+            authorization_id=family.id,
+            refresh=None,
+            settings=provider.context.settings.tokens,
+            now=now,
+            access_token=_jwt(provider, client, target, grant.subject, family, None, now),
+            resource=target.resource,
+            authorization_details=kept(target.details),
+        )
+    claims: dict[str, Any] = {}
+    if "id_token" in wanted:
+        by_scope = family.scope.split() if {*wanted} == {"id_token"} else ()
+        claims = id_token_claims(provider, connection, client, grant, family, scope=by_scope, now=now)
+        _record(provider, connection, client, grant, family, sorted(claims), now=now)
+    return Issued(minted, family, grant.subject, family.scope, target.scope, None, claims, target.details)
 
 
 def _jwt(  # noqa: PLR0917
@@ -127,23 +227,35 @@ def _jwt(  # noqa: PLR0917
     )
 
 
-def _record(
-    provider: Provider, connection: Any, client: Client, grant: Any, family: Any, *, now: int
+def _record(  # noqa: PLR0917
+    provider: Provider,
+    connection: Any,
+    client: Client,
+    grant: Any,
+    family: Any,
+    claims: Sequence[str],
+    *,
+    now: int,
 ) -> None:
-    """The release of the ID token: nothing but the pseudonym."""
+    """The release of an ID token: the pseudonym, and the claims in it."""
     releases.record(
         connection,
         log_key=provider.context.vault.open_data_key(grant.data_key).log_key(),
         resident_id=grant.resident_id,
         client_id=client.client_id,
         kind="id_token",
-        claims=(),
+        claims=claims,
         purpose_ids=grant.purposes.split(),
         authorization_id=str(family.id),
         now=now,
     )
 
 
-def half_hash(value: str) -> str:
-    """at_hash for SHA-256 algorithms (OIDC Core §3.1.3.6)."""
-    return base64.urlsafe_b64encode(hashlib.sha256(value.encode()).digest()[:16]).rstrip(b"=").decode()
+def half_hash(value: str, alg: str) -> str:
+    """The left half of a hash with the hash function of the ID token's algorithm (OIDC Core §3.1.3.6, §3.3.2.11).
+
+    Ed25519 signs over SHA-512, which is what EdDSA stands for here.
+    """
+    function = hashlib.sha512 if alg in ("EdDSA", "Ed25519") else _HASHES[alg[-3:]]
+    digest = function(value.encode()).digest()
+    return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()

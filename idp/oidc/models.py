@@ -53,6 +53,30 @@ class Interaction(Base):
     finished_at: Mapped[int | None] = mapped_column(BigInteger, comment="When it was answered. pii=no")
 
 
+class PushedRequest(Base):
+    """An authorization request that its client pushed (RFC 9126), checked, until an answer to it spends it."""
+
+    __tablename__ = "oidc_pushed_request"
+    __table_args__ = CLUSTERED
+
+    id_hash: Mapped[bytes] = mapped_column(
+        LargeBinary, primary_key=True, comment="SHA-256 of the request_uri. pii=no"
+    )
+    client_id: Mapped[str] = mapped_column(String(64), comment="Who pushed it. pii=no")
+    request: Mapped[str] = mapped_column(
+        Text, comment="The validated request as JSON; login_hint left out. pii=no"
+    )
+    login_hint: Mapped[bytes | None] = mapped_column(LargeBinary, comment="The sealed login_hint. pii=yes")
+    browser_hash: Mapped[bytes | None] = mapped_column(
+        LargeBinary, comment="SHA-256 of the cookie of the browser that brought it first. pii=no"
+    )
+    created_at: Mapped[int] = mapped_column(BigInteger, comment="When it was pushed. pii=no")
+    expires_at: Mapped[int] = mapped_column(
+        BigInteger, index=True, comment="When it cannot be brought any more. pii=no"
+    )
+    spent_at: Mapped[int | None] = mapped_column(BigInteger, comment="When it was answered. pii=no")
+
+
 class Grant(Base):
     """What a resident has authorised for a client now. At most one is live per pair."""
 
@@ -106,6 +130,12 @@ class Authorization(Base):
         String(43), comment="Thumbprint of the key to which the code is bound. pii=no"
     )
     resource: Mapped[str | None] = mapped_column(Text, comment="API for which the tokens may be. pii=no")
+    asked_claims: Mapped[str | None] = mapped_column(
+        Text, comment="Claims asked for by name, and where, as JSON. pii=no"
+    )
+    authorization_details: Mapped[str | None] = mapped_column(
+        Text, comment="Permissions for single matters that the resident gave, as JSON (RFC 9396). pii=yes"
+    )
     auth_time: Mapped[int] = mapped_column(
         BigInteger, comment="When the resident proved who they are. pii=no"
     )
@@ -136,6 +166,9 @@ class AccessToken(Base):
         String(60), comment="Key to which it is bound: method and thumbprint. pii=no"
     )
     resource: Mapped[str | None] = mapped_column(Text, comment="API for which it is; NULL for ours. pii=no")
+    authorization_details: Mapped[str | None] = mapped_column(
+        Text, comment="Those of the family's permissions that it carries, as JSON (RFC 9396). pii=yes"
+    )
     issued_at: Mapped[int] = mapped_column(BigInteger, comment="When it was made. pii=no")
     expires_at: Mapped[int] = mapped_column(BigInteger, index=True, comment="When it ends. pii=no")
     released_at: Mapped[int | None] = mapped_column(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from idp.clients.models import ClientRow
 
 #: What only an operator decides; sent by a client it is as unknown as anything else (RFC 7591 §2).
-_OURS = frozenset({"localized", "resource", "access_token_format"})
+_OURS = frozenset({"localized", "resource", "access_token_format", "authorization_details_type"})
 _PLAIN = frozenset(Details.model_fields) - _OURS
 #: A client that nobody vouches for acts for residents, never for itself.
 OPEN_GRANTS = frozenset({"authorization_code", "refresh_token", "implicit"})

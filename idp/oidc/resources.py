@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from idp.oidc import binding
+from idp.oidc.authorization_details import for_resource
 from idp.oidc.errors import Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from idp.clients.registry import Client
+    from idp.oidc.authorization_details import Detail
     from idp.oidc.provider import Provider
 
 
@@ -25,23 +29,28 @@ class Target:
     scope: str
     is_jwt: bool
     alg: str
+    #: The permissions that it carries (RFC 9396 §7).
+    details: Sequence[Detail] = ()
 
 
-def target_of(provider: Provider, client: Client, resource: str | None, scope: str) -> Target:
+def target_of(
+    provider: Provider, client: Client, resource: str | None, scope: str, details: Sequence[Detail] = ()
+) -> Target:
     """What a token of this client for this resource may say; for an API only what that API protects.
 
     Raises:
-        Refusal: invalid_target for an API that is not known, or that none of these scopes is for.
+        Refusal: invalid_target for an API that is not known, or that none of these scopes and permissions is for.
     """
     if resource is None:
-        return Target(None, scope, client.details.has_jwt_tokens, client.id_token_alg)
+        return Target(None, scope, client.details.has_jwt_tokens, client.id_token_alg, details)
     server = provider.clients.find_resource(resource)
     if server is None:
         raise Refusal("invalid_target", "resource is not known here")
     meant = " ".join(name for name in scope.split() if name in server.protects_scopes)
-    if not meant:
+    own = for_resource(details, server)
+    if not meant and not own:
         raise Refusal("invalid_target", "None of the scopes is for this resource")
-    return Target(resource, meant, server.details.has_jwt_tokens, server.id_token_alg)
+    return Target(resource, meant, server.details.has_jwt_tokens, server.id_token_alg, own)
 
 
 def narrowed(asked: str | None, granted: str | None) -> str | None:
@@ -80,6 +89,8 @@ def signed_token(
     }
     if target.scope:
         claims["scope"] = target.scope
+    if target.details:
+        claims["authorization_details"] = target.details
     if family is not None:
         claims |= {"auth_time": family.auth_time, "acr": family.acr, "amr": family.amr.split()}
     if bound_to is not None:

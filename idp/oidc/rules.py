@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 #: OIDC Core §5.4, and our own scopes for what a town can say about a resident.
 SCOPE_CLAIMS: dict[str, tuple[str, ...]] = {
@@ -34,9 +34,14 @@ SCOPE_CLAIMS: dict[str, tuple[str, ...]] = {
 }
 SCOPES = ("openid", "offline_access", *SCOPE_CLAIMS)
 
-#: Claims that say something about another claim and are released together with it.
+#: Claims that are released with another one, and by its leave: who may have that one may have these.
 COMPANIONS = {"email_verified": "email", "phone_number_verified": "phone_number", "updated_at": "name"}
-CLAIMS = tuple(claim for claims in SCOPE_CLAIMS.values() for claim in claims)
+#: What is in no scope and can only be asked for by its name (OIDC Core §5.5).
+_BY_NAME = ("age_over_14", "age_over_65")
+CLAIMS = (*(claim for claims in SCOPE_CLAIMS.values() for claim in claims), *_BY_NAME)
+_TRUE_OR_FALSE = frozenset({"resident"})
+#: OIDC Core §5.1.1.
+_ADDRESS = ("formatted", "street_address", "locality", "region", "postal_code", "country")
 
 
 def claims_of(scopes: Iterable[str]) -> frozenset[str]:
@@ -46,13 +51,29 @@ def claims_of(scopes: Iterable[str]) -> frozenset[str]:
     )
 
 
+def needed_for(claims: Iterable[str]) -> frozenset[str]:
+    """The claims that must be granted so that these may be released: companions count as what they go with."""
+    return frozenset(COMPANIONS.get(claim, claim) for claim in claims)
+
+
+def with_companions(claims: Collection[str]) -> frozenset[str]:
+    """Claims, and those that are released with them."""
+    return frozenset(claims).union(one for one, of in COMPANIONS.items() if of in claims)
+
+
+def released(scopes: Iterable[str], by_name: Iterable[str], granted: Collection[str]) -> frozenset[str]:
+    """What goes out: of scopes and of claims asked for by name no more than what is granted (OIDC Core §5.4, §5.5)."""
+    by_scope = with_companions(claims_of(scopes).intersection(granted))
+    return by_scope.union(claim for claim in by_name if COMPANIONS.get(claim, claim) in granted)
+
+
 def sources_of(claim: str) -> tuple[str, ...]:
     """The attributes that a claim is made of."""
     if claim == "name":
         return ("given_name", "family_name")
     if claim.startswith("age_over_"):
         return ("birthdate",)
-    return (claim,)
+    return (COMPANIONS.get(claim, claim),)
 
 
 def claim_values(
@@ -63,27 +84,49 @@ def claim_values(
     changed_at: int,
     now: int,
 ) -> dict[str, Any]:
-    """The claims that can be made of a resident's attributes; what is not known is left out, never null."""
+    """The claims that can be made of a resident's attributes; what is not known is left out, never null.
+
+    Each has its type of OIDC Core §5.1: what is kept as something else is left out, too.
+    """
     found: dict[str, Any] = {}
     for claim in sorted(claims):
-        value = _value(claim, attributes, now)
-        if value is None or value == "":
-            continue
-        found[claim] = value
-        for companion, of in COMPANIONS.items():
-            if of == claim:
-                found[companion] = changed_at if companion == "updated_at" else claim in verified
+        value = changed_at if claim == "updated_at" else _value(claim, attributes, verified, now)
+        if value is not None:
+            found[claim] = value
     return found
 
 
-def _value(claim: str, attributes: Mapping[str, Any], now: int) -> Any:
+def _value(claim: str, attributes: Mapping[str, Any], verified: frozenset[str], now: int) -> Any:
+    if claim in COMPANIONS:
+        of = COMPANIONS[claim]
+        return None if _typed(of, attributes.get(of)) is None else of in verified
     if claim == "name":
-        parts = [attributes.get("given_name"), attributes.get("family_name")]
-        return " ".join(part for part in parts if part)
+        parts = [_typed(part, attributes.get(part)) for part in sources_of(claim)]
+        return " ".join(part for part in parts if part) or None
     if claim.startswith("age_over_"):
-        birthdate = attributes.get("birthdate")
+        birthdate = _typed("birthdate", attributes.get("birthdate"))
         return None if birthdate is None else is_over(int(claim.rpartition("_")[2]), birthdate, now=now)
-    return attributes.get(claim)
+    return _typed(claim, attributes.get(claim))
+
+
+def _typed(claim: str, value: Any) -> Any:
+    """A value as OIDC Core §5.1 wants it; None for one that is empty or of another type."""
+    if claim == "address":
+        return _address(value)
+    if claim in _TRUE_OR_FALSE:
+        return value if isinstance(value, bool) else None
+    return value if isinstance(value, str) and value else None
+
+
+def _address(value: Any) -> dict[str, str] | None:
+    """An object of texts (OIDC Core §5.1.1); one text alone is the whole address as it is written."""
+    if isinstance(value, str):
+        value = {"formatted": value}
+    if not isinstance(value, dict):
+        return None
+    return {
+        name: value[name] for name in _ADDRESS if isinstance(value.get(name), str) and value[name]
+    } or None
 
 
 def is_over(years: int, birthdate: str, *, now: int) -> bool | None:

@@ -21,38 +21,12 @@ from idp.web.cookies import digest, new_secret
 
 if TYPE_CHECKING:
     from idp.clients.registry import Client
-    from idp.login.sessions import SignedIn
-    from idp.oidc.request import AuthorizationRequest
     from idp.settings import TokenSettings
     from keys.envelope import Vault
 
 #: How far the clocks of two nodes may differ, in seconds.
 CLOCK_LEEWAY = 60
 
-_INSERT_AUTHORIZATION = insert(Authorization).values(
-    {
-        column: bindparam(f"new_{column}")
-        for column in (
-            "code_hash",
-            "grant_id",
-            "client_id",
-            "session_hash",
-            "sid",
-            "redirect_uri",
-            "scope",
-            "nonce",
-            "code_challenge",
-            "dpop_jkt",
-            "resource",
-            "auth_time",
-            "acr",
-            "amr",
-            "created_at",
-            "code_expires_at",
-            "expires_at",
-        )
-    }
-)
 # All that a code is bound to stands in the condition, so a thief without the verifier can neither burn a
 # code nor be told apart from one who guessed (RFC 6749 §4.1.3, RFC 7636 §4.6).
 _BOUND_TO = (
@@ -74,6 +48,8 @@ FAMILY = (
     Authorization.amr,
     Authorization.expires_at,
     Authorization.resource,
+    Authorization.asked_claims,
+    Authorization.authorization_details,
 )
 _SPEND_CODE = (
     update(Authorization)
@@ -111,6 +87,7 @@ _INSERT_ACCESS = insert(AccessToken).values(
             "scope",
             "confirmation",
             "resource",
+            "authorization_details",
             "issued_at",
             "expires_at",
         )
@@ -161,6 +138,7 @@ _TOKEN_COLUMNS = (
     AccessToken.scope,
     AccessToken.confirmation,
     AccessToken.resource,
+    AccessToken.authorization_details,
     AccessToken.issued_at,
     AccessToken.expires_at,
     AccessToken.released_at,
@@ -169,6 +147,7 @@ _TOKEN_COLUMNS = (
     Grant.subject,
     Grant.claims,
     Grant.purposes,
+    Authorization.asked_claims,
     Authorization.auth_time,
     Authorization.acr,
     Resident.data_key,
@@ -209,48 +188,6 @@ def subject_for(vault: Vault, client: Client, resident_id: str) -> str:
     sector = f"sector|{client.sector}" if client.is_pairwise else "public"
     mac = hmac.new(vault.subkey("pairwise-sub"), f"{sector}|{resident_id}".encode(), hashlib.sha256)
     return base64.urlsafe_b64encode(mac.digest()).rstrip(b"=").decode()
-
-
-def add_authorization(
-    connection: Any,
-    request: AuthorizationRequest,
-    *,
-    grant_id: str,
-    signed_in: SignedIn,
-    acr: str,
-    settings: TokenSettings,
-    now: int,
-) -> str:
-    """Keep a new authorization and return its code (RFC 6749 §4.1.2: once, at most a minute).
-
-    `acr` is what its ID token will state, at most what `signed_in` proved.
-    """
-    code = new_secret()
-    is_offline = "offline_access" in request.scope
-    connection.execute(
-        _INSERT_AUTHORIZATION,
-        {
-            "new_code_hash": digest(code),
-            "new_grant_id": grant_id,
-            "new_client_id": request.client_id,
-            "new_session_hash": signed_in.id_hash,
-            "new_sid": signed_in.sid,
-            "new_redirect_uri": request.redirect_uri,
-            "new_scope": " ".join(request.scope),
-            "new_nonce": request.nonce,
-            "new_code_challenge": request.code_challenge,
-            "new_dpop_jkt": request.dpop_jkt,
-            "new_resource": request.resource,
-            "new_auth_time": signed_in.authenticated_at,
-            "new_acr": acr,
-            "new_amr": signed_in.amr,
-            "new_created_at": now,
-            "new_code_expires_at": now + settings.code_for,
-            "new_expires_at": now
-            + (settings.refresh_for if is_offline else settings.access_for + settings.code_for),
-        },
-    )
-    return code
 
 
 def spend_code(
@@ -299,6 +236,7 @@ def mint(
     now: int,
     access_token: str | None = None,
     resource: str | None = None,
+    authorization_details: str | None = None,
     binding: str | None = None,
     refresh_binding: str | None = None,
 ) -> Minted:
@@ -316,6 +254,7 @@ def mint(
             "new_scope": scope,
             "new_confirmation": binding,
             "new_resource": resource,
+            "new_authorization_details": authorization_details,
             "new_issued_at": now,
             "new_expires_at": now + settings.access_for,
         },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Seconds = Annotated[int, Field(ge=0)]
 _HIGHEST_PORT = 65535
+_PRIVATE_NETWORKS = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 
 
 class Section(BaseModel):
@@ -25,6 +26,20 @@ def is_loopback(url: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True
     return is_address(host) and ip_address(host).is_loopback
+
+
+def is_internal(url: str) -> bool:
+    """Whether a URL can only name something inside: this machine, a private network, or a name nobody can own.
+
+    What is not surely inside is outside (RFC 1918, RFC 4193, RFC 6761, and `.internal`, which is kept for this).
+    """
+    host = (urlsplit(url).hostname or "").lower()
+    if not is_address(host):
+        return host == "localhost" or host.endswith((".localhost", ".test", ".internal"))
+    address = ip_address(host)
+    return address.is_loopback or any(
+        address.version == network.version and address in network for network in _PRIVATE_NETWORKS
+    )
 
 
 def is_address(host: str) -> bool:

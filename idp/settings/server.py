@@ -29,6 +29,16 @@ class ServerSettings(Section):
         "inside",
         description="Who sends messages, turns keys and clears up: serve itself, or `denizen worker`.",
     )
+    tls_certificate: Path | None = Field(
+        None,
+        description="Certificate chain (PEM) with which Denizen speaks TLS itself; unset: a proxy in front does.",
+    )
+    tls_key: Path | None = Field(
+        None, description="Private key of tls_certificate: PKCS 8, PEM, without a password."
+    )
+    tls_minimum: Literal["1.2", "1.3"] = Field(
+        "1.2", description="Oldest version of TLS that Denizen itself speaks."
+    )
     trusted_proxies: tuple[str, ...] = Field(
         (), description="Addresses of reverse proxies whose X-Forwarded-For is believed."
     )
@@ -75,8 +85,24 @@ class ServerSettings(Section):
     @model_validator(mode="after")
     def _check_certificates(self) -> ServerSettings:
         if self.mtls_url and not self.trusted_proxies:
-            raise ValueError("mtls_url needs trusted_proxies: only a proxy of yours may say who holds a key")
+            raise ValueError(
+                "mtls_url needs trusted_proxies: Denizen's own TLS asks nobody for a certificate, so only a proxy "
+                "of yours can say who holds a key"
+            )
         return self
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> ServerSettings:
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError("tls_certificate and tls_key belong together")
+        if self.tls_certificate and not self.issuer.startswith("https:"):
+            raise ValueError("tls_certificate needs an issuer that begins with https://")
+        return self
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every address under which the town is reached."""
+        return tuple(filter(None, (self.issuer, self.staff_url, self.mtls_url)))
 
     @model_validator(mode="after")
     def _check_apart(self) -> ServerSettings:

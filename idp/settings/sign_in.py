@@ -41,6 +41,10 @@ class SessionSettings(Section):
         ge=60,
         description="A service that demands strong or phr asks for a new sign-in after this long.",
     )
+    browser_check: bool = Field(
+        True,
+        description="Lets partners' pages ask in the browser whether a session has ended (OpenID Connect Session Management).",
+    )
     staff_idle_for: int = Field(1800, ge=60, description="Staff are signed out after this long without use.")
     staff_absolute_for: int = Field(12 * 3600, ge=300, description="Staff sign in again after this long.")
 

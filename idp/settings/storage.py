@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -34,3 +35,14 @@ class KeySettings(Section):
     publish_for: Seconds = Field(86_400, description="Seconds a signing key is published before it signs.")
     sign_for: Seconds = Field(30 * 86_400, description="Seconds a signing key signs.")
     keep_for: Seconds = Field(7 * 86_400, description="Seconds a key stays published after it signed last.")
+    algorithms: tuple[Literal["RS256", "ES256", "PS256", "EdDSA"], ...] = Field(
+        ("RS256", "ES256"),
+        description="What tokens can be signed with; RS256 and ES256 are always among it, EdDSA is Ed25519.",
+    )
+
+    @field_validator("algorithms")
+    @classmethod
+    def _check_algorithms(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not {"RS256", "ES256"}.issubset(value) or len(set(value)) != len(value):
+            raise ValueError("name each algorithm once, RS256 and ES256 among them: clients rely on both")
+        return value

@@ -17,7 +17,7 @@ from idp.settings.letters import LetterSettings
 from idp.settings.mail import MailSettings
 from idp.settings.messages import MessageSettings
 from idp.settings.registration import RegistrationSettings
-from idp.settings.section import is_address, is_loopback
+from idp.settings.section import is_address, is_internal
 from idp.settings.server import ServerSettings
 from idp.settings.sign_in import PasswordSettings, SessionSettings
 from idp.settings.sms import SmsSettings
@@ -83,8 +83,11 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_whole(self) -> Settings:
-        if not self.testing.is_off and not is_loopback(self.server.issuer):
-            raise ValueError("[testing] is refused with a public issuer")
+        if not self.testing.is_off and not all(map(is_internal, self.server.addresses)):
+            raise ValueError(
+                "[testing] is refused with a public issuer, staff_url or mtls_url: take one of this machine, of a "
+                "private network, or a name that ends in .localhost, .test or .internal"
+            )
         for provider in self.upstream.providers:
             if provider.issuer == self.server.issuer:
                 raise ValueError("[upstream] a provider is the town itself")

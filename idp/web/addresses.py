@@ -39,6 +39,8 @@ _CLOSED_V6 = tuple(
         "3fff::/20",
     )
 )
+_PRIVATE_V4 = tuple(IPv4Network(network) for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+_PRIVATE_V6 = IPv6Network("fc00::/7")
 _NAT64 = IPv6Network("64:ff9b::/96")
 _V4_BITS = 0xFFFFFFFF
 
@@ -74,6 +76,17 @@ def _is_public_v6(address: IPv6Address) -> bool:
     if address in _NAT64:
         return is_public(str(IPv4Address(int(address) & _V4_BITS)))
     return address in _GLOBAL_V6 and not any(address in network for network in _CLOSED_V6)
+
+
+def is_private_address(address: str) -> bool:
+    """Whether an address is of a private network (RFC 1918, RFC 4193), undisguised."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(parsed, IPv6Address):
+        return parsed.scope_id is None and parsed in _PRIVATE_V6
+    return any(parsed in network for network in _PRIVATE_V4)
 
 
 def is_loopback_address(address: str) -> bool:

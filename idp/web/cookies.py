@@ -9,7 +9,9 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.http import dump_cookie
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,10 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
-    """One cookie of one app; `secure` when that app is reached by https."""
+    """One cookie of one app; `secure` when that app is reached by https.
+
+    One that `is_readable` is for a script of ours in a frame on another site. Browsers send such a cookie there over
+    https only; without it the frame works on the same site, which on one machine all ports are.
+    """
 
     base: str
     secure: bool
+    is_readable: bool = False
 
     @property
     def name(self) -> str:
@@ -36,13 +43,24 @@ class Cookie:
 
     def put(self, response: Response, value: str, *, max_age: int | None = None) -> None:
         """Set the cookie for the whole host."""
-        response.set_cookie(
-            self.name, value, max_age=max_age, path="/", secure=self.secure, httponly=True, samesite="Lax"
-        )
+        response.set_cookie(self.name, value, max_age=max_age, **self._attributes)
+
+    def header(self, value: str) -> tuple[str, str]:
+        """The same as `put`, for an answer that is not made by Flask."""
+        return "Set-Cookie", dump_cookie(self.name, value, **self._attributes)
 
     def drop(self, response: Response) -> None:
         """Remove the cookie."""
-        response.delete_cookie(self.name, path="/", secure=self.secure, httponly=True, samesite="Lax")
+        response.delete_cookie(self.name, **self._attributes)
+
+    @property
+    def _attributes(self) -> dict[str, Any]:
+        return {
+            "path": "/",
+            "secure": self.secure,
+            "httponly": not self.is_readable,
+            "samesite": "None" if self.is_readable and self.secure else "Lax",
+        }
 
 
 def new_secret() -> str:

@@ -23,7 +23,12 @@ FIELD = "csrf_token"
 
 def browser_cookie() -> Cookie:
     """The cookie that tells one browser from another; it says nothing about who uses it."""
-    return Cookie(f"{g.cookie_prefix}-browser", g.cookie_secure)
+    return browser_cookie_of(g.cookie_prefix, secure=g.cookie_secure)
+
+
+def browser_cookie_of(cookie_prefix: str, *, secure: bool) -> Cookie:
+    """The same, for whoever answers before Flask's dispatch."""
+    return Cookie(f"{cookie_prefix}-browser", secure)
 
 
 def browser_id() -> str:

@@ -3,7 +3,7 @@
 https only. No redirect is followed. The host is resolved once, every address it has must be public, and the
 connection goes to a checked address with the host's own name in SNI and Host: what a name means cannot change between
 check and use. A fetch has an end in time and size, whatever the other side does. Proxies and cookies do not exist.
-Only `[testing]` lets it reach this machine itself, then by plain http as well.
+Only `[testing]` lets it reach this machine itself, then by plain http as well, or a private network.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from idp.web.addresses import is_host, is_loopback_address, is_public
+from idp.web.addresses import is_host, is_loopback_address, is_private_address, is_public
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -179,6 +179,8 @@ class Fetcher:
     def _is_allowed(self, target: _Target, address: str) -> bool:
         if is_loopback_address(address):
             return self.testing.allow_loopback
+        if is_private_address(address):
+            return self.testing.allow_private and target.scheme == "https"
         return target.scheme == "https" and is_public(address)
 
     @cached_property

@@ -37,7 +37,7 @@ from idp.web.paths import LOCALE
 from idp.web.statics import StaticFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Hashable, Iterable
     from wsgiref.types import StartResponse
 
     from idp.web.context import Context
@@ -68,6 +68,8 @@ class WebApp(Flask):
         # A proxy that asks nobody for a certificate may let anybody's header through.
         self._has_certificates = bool(context.settings.server.mtls_url)
         self.statics = StaticFiles()
+        #: Pages that are the same for everybody but for what `idp.login.ready_page` fills in.
+        self.ready_pages: dict[tuple[Hashable, ...], str] = {}
         self.config.update(
             MAX_CONTENT_LENGTH=BODY_LIMIT, MAX_FORM_MEMORY_SIZE=BODY_LIMIT, MAX_FORM_PARTS=FIELD_LIMIT
         )
@@ -88,9 +90,7 @@ class WebApp(Flask):
             answer = self._guarded(handler, incoming())
             if answer is None:
                 return page() if page is not None else empty_answer(404)
-            response = Response(status=answer.status, headers=[*answer.headers, *self.always])
-            response.response = [answer.body]  # as it is: HEAD keeps its Content-Length
-            return response
+            return as_response(answer)
 
         view.is_protocol = True  # type: ignore[attr-defined]
         allowed = [*methods]
@@ -154,6 +154,13 @@ class WebApp(Flask):
             )
 
 
+def as_response(answer: Answer) -> Response:
+    """An answer of the protocol, given by a view."""
+    response = Response(status=answer.status, headers=[*answer.headers])
+    response.response = [answer.body]  # as it is: HEAD keeps its Content-Length
+    return response
+
+
 def incoming() -> Incoming:
     """The current Flask request as the protocol reads it; a body already read stays read."""
     found: Incoming | None = request.environ.get("denizen.incoming")
@@ -185,6 +192,14 @@ def init_pages(app: WebApp) -> None:
     app.add_url_rule("/static/<path:name>", endpoint="static", view_func=_static)
     app.add_url_rule("/brand.css", endpoint="brand", view_func=_static)
     app.context_processor(_page_values)
+    # flask-babel looks its catalogue up for every text of a page.
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+        gettext=lambda text: languages.catalogue().ugettext(text),
+        ngettext=lambda one, many, count: languages.catalogue().ungettext(one, many, count),
+        newstyle=True,
+        pgettext=lambda of, text: languages.catalogue().upgettext(of, text),
+        npgettext=lambda of, one, many, count: languages.catalogue().unpgettext(of, one, many, count),
+    )
     app.jinja_env.globals.update(csrf_token=csrf_token, static_url=app.statics.url_for_static)
     app.jinja_env.filters["day_time"] = times.day_time
 
@@ -220,6 +235,8 @@ def _finish(response: Response) -> Response:
     for name, value in SECURITY_HEADERS:
         headers.setdefault(name, value)
     headers.setdefault("Content-Security-Policy", page_policy())
+    if "frame-ancestors *" in headers["Content-Security-Policy"]:  # the page says itself that it is made for it
+        headers.remove("X-Frame-Options")
     if "Cache-Control" not in headers:
         for name, value in NO_STORE:
             headers.set(name, value)
@@ -231,12 +248,14 @@ def _finish(response: Response) -> Response:
 def page_policy() -> str:
     """Only our own styles and images (the style sheet carries its icons as data); forms go to us and on to where we redirect.
 
-    No script, but for our own files on the few pages that set `g.runs_script`: a passkey needs one.
+    No script, but for our own files on the few pages that set `g.runs_script`: a passkey needs one. No frames, but for
+    those of partners on the page that sets `g.frame_sources`.
     """
     more = g.get("form_targets", "")
     script = "script-src 'self'; connect-src 'self'; " if g.get("runs_script") else ""
+    frames = f"frame-src {g.frame_sources}; " if g.get("frame_sources") else ""
     return (
-        f"default-src 'none'; {script}style-src 'self'; img-src 'self' data:; base-uri 'none'; "
+        f"default-src 'none'; {script}{frames}style-src 'self'; img-src 'self' data:; base-uri 'none'; "
         f"frame-ancestors 'none'; form-action 'self'{more}"
     )
 

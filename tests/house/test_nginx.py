@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
+import socket
 import ssl
-import subprocess
 import threading
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPSConnection
@@ -16,14 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.house.repository import ROOT
-from tests.support.loopback import free_port, wait_for_port
+from tests.support import nginx
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
+pytestmark = pytest.mark.skipif(nginx.NGINX is None, reason="nginx is not installed")
 
 NAMES = {"residents": "id.riverton.example", "staff": "staff.riverton.example"}
 FORGED = {
@@ -79,38 +76,10 @@ def node() -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """A running nginx: its two ports, which node port stands for which app, and its access log."""
+    """A running nginx: its ports, which node port stands for which app, and its access log."""
     folder = tmp_path_factory.mktemp("nginx")
-    folder.chmod(0o755)
-    _make_certificate(folder)
-    plain, tls = free_port(), free_port()
-    with node() as residents, node() as staff:
-        _write(folder, plain, tls, residents, staff)
-        command = [
-            str(NGINX),
-            "-e",
-            str(folder / "errors"),
-            "-p",
-            str(folder),
-            "-c",
-            str(folder / "nginx.conf"),
-        ]
-        checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
-        assert checked.returncode == 0, checked.stderr
-        assert "[warn]" not in checked.stderr
-        server = subprocess.Popen([*command, "-g", "daemon off;"])
-        try:
-            wait_for_port(tls)
-            yield {
-                "plain": plain,
-                "tls": tls,
-                "residents": residents,
-                "staff": staff,
-                "log": folder / "access",
-            }
-        finally:
-            server.terminate()
-            server.wait(10)
+    with node() as residents, node() as staff, nginx.running(folder, residents, staff) as ports:
+        yield {**ports, "residents": residents, "staff": staff, "log": folder / "access"}
 
 
 @pytest.mark.parametrize("app", NAMES)
@@ -149,15 +118,35 @@ def test_health_is_not_public(site: dict[str, Any]) -> None:
     assert _ask(site["tls"], NAMES["residents"], "/health")[0] == 404
 
 
-def test_only_current_tls_is_spoken(site: dict[str, Any]) -> None:
-    """RFC 9325 §3.1.1 and §4.2: TLS 1.2 and 1.3, forward secrecy and authenticated encryption."""
+@pytest.mark.parametrize("port", ["tls", "mtls"])
+def test_only_current_tls_is_spoken(site: dict[str, Any], port: str) -> None:
+    """RFC 9325 §3.1.1: TLS 1.2 and 1.3; FAPI 2.0 §5.2.2, RFC 9325 §4.2: of 1.2 the four recommended suites alone."""
     configuration = (ROOT / "docker" / "nginx.conf").read_text(encoding="utf-8")
     assert re.findall(r"^\s*ssl_protocols (.+);$", configuration, re.MULTILINE) == ["TLSv1.2 TLSv1.3"]
-    assert (
-        _ask(site["tls"], NAMES["residents"], "/", context=_tls12("ECDHE-ECDSA-AES128-GCM-SHA256"))[0] == 200
-    )
-    with pytest.raises(ssl.SSLError):
-        _ask(site["tls"], NAMES["residents"], "/", context=_tls12("ECDHE-ECDSA-AES128-SHA"))
+    for suite in ("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"):
+        _shake_hands(site[port], _tls12(suite))
+    for suite in (
+        "ECDHE-ECDSA-AES128-SHA",
+        "ECDHE-ECDSA-AES256-SHA384",
+        "ECDHE-ECDSA-AES128-CCM",
+        "ECDHE-ECDSA-CHACHA20-POLY1305",
+    ):
+        with pytest.raises(ssl.SSLError, match="SSLV3_ALERT_HANDSHAKE_FAILURE"):
+            _shake_hands(site[port], _tls12(suite))
+    old = _context()
+    with pytest.warns(DeprecationWarning, match="TLSv1"):
+        old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    old.set_ciphers("ALL:@SECLEVEL=0")  # else our own side would refuse it first
+    with pytest.raises(ssl.SSLError, match="ALERT_PROTOCOL_VERSION"):
+        _shake_hands(site[port], old)
+
+
+def _shake_hands(port: int, context: ssl.SSLContext) -> None:
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=10) as sock,
+        context.wrap_socket(sock, server_hostname=NAMES["residents"]),
+    ):
+        pass
 
 
 def test_plain_http_is_sent_to_https(site: dict[str, Any]) -> None:
@@ -210,45 +199,3 @@ def _tls12(cipher: str) -> ssl.SSLContext:
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(cipher)
     return context
-
-
-def _write(folder: Path, plain: int, tls: int, residents: int, staff: int) -> None:
-    text = (ROOT / "docker" / "nginx.conf").read_text(encoding="utf-8")
-    changes = {
-        r"(?<= )/tmp/": f"{folder}/",  # before any path below the temporary folder is put in
-        r"/etc/nginx/tls": str(folder),
-        r"/dev/stderr": f"{folder}/errors",
-        r"/dev/stdout": f"{folder}/access",
-        r"listen 8080": f"listen 127.0.0.1:{plain}",
-        r"listen 8443": f"listen 127.0.0.1:{tls}",
-        r"node-[ab]:8400": f"127.0.0.1:{residents}",
-        r"staff:8401": f"127.0.0.1:{staff}",
-        r"worker_processes auto": "worker_processes 1",
-        r"worker_connections 4096": "worker_connections 64",
-    }
-    for before, after in changes.items():
-        text, count = re.subn(before, after, text)
-        assert count, f"{before} is not in nginx.conf any more"
-    (folder / "nginx.conf").write_text(text)
-
-
-def _make_certificate(folder: Path) -> None:
-    from datetime import UTC, datetime, timedelta
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name, now = (
-        x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "riverton.example")]),
-        datetime.now(UTC),
-    )
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    certificate = (
-        builder.not_valid_before(now).not_valid_after(now + timedelta(days=1)).sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    (folder / "tls.crt").write_bytes(certificate.public_bytes(pem))
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "tls.key").write_bytes(private)

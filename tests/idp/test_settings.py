@@ -92,6 +92,10 @@ MISTAKES = [
     ("passwords", "memory_kib = 64", "[passwords] memory_kib: "),
     ("passwords", "minimum_length = 8", "[passwords] minimum_length: "),
     ("testing", "enabled = true", "settings: [testing] is refused with a public issuer"),
+    ("keys", 'algorithms = ["ES256", "PS256"]', "[keys] algorithms: name each algorithm once, RS256"),
+    ("keys", 'algorithms = ["RS256", "ES256", "HS256"]', "[keys] algorithms"),
+    ("server", 'tls_key = "tls.key"', "[server]: tls_certificate and tls_key belong together"),
+    ("server", 'mtls_url = "https://id.riverton.example:8444"', "[server]: mtls_url needs trusted_proxies"),
     ("elsewhere", "x = 1", "[elsewhere]: no such setting"),
 ]
 
@@ -220,6 +224,73 @@ def test_only_this_machine_counts_as_loopback() -> None:
         "http://0.0.0.0",
     ]
     assert [is_loopback(url) for url in (*ours, *others)] == [True] * 5 + [False] * 4
+
+
+INSIDE = (
+    "https://localhost:1",
+    "https://op.localhost",
+    "https://op.test:8443",
+    "https://denizen.internal",
+    "https://127.8.8.8",
+    "https://[::1]:1",
+    "https://10.1.2.3",
+    "https://172.31.0.1",
+    "https://192.168.7.7:8443",
+    "https://[fd00::7]",
+)
+OUTSIDE = (
+    "https://id.riverton.example",
+    "https://localhost.emobix.co.uk:8443",
+    "https://test",
+    "https://internal",
+    "https://op.internal.example",
+    "https://172.32.0.1",
+    "https://8.8.8.8",
+    "https://100.64.0.1",
+    "https://169.254.169.254",
+    "https://0.0.0.0",
+    "https://[2001:db8::1]",
+    "https://[fe80::1]",
+    "https://[::ffff:8.8.8.8]",
+    "https://10.1",
+)
+
+
+def test_testing_is_for_addresses_that_nobody_else_can_own() -> None:
+    """Fail closed: a public issuer, staff address or address for certificates refuses every single switch."""
+    values: dict[str, Any] = tomllib.loads(GOOD)
+    switches: list[dict[str, Any]] = [
+        {"enabled": True},
+        {"allow_loopback": True},
+        {"allow_private": True},
+        {"extra_ca": "ca.pem"},
+        {"purpose_for_registered": True},
+        {"hook_secret": "x" * 32},
+    ]
+    assert {name for one in switches for name in one} == set(type(Settings(**values).testing).model_fields)
+    inside, more = {"staff_url": "https://staff.localhost"}, {"trusted_proxies": ["127.0.0.1"]}
+    for issuer in INSIDE:
+        server = {**inside, "issuer": issuer}
+        assert not Settings(**values | {"server": server}, testing={"enabled": True}).testing.is_off
+    for public in OUTSIDE:
+        for server in (
+            {**inside, "issuer": public},
+            {"staff_url": public, "issuer": "https://localhost"},
+            {**inside, **more, "mtls_url": public, "issuer": "https://localhost"},
+        ):
+            with pytest.raises(ValueError, match="refused with a public"):
+                Settings(**values | {"server": server}, testing=switches[0])
+    for switch in switches:
+        with pytest.raises(ValueError, match="refused with a public"):
+            Settings(**values, testing=switch)
+
+
+def test_a_hook_needs_a_long_secret() -> None:
+    """It turns keys: nobody may guess it."""
+    values: dict[str, Any] = tomllib.loads(GOOD)
+    values["server"] = {"issuer": "http://localhost:8400", "staff_url": "http://localhost:8401"}
+    with pytest.raises(ValueError, match="at least 32"):
+        Settings(**values, testing={"hook_secret": "x" * 31})
 
 
 def test_every_town_may_test_on_its_own_machine() -> None:

@@ -140,6 +140,24 @@ class Tour:
         page.goto(f"{self.riverton.issuer}/authorize?{urlencode(told)}")
         self.look("release, for information only")
 
+    def devices(self) -> None:
+        """A device without a keyboard, let in and turned away."""
+        page, issuer = self.page, self.riverton.issuer
+        self.visit("/device", "code of a device")
+        self.press("device-submit", "code of a device, nothing typed")
+        form = {"client_id": "riverton-noticeboard", "scope": "openid profile"}
+        for button, name in (("device-go", "device, let in"), ("device-cancel", "device, turned away")):
+            told = requests.post(f"{issuer}/device_authorization", data=form, timeout=10).json()
+            page.goto(told["verification_uri_complete"])
+            self.look(f"{name}: code")
+            self.press("device-submit", f"{name}: question")
+            page.click(f"#{button}")
+            if button == "device-go":
+                page.click("#consent-allow")
+            self.look(name)
+        page.goto(told["verification_uri_complete"])
+        self.press("device-submit", "code of a device, used")
+
     def ways_in(self) -> None:
         """What a resident signs in with, and the second step."""
         page = self.page
@@ -206,6 +224,7 @@ def test_every_page_serves_every_resident(
     tour.pages_for_everybody()
     tour.signing_up()
     tour.releases()
+    tour.devices()
     tour.own_pages()
     tour.ways_in()
     tour.leaving()

@@ -19,6 +19,7 @@ from keys.rotation import (
     KeyRotated,
     KeysChanged,
     KeyStillSigns,
+    KeyWithdrawn,
     RotationRefused,
     RotationSchedule,
     UnknownKey,
@@ -27,7 +28,7 @@ from keys.rotation import (
     rotate,
     tick,
 )
-from keys.signing import load_ring
+from keys.signing import DEFAULT_ALGORITHMS, load_ring
 from tests.keys.conftest import NOW, Interrupted
 
 if TYPE_CHECKING:
@@ -73,6 +74,65 @@ def test_the_first_tick_makes_a_current_and_a_next_key_of_each_algorithm(
     expected = {KeyCreated(key.kid, key.alg, key.use, NOW) for key in listed}
     assert len(events) == 6
     assert set(events) == expected
+
+
+MORE = {**DEFAULT_ALGORITHMS, "tokens": ("RS256", "ES256", "PS256", "EdDSA")}
+
+
+def test_more_algorithms_turn_like_the_usual_ones(connection: Connection, vault: Vault) -> None:
+    """PS256 and EdDSA (FAPI 2.0 §5.4.1) are made where they are wanted, turn, retire and are listed as all others."""
+    tick(connection, vault, SCHEDULE, uses=["tokens"], algorithms=MORE, now=NOW)
+    before = load_ring(connection, vault)
+    assert before.algorithms == MORE["tokens"]
+    assert_one_of_each(connection, "tokens")
+    assert {(jwk["kty"], jwk["alg"]) for jwk in before.jwks()["keys"]} == {
+        ("RSA", "RS256"),
+        ("EC", "ES256"),
+        ("RSA", "PS256"),
+        ("OKP", "EdDSA"),
+    }
+    events = rotate(connection, vault, SCHEDULE, now=NOW + 10)
+    assert {event.alg for event in events if isinstance(event, KeyRotated)} == set(MORE["tokens"])
+    after = load_ring(connection, vault)
+    for alg in ("PS256", "EdDSA"):
+        assert before.current(alg).kid != after.current(alg).kid
+        assert before.current(alg).kid in {jwk["kid"] for jwk in after.jwks()["keys"]}
+    retired = {
+        event.alg
+        for event in tick(connection, vault, SCHEDULE, uses=["tokens"], algorithms=MORE, now=NOW + 60)
+        if isinstance(event, KeyRetired)
+    }
+    assert retired == set(MORE["tokens"])
+
+
+def test_an_algorithm_that_is_not_wanted_any_more_signs_no_more(connection: Connection, vault: Vault) -> None:
+    """Its key stays published for `keep_for`, so that what it signed verifies; the next one, which signed nothing, goes."""
+    tick(connection, vault, SCHEDULE, uses=["tokens", "log"], algorithms=MORE, now=NOW)
+    kid, upcoming = kid_of(connection, "current", "PS256"), kid_of(connection, "next", "PS256")
+    fewer = {**MORE, "tokens": ("RS256", "ES256", "EdDSA")}
+    events = tick(connection, vault, SCHEDULE, uses=["tokens", "log"], algorithms=fewer, now=NOW + 1)
+    assert len(events) == 2
+    assert set(events) == {
+        KeyWithdrawn(kid, "PS256", "tokens", NOW + 1),
+        KeyRetired(upcoming, "PS256", "tokens", NOW + 1),
+    }
+    ring = load_ring(connection, vault)
+    assert ring.algorithms == fewer["tokens"]
+    published = {jwk["kid"] for jwk in ring.jwks()["keys"]}
+    assert kid in published
+    assert upcoming not in published
+    assert tick(connection, vault, SCHEDULE, uses=["tokens"], algorithms=fewer, now=NOW + 1) == []
+    assert tick(connection, vault, SCHEDULE, uses=["tokens"], algorithms=fewer, now=NOW + 51) == [
+        KeyRetired(kid, "PS256", "tokens", NOW + 51)
+    ]
+    assert states(connection, "log"), "keys of another use are nobody's business here"
+
+
+def test_an_algorithm_that_cannot_be_signed_with_is_refused(connection: Connection, vault: Vault) -> None:
+    """Before anything is written."""
+    with pytest.raises(ValueError, match="HS256"):
+        tick(connection, vault, SCHEDULE, uses=["tokens"], algorithms={"tokens": ("RS256", "HS256")}, now=NOW)
+    assert list_keys(connection) == []
 
 
 def test_a_second_tick_at_the_same_time_does_nothing(connection: Connection, vault: Vault) -> None:

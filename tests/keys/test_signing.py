@@ -32,8 +32,10 @@ PRIVATE: dict[str, Any] = {
     "ES256": ec.generate_private_key(ec.SECP256R1()),
     "Ed25519": ed25519.Ed25519PrivateKey.generate(),
 }
+PRIVATE["PS256"] = PRIVATE["RS256"]
 PUBLIC: dict[str, Any] = {
     "RS256": RSAKey(PRIVATE["RS256"].public_key(), b""),
+    "PS256": RSAKey(PRIVATE["PS256"].public_key(), b""),
     "ES256": ECKey(PRIVATE["ES256"].public_key(), b""),
     "Ed25519": OKPKey(PRIVATE["Ed25519"].public_key(), b""),
 }
@@ -92,7 +94,7 @@ def test_a_kid_is_the_thumbprint_of_rfc_7638(
 # --- signers ---
 
 
-@pytest.mark.parametrize("alg", ["RS256", "ES256", "Ed25519"])
+@pytest.mark.parametrize("alg", ["RS256", "PS256", "ES256", "Ed25519"])
 def test_joserfc_verifies_what_a_signer_signs(alg: str) -> None:
     """Header with kid, alg and typ; the claims as given, text in any script included."""
     claims = {"iss": "https://id.riverton.example", "sub": "Zoë 李", "exp": NOW, "amr": ["pwd"], "ok": True}
@@ -134,6 +136,8 @@ def test_a_changed_token_does_not_verify() -> None:
         ("ES256", PRIVATE["RS256"]),
         ("ES256", ec.generate_private_key(ec.SECP384R1())),
         ("RS256", rsa.generate_private_key(65537, 1024)),
+        ("PS256", rsa.generate_private_key(65537, 1024)),
+        ("PS256", PRIVATE["ES256"]),
         ("Ed25519", PRIVATE["ES256"]),
         ("none", PRIVATE["ES256"]),
         ("HS256", PRIVATE["ES256"]),

@@ -7,10 +7,12 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.support.front import MODES, TYPES, read
 from tests.support.settled import assert_refused_back, assert_refused_here, footprint, parameters
 from tests.support.town import CALLBACK
 
 if TYPE_CHECKING:
+    from tests.support.front import Front
     from tests.support.settled import Settled
 
 EVIL = "https://evil.test"
@@ -28,8 +30,9 @@ MISTAKES: dict[str, dict[str, str | None]] = {
     "bad prompt": {"prompt": "fish"},
     "silent": {"prompt": "none"},
     "bad max_age": {"max_age": "-1"},
-    "bad response_mode": {"response_mode": "fragment"},
-    "form_post": {"response_mode": "form_post"},
+    "bad response_mode": {"response_mode": "fish"},
+    **{mode: {"response_mode": mode} for mode in (*MODES, "jwt")},
+    **{f"{mode}, silent": {"response_mode": mode, "prompt": "none"} for mode in MODES},
     "request object": {"request": "e30.e30."},
     "request_uri": {"request_uri": "https://evil.test/request"},
     "registration": {"registration": "{}"},
@@ -78,4 +81,28 @@ def test_the_same_mistakes_are_told_to_the_client_at_its_own_address(settled: Se
     assert_refused_back(settled.ask(parameters(library, response_type="fish")), "unsupported_response_type")
     assert_refused_back(settled.ask(parameters(library, scope="fish")), "invalid_scope")
     assert_refused_back(settled.ask(parameters(library, code_challenge=None)), "invalid_request")
-    assert_refused_back(settled.ask(parameters(library, request="e30.e30.")), "request_not_supported")
+    assert_refused_back(settled.ask(parameters(library, request="e30.e30.")), "invalid_request_object")
+
+
+@pytest.mark.parametrize("mode", [None, *MODES])
+@pytest.mark.parametrize("response_type", TYPES)
+def test_a_client_of_old_software_sends_nobody_elsewhere_either(
+    front: Front, response_type: str, mode: str | None
+) -> None:
+    """In no mode does a page of ours carry a form, an address or a policy that leads to the evil one."""
+    before = footprint(front.town)
+    for change in ({}, {"scope": "fish"}, {"nonce": None}, {"prompt": "none"}):
+        for uri in (EVIL, f"{front.clients['old'].redirect_uri}@evil.test", None):
+            asked = {"response_type": response_type, "response_mode": mode, "redirect_uri": uri, **change}
+            answer = front.ask("old", **asked)
+            assert_refused_here(answer)
+            assert "evil.test" not in answer.text
+            assert "<form" not in answer.text
+    assert footprint(front.town) == before
+
+
+def test_in_every_mode_the_client_learns_of_mistakes_at_its_own_address(front: Front) -> None:
+    """Against refusing everything."""
+    for mode in MODES:
+        told = read(front.ask("old", response_mode=mode, scope="fish"))
+        assert (told.carrier, told.address) == (mode.partition(".")[0], "https://old.example/cb")

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joserfc import jwt
 
+from tests.support.front import MODES, TYPES, read
 from tests.support.settled import SCOPE, assert_refused_back, footprint, parameters
 from tests.support.town import CALLBACK, ISSUER, Proof
 
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse
 
+    from tests.support.front import Front
     from tests.support.settled import Settled
     from tests.support.town import Browser, Town
 
@@ -30,31 +32,14 @@ STATES = {
     "other scripts": "名前 \U0001f600 \u202e ﷽ é e\u0301",
     "longest": "s" * 2048,
 }
-FORBIDDEN_TYPES = (
-    "token",
-    "id_token",
-    "id_token token",
-    "code token",
-    "code id_token",
-    "code id_token token",
-    "token code",
-    "none",
-    "code code",
-    "Code",
-    " code",
-)
+#: What nobody may have, and what this client may not.
+UNKNOWN_TYPES = ("token", "none", "code none", "token token", "code code", "Code", " code")
+FORBIDDEN_TYPES = (*(one for one in TYPES if one != "code"), "token code")
 
 
 def _told(answer: TestResponse) -> dict[str, str]:
-    """What the client is told: by 303, in the query alone, each parameter once."""
-    assert answer.status_code == 303, answer.text[:2000]
-    address = urlsplit(answer.headers["Location"])
-    assert not address.fragment
-    pairs = parse_qsl(address.query, keep_blank_values=True, strict_parsing=True, errors="strict")
-    names = [name for name, _ in pairs]
-    assert len(names) == len(set(names)), names
-    assert names.count("iss") == 1
-    told = dict(pairs)
+    """What the client is told, each parameter once, with exactly one issuer, and never a token."""
+    told = read(answer).values
     assert told["iss"] == ISSUER
     assert not {"access_token", "id_token", "token_type"}.intersection(told)
     return told
@@ -74,7 +59,7 @@ def test_state_comes_back_byte_by_byte_with_exactly_one_issuer(settled: Settled,
     told = _told(settled.ask(parameters(settled.town.library, state=state)))
     assert set(told) == {"code", "state", "iss"}
     assert told["state"] == state
-    told = _told(settled.ask(parameters(settled.town.library, state=state, response_type="token")))
+    told = _told(settled.ask(parameters(settled.town.library, state=state, response_type="fish")))
     assert set(told) == {"error", "error_description", "state", "iss"}
     assert told["state"] == state
 
@@ -105,24 +90,55 @@ def test_a_registered_query_is_kept_as_it_is(town: Town) -> None:
     assert {"code", "iss", "town", "a"} <= set(_told(answer))
 
 
-@pytest.mark.parametrize("response_type", FORBIDDEN_TYPES)
-def test_no_token_passes_through_the_browser(settled: Settled, response_type: str) -> None:
-    """RFC 9700 §2.1.2; CVE-2026-7571."""
+@pytest.mark.parametrize("response_mode", [None, "fragment"])
+@pytest.mark.parametrize("response_type", [*FORBIDDEN_TYPES, *UNKNOWN_TYPES])
+def test_no_token_passes_through_the_browser(
+    settled: Settled, response_type: str, response_mode: str | None
+) -> None:
+    """RFC 9700 §2.1.2; CVE-2026-7571: for clients of a usual profile, however old software is served."""
     before = footprint(settled.town)
-    answer = settled.ask(parameters(settled.town.library, response_type=response_type))
-    assert_refused_back(answer, "unsupported_response_type")
+    asked = parameters(settled.town.library, response_type=response_type, response_mode=response_mode)
+    answer = settled.ask(asked)
+    unknown = response_type in UNKNOWN_TYPES
+    assert_refused_back(answer, "unsupported_response_type" if unknown else "unauthorized_client")
     assert not {"code", "access_token", "id_token"}.intersection(_told(answer))
     assert footprint(settled.town) == before
 
 
-@pytest.mark.parametrize(
-    "response_mode", ["fragment", "form_post", "jwt", "query.jwt", "web_message", "fish"]
-)
-def test_an_answer_travels_in_the_query_or_not_at_all(settled: Settled, response_mode: str) -> None:
+@pytest.mark.parametrize("response_mode", ["web_message", "web_message.jwt", "fish", "query.fish", "jwt.jwt"])
+def test_an_answer_travels_in_a_known_mode_or_not_at_all(settled: Settled, response_mode: str) -> None:
     """A mode that discovery does not list is refused, not obeyed."""
     answer = settled.ask(parameters(settled.town.library, response_mode=response_mode))
     assert_refused_back(answer, "invalid_request")
     _told(answer)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("response_type", TYPES)
+def test_every_answer_in_every_mode_says_who_answers_and_to_which_request(
+    front: Front, response_type: str, mode: str
+) -> None:
+    """RFC 9207 §2, JARM §2.1: one issuer and the state as it was, in success and in error."""
+    state = ODD if mode != "form_post" else "".join(one for one in ODD if one not in "\r\n")
+    for change in ({}, {"prompt": "none login"}):
+        told = front.told("old", response_type=response_type, response_mode=mode, state=state, **change)
+        assert (told.values["iss"], told.values["state"]) == (ISSUER, state)
+        assert ("error" in told.values) == (
+            bool(change) or (mode.startswith("query") and response_type != "code")
+        )
+        assert not ({"access_token", "id_token"} & set(told.values) and told.carrier == "query")
+
+
+def test_an_id_token_of_the_browser_is_tied_to_its_request(front: Front) -> None:
+    """OIDC Core §3.3.2.11: nonce, and the hashes of code, token and state, so that none of them can be exchanged."""
+    first, second = (
+        front.told("old", response_type="code id_token token", state=state, nonce=state).values
+        for state in ("one", "two")
+    )
+    told = [front.opened(one["id_token"], front.clients["old"]) for one in (first, second)]
+    assert [one["nonce"] for one in told] == ["one", "two"]
+    for name in ("c_hash", "at_hash", "s_hash"):
+        assert told[0][name] != told[1][name]
 
 
 def test_the_nonce_of_the_request_is_in_the_id_token(settled: Settled) -> None:

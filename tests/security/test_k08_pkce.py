@@ -12,6 +12,7 @@ from tests.support.settled import assert_refused_back, footprint, parameters
 from tests.support.town import Proof
 
 if TYPE_CHECKING:
+    from tests.support.front import Front
     from tests.support.settled import Settled
 
 CLIENTS = ("library", "tax", "public")
@@ -118,3 +119,37 @@ def test_every_lawful_verifier_works(settled: Settled) -> None:
     for verifier in ("v" * 43, "v" * 128, letters):
         code = settled.code(town.library, Proof(), code_challenge=_challenge(verifier))
         assert town.redeem(town.library, code, Proof(verifier)).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["old", "oldapp", "new"])
+def test_codes_without_pkce_are_for_old_software_that_keeps_a_secret(front: Front, name: str) -> None:
+    """RFC 9700 §2.1.1: a public client has nothing else that says the code is its own; nor may a standard one do without."""
+    bare = {"code_challenge": None, "code_challenge_method": None}
+    told = front.told(name, **bare).values
+    if name != "old":
+        assert told["error"] == "invalid_request"
+        return
+    town, partner = front.town, front.clients["old"]
+    form = {"grant_type": "authorization_code", "redirect_uri": partner.redirect_uri}
+    assert town.call("/token", partner, {**form, "code": told["code"]}).status_code == 200
+    # RFC 9700 §4.8.2: a verifier for a code without a challenge is wrong, and none for one with it.
+    code = front.told(name, **bare).values["code"]
+    assert town.redeem(partner, code, Proof()).json["error"] == "invalid_grant"
+    code = front.told(name).values["code"]
+    answer = town.call("/token", partner, {**form, "code": code})
+    assert answer.json["error"] == "invalid_grant"
+    for change in ({"code_challenge": None}, {"code_challenge_method": None}):
+        assert front.told(name, **change).values["error"] == "invalid_request"
+    assert front.told(name, code_challenge_method="plain").values["error"] == "invalid_request"
+
+
+def test_a_response_without_a_code_needs_no_challenge(front: Front) -> None:
+    """There is nothing to bind; a code in a hybrid answer is bound like any other."""
+    bare = {"code_challenge": None, "code_challenge_method": None}
+    for name in ("old", "oldapp"):
+        assert "id_token" in front.told(name, response_type="id_token", **bare).values
+    assert front.told("oldapp", response_type="code id_token", **bare).values["error"] == "invalid_request"
+    proof = Proof()
+    told = front.told("old", response_type="code id_token", code_challenge=proof.challenge).values
+    assert front.town.redeem(front.clients["old"], told["code"], Proof()).json["error"] == "invalid_grant"
+    assert front.town.redeem(front.clients["old"], told["code"], proof).status_code == 200

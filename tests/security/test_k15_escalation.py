@@ -48,6 +48,20 @@ def test_what_was_left_out_once_does_not_come_back_through_a_narrower_access_tok
     assert town.introspect(town.library, narrow["access_token"]).json["scope"] == "openid"
 
 
+def test_naming_claims_or_permissions_at_the_token_endpoint_opens_nothing(settled: Settled) -> None:
+    """OIDC Core §5.5, RFC 9396 §6: what is asked for by name is asked of the resident, not behind their back."""
+    town = settled.town
+    tokens = settled.tokens(town.library, scope="openid offline_access")
+    claims = '{"userinfo": {"email": null, "name": null}, "id_token": {"email": null}}'
+    later = town.refresh(town.library, tokens["refresh_token"], claims=claims).json
+    assert set(town.userinfo(later["access_token"]).json) == {"sub"}
+    before = footprint(town)
+    details = '[{"type": "tax_return"}]'
+    answer = town.refresh(town.library, later["refresh_token"], authorization_details=details)
+    assert (answer.status_code, answer.json["error"]) == (400, "invalid_authorization_details")
+    assert footprint(town) == before
+
+
 @pytest.mark.parametrize("resource", ["https://tax.example/api", "library", "tax-service"])
 def test_asking_for_another_resource_opens_nothing(settled: Settled, resource: str) -> None:
     """RFC 8707 §2: a resource that this client may not use is `invalid_target`, and costs nobody anything."""

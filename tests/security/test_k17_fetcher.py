@@ -152,6 +152,20 @@ def test_a_public_address_is_connected_to(address: str) -> None:
     assert not isinstance(stopped.value, FetchFailed)
 
 
+@pytest.mark.parametrize("address", ["10.1.2.3", "172.31.9.9", "192.168.0.1", "fd00::7"])
+def test_a_private_network_is_reached_by_its_own_switch_alone(address: str) -> None:
+    """For a suite in a container beside the town: by https only, and never what is worse than private."""
+    allowed, other = testing.TestingSettings(allow_private=True), testing.TestingSettings(allow_loopback=True)
+    with pytest.raises(Exception, match="socket") as stopped:
+        Fetcher(allowed, resolve=lambda *_: [address]).get("https://suite.example/jwks")
+    assert not isinstance(stopped.value, FetchFailed)
+    both = testing.TestingSettings(allow_private=True, allow_loopback=True)
+    refused = ((other, "https", address), (both, "http", address), (allowed, "https", "127.0.0.1"))
+    for settings, scheme, found in (*refused, (both, "https", "169.254.169.254"), (both, "https", "fe80::1")):
+        with pytest.raises(FetchFailed):
+            Fetcher(settings, resolve=lambda *_, found=found: [found]).get(f"{scheme}://suite.example/")
+
+
 @pytest.mark.parametrize(
     "url",
     [

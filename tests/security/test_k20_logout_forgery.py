@@ -9,6 +9,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from idp.clients.metadata import Details, NewClient
 from idp.login.models import BrowserSession
 from tests.support.town import ISSUER, START, Proof, hidden_fields
 
@@ -128,8 +129,50 @@ TARGETS = [
 
 
 def test_logout_leads_to_registered_addresses_only(town: Town, signed_in: tuple[Browser, str]) -> None:
-    """RP-Initiated Logout §3: an address is compared byte by byte, or nobody is sent anywhere."""
+    """RP-Initiated Logout §3: an address is compared byte by byte, or nobody is sent anywhere and nothing ends."""
     browser, id_token = signed_in
     for target in TARGETS:
         values = {"id_token_hint": id_token, "post_logout_redirect_uri": target}
-        assert browser.get(f"/logout?{urlencode(values)}").headers["Location"] == "/logged-out", target
+        answer = browser.get(f"/logout?{urlencode(values)}")
+        assert answer.status_code == 400, target
+        assert "Location" not in answer.headers
+        assert "evil.example" not in answer.headers["Content-Security-Policy"]
+        assert 'http-equiv="refresh"' not in answer.text
+    assert browser.get("/account").status_code == 200
+
+
+def test_nobody_is_led_away_by_a_request_without_proof(town: Town, signed_in: tuple[Browser, str]) -> None:
+    """Not even to a registered address, where the hint is none of ours: neither before the question nor after it."""
+    browser, id_token = signed_in
+    values = {"post_logout_redirect_uri": "https://rp.example/bye"}
+    for name, hint in hints(town, id_token).items():
+        asked = {**values, **({"id_token_hint": hint} if hint else {})}
+        if name != "another resident's" and len(hint) < 10_000:
+            answer = town.browser().get(f"/logout?{urlencode(asked)}")
+            assert answer.headers["Location"] == "/logged-out", name
+    browser.get(f"/logout?{urlencode({**values, 'id_token_hint': 'a.b.c', 'client_id': 'library'})}")
+    assert browser.submit("/logout").headers["Location"] == "/logged-out"
+
+
+def test_no_partner_is_told_before_the_resident_has_confirmed(
+    town: Town, signed_in: tuple[Browser, str]
+) -> None:
+    """A forced sign-out would else reach every partner of the session, by frames or behind the browser."""
+    uri = "https://pool.example/front"
+    pool = NewClient(
+        "Pool", ("https://pool.example/cb",), client_id="pool", details=Details(frontchannel_logout_uri=uri)
+    )
+    partner = town.add_client(pool, basis="public_task", required=("name",))
+    town.fresh()
+    browser, _ = signed_in
+    browser.code(partner, town.maria, "openid", Proof())
+    for fields in ({}, {"confirm": "yes"}, {"confirm": "yes", "csrf_token": "0" * 64}):
+        answer = browser.post("/logout", fields, headers={"Sec-Fetch-Site": "cross-site"})
+        assert uri not in answer.text
+        assert "frame-src" not in answer.headers["Content-Security-Policy"]
+    assert all(row.ended_at is None and row.told_at is None for row in town.rows(BrowserSession))
+    browser.get("/logout")
+    answer = browser.submit("/logout")
+    assert f'src="{uri}?iss=' in answer.text
+    assert "frame-src https://pool.example; " in answer.headers["Content-Security-Policy"]
+    assert 'sandbox="allow-same-origin allow-scripts"' in answer.text

@@ -10,6 +10,7 @@ import secrets
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 from cryptography import x509
@@ -89,6 +90,31 @@ class Prover:
         claims = {name: value for name, value in claims.items() if value is not None}
         kid = {"kid": self.key.kid} if self.key.kid else {}
         return sign(claims, self.key, {"alg": self.alg, **kid, **(header or {})})
+
+    def request_object(
+        self,
+        now: float,
+        proof: Proof,
+        *,
+        scope: str = SCOPE,
+        header: dict[str, Any] | None = None,
+        key: Any = None,
+        **change: Any,
+    ) -> str:
+        """A signed authorization request; a claim that is changed to None is left out."""
+        claims: dict[str, Any] = {
+            "iss": self.client_id,
+            "aud": ISSUER,
+            "iat": int(now),
+            "nbf": int(now),
+            "exp": int(now) + 300,
+            **self.partner.request(scope, proof),
+            **change,
+        }
+        claims = {name: value for name, value in claims.items() if value is not None}
+        key = key or self.key
+        head = {"typ": "oauth-authz-req+jwt", "alg": self.alg, "kid": key.kid, **(header or {})}
+        return sign(claims, key, {name: value for name, value in head.items() if value is not None})
 
     def form(self, now: float, form: dict[str, str], **change: Any) -> dict[str, str]:
         """A form with a fresh assertion."""
@@ -235,6 +261,32 @@ class Proving:
         changed = {name: value for name, value in change.items() if value is not None}
         return self.browser.code(prover.partner, self.town.maria, scope, proof, **changed)
 
+    def push(
+        self,
+        prover: Prover,
+        proof: Proof,
+        headers: dict[str, str] | None = None,
+        scope: str = SCOPE,
+        **change: str | None,
+    ) -> TestResponse:
+        """Push a request as this client; a parameter that is changed to None is left out."""
+        form = {**prover.partner.request(scope, proof), **change}
+        sent = {name: value for name, value in form.items() if value is not None}
+        return self.post("/par", self.authenticated(prover, sent), headers)
+
+    def bring(self, prover: Prover, pushed: TestResponse, browser: Browser | None = None) -> TestResponse:
+        """Come to the authorization endpoint with a request that was pushed."""
+        assert pushed.status_code == 201, pushed.json
+        query = urlencode({"client_id": prover.client_id, "request_uri": pushed.json["request_uri"]})
+        return (browser or self.browser).get(f"/authorize?{query}")
+
+    def pushed_code(
+        self, prover: Prover, proof: Proof, headers: dict[str, str] | None = None, **change: str | None
+    ) -> str:
+        """A fresh code by way of a pushed request; Maria agrees when she is asked."""
+        answer = self.bring(prover, self.push(prover, proof, headers, **change))
+        return self.browser.go_through(self.town.maria, answer)
+
     def redeem(
         self, prover: Prover, code: str, proof: Proof, headers: dict[str, str] | None = None, **change: str
     ) -> TestResponse:
@@ -279,6 +331,7 @@ def _register(town: Town, certificates: dict[str, Certified]) -> dict[str, Prove
     made = {
         "pkjwt": _new("pkjwt", "private_key_jwt", Details(jwks=every)),
         "fapi": _new("fapi", "private_key_jwt", Details(jwks=jwks(es)), profile="fapi2"),
+        "signed": _new("signed", "private_key_jwt", Details(jwks=jwks(es)), profile="fapi2-signed"),
         "secretjwt": _new("secretjwt", "client_secret_jwt"),
         "pki": _new("pki", "tls_client_auth", Details(tls_client_auth_subject_dn=dn)),
         "pkidns": _new("pkidns", "tls_client_auth", Details(tls_client_auth_san_dns="api.pki.example")),

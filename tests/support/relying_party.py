@@ -6,8 +6,9 @@ answer (RFC 9207), the ID token checked against the published keys, userinfo abo
 
 from __future__ import annotations
 
+import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -34,16 +35,23 @@ class Visit:
     tokens: dict[str, Any]
     id_token: dict[str, Any]
     userinfo: dict[str, Any]
+    session_state: str = ""
+    came_by: str = ""
 
 
 class RelyingParty:
-    """The app at `url`. `visits` are the sign-ins so far, `refusals` the errors it was told."""
+    """The app at `url`.
+
+    `visits` are the sign-ins so far, `refusals` the errors it was told, `ended` what its page for front-channel logout
+    was asked with.
+    """
 
     def __init__(self, issuer: str, client: Partner, scope: str, port: int) -> None:
         self.issuer, self.client, self.scope, self.port = issuer, client, scope, port
         self.url = f"http://localhost:{port}"
         self.visits: list[Visit] = []
         self.refusals: list[str] = []
+        self.ended: list[dict[str, str]] = []
         self._waiting: dict[str, tuple[str, str]] = {}
 
     def server(self) -> SiteServer:
@@ -51,7 +59,10 @@ class RelyingParty:
         app = Flask("streets")
         app.add_url_rule("/", view_func=self._home)
         app.add_url_rule("/sign-in", view_func=self._sign_in)
-        app.add_url_rule("/callback", view_func=self._callback)
+        app.add_url_rule("/callback", view_func=self._callback, methods=["GET", "POST"])
+        app.add_url_rule("/bye", view_func=lambda: _page("You have left", ""))
+        app.add_url_rule("/front-channel-logout", view_func=self._front_channel_logout)
+        app.add_url_rule("/watch", view_func=self._watch)
         return SiteServer(app, self.port)
 
     # --- what its visitors see ---
@@ -60,10 +71,11 @@ class RelyingParty:
         return _page("Report a broken street lamp", '<a id="sign-in" href="/sign-in">Sign in</a>')
 
     def _sign_in(self) -> Response:
+        """To the town; whatever is in the address of this page goes there as well, such as a response_mode."""
         verifier, nonce = generate_token(48), secrets.token_urlsafe(16)
         with self.session(code_challenge_method="S256") as session:
             url, state = session.create_authorization_url(
-                self.metadata()["authorization_endpoint"], code_verifier=verifier, nonce=nonce
+                self.metadata()["authorization_endpoint"], code_verifier=verifier, nonce=nonce, **request.args
             )
         self._waiting[state] = (verifier, nonce)
         answer = make_response(redirect(url, 303))
@@ -71,15 +83,30 @@ class RelyingParty:
         return answer
 
     def _callback(self) -> str:
-        state = request.args["state"]
+        told = request.form if request.method == "POST" else request.args
+        state = told["state"]
         assert state == request.cookies.get(_COOKIE), "another browser began this"
-        assert request.args["iss"] == self.issuer
+        assert told["iss"] == self.issuer
         verifier, nonce = self._waiting.pop(state)
-        if "error" in request.args:
-            self.refusals.append(request.args["error"])
+        if "error" in told:
+            self.refusals.append(told["error"])
             return _page("You are not signed in", '<a id="sign-in" href="/sign-in">Sign in</a>')
-        self.visits.append(self._redeem(request.args["code"], verifier, nonce))
+        visit = self._redeem(told["code"], verifier, nonce)
+        self.visits.append(replace(visit, session_state=told["session_state"], came_by=request.method))
         return _page("Thank you, your report has arrived", "")
+
+    def _front_channel_logout(self) -> Response:
+        """What the town loads in a frame when somebody signs out there (Front-Channel Logout 1.0 §2)."""
+        self.ended.append({**request.args, "cookie": request.cookies.get(_COOKIE, "")})
+        answer = make_response(_page("You are signed out here", ""))
+        answer.delete_cookie(_COOKIE)
+        return answer
+
+    def _watch(self) -> str:
+        """A page that asks the town's frame about the last visit, again and again (Session Management 1.0 §3.1)."""
+        frame = self.metadata()["check_session_iframe"]
+        asked = request.args.get("asked") or f"{self.client.client_id} {self.visits[-1].session_state}"
+        return _page("Do you live here still?", _WATCH % (frame, json.dumps(self.issuer), json.dumps(asked)))
 
     # --- what it does behind ---
 
@@ -150,6 +177,19 @@ def read_id_token(
     )
     registry.validate(claims)
     return claims
+
+
+_WATCH = """<iframe id="town" title="Session" src="%s"></iframe><output id="told"></output><script>
+const town = %s, asked = %s, frame = document.getElementById("town");
+addEventListener("message", (event) => {
+  if (event.origin === town) document.getElementById("told").textContent = event.data;
+});
+frame.addEventListener("load", () => {
+  const ask = () => frame.contentWindow.postMessage(asked, town);
+  ask();
+  setInterval(ask, 100);
+});
+</script>"""
 
 
 def _page(title: str, content: str) -> str:

@@ -26,7 +26,7 @@ from admin.sandbox.residents import RESIDENTS
 from admin.sandbox.seed import seed
 from admin.sandbox.sites import SiteServer
 from idp.app import open_context
-from idp.clients.service import NewClient
+from idp.clients.service import Details, NewClient
 from idp.messaging.models import Message
 from idp.messaging.service import open_message
 from idp.messaging.texts import write_letter
@@ -237,6 +237,9 @@ host = "{mailbox.host}"
 port = {mailbox.port}
 security = "none"
 sender = "denizen@riverton.example"
+
+[testing]
+allow_loopback = true
 """
 
 
@@ -298,6 +301,8 @@ def _streets(url: str) -> NewClient:
         grant_types=_ALL_GRANTS[:2],
         scopes=_SCOPES[:-1],
         home_url=f"{url}/",
+        post_logout_redirect_uris=(f"{url}/bye",),
+        details=Details(frontchannel_logout_uri=f"{url}/front-channel-logout"),
     )
 
 

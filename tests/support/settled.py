@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 
 from consent.models import LogEntry, Record, Release
 from idp.login.models import BrowserSession
-from idp.oidc.models import AccessToken, Authorization, Grant, Interaction, RefreshToken
+from idp.oidc.models import AccessToken, Authorization, Grant, Interaction, PushedRequest, RefreshToken
 from tests.support.town import ISSUER, Browser, Partner, Proof, Town, answer_parameters, code_of, make_town
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ WAYS = [f"{engine}, {way}" for engine in ("sqlite", "postgresql") for way in ("s
 #: Whatever a request could have written: rows made, rows spent, rows revoked.
 _COUNTED = (
     *(model.__table__ for model in (BrowserSession, Interaction, Grant, Authorization, AccessToken)),
-    *(model.__table__ for model in (RefreshToken, Record, Release, LogEntry)),
+    *(model.__table__ for model in (RefreshToken, PushedRequest, Record, Release, LogEntry)),
     *(column for model in (Grant, Authorization, AccessToken) for column in (model.revoked_at,)),
-    *(column for model in (Authorization, RefreshToken) for column in (model.spent_at,)),
+    *(model.spent_at for model in (Authorization, PushedRequest, RefreshToken)),
     Interaction.finished_at,
     BrowserSession.ended_at,
 )

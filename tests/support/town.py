@@ -59,6 +59,19 @@ class Partner:
     method: str
     redirect_uri: str
 
+    def request(self, scope: str, proof: Proof) -> dict[str, str]:
+        """The parameters of a usual authorization request."""
+        return {
+            "response_type": "code",
+            "client_id": self.client_id,
+            "redirect_uri": self.redirect_uri,
+            "scope": scope,
+            "state": "st",
+            "nonce": "no",
+            "code_challenge": proof.challenge,
+            "code_challenge_method": "S256",
+        }
+
     def authentication(self, form: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
         """The form and headers of a back-channel request in this client's one way."""
         if self.method == "client_secret_basic":
@@ -210,17 +223,7 @@ class Browser:
 
     def authorize(self, partner: Partner, scope: str, proof: Proof, **extra: str) -> TestResponse:
         """Begin an authorization request; `extra` changes or adds parameters."""
-        query = {
-            "response_type": "code",
-            "client_id": partner.client_id,
-            "redirect_uri": partner.redirect_uri,
-            "scope": scope,
-            "state": "st",
-            "nonce": "no",
-            "code_challenge": proof.challenge,
-            "code_challenge_method": "S256",
-            **extra,
-        }
+        query = {**partner.request(scope, proof), **extra}
         return self.get(f"/authorize?{urlencode(query)}")
 
     def sign_in(self, person: Person) -> TestResponse:
@@ -231,7 +234,11 @@ class Browser:
 
     def code(self, partner: Partner, person: Person, scope: str, proof: Proof, **extra: str) -> str:
         """Sign in and agree to everything that is asked; the code."""
-        answer = self.follow(self.authorize(partner, scope, proof, **extra))
+        return self.go_through(person, self.authorize(partner, scope, proof, **extra))
+
+    def go_through(self, person: Person, answer: TestResponse) -> str:
+        """From the answer of the authorization endpoint to the code, signing in and agreeing where that is asked."""
+        answer = self.follow(answer)
         if answer.status_code == 200 and 'action="/login"' in answer.text:
             answer = self.follow(self.sign_in(person))
         if answer.status_code == 200 and 'action="/consent"' in answer.text:
@@ -261,9 +268,9 @@ def choices(page: str) -> list[str]:
 
 
 def answer_parameters(answer: TestResponse) -> dict[str, str]:
-    """The parameters with which a client is answered."""
-    location = answer.headers["Location"]
-    return {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
+    """The parameters with which a client is answered, in the query or in the fragment."""
+    location = urlsplit(answer.headers["Location"])
+    return {name: values[0] for name, values in parse_qs(location.fragment or location.query).items()}
 
 
 def code_of(answer: TestResponse) -> str:
@@ -369,7 +376,8 @@ def _client(
     optional: tuple[str, ...] = (),
 ) -> Partner:
     partner_id = add_partner(session, partner, now=now)
-    secret = register_client(session, partner_id, new, now=now, vault=context.vault)
+    local = context.settings.testing.allow_loopback
+    secret = register_client(session, partner_id, new, now=now, vault=context.vault, allow_loopback=local)
     if basis is not None:
         log_key = context.vault.subkey("log")
         purpose_id = declare_purpose(

@@ -57,20 +57,23 @@ class Plan:
 
     each: int | None = 10
     source: int | None = None
-    counts_for_town: bool = False
+    #: The count of the town in which it counts, if any: what anybody may try uses up nobody's passwords.
+    town: str = ""
     is_capped: bool = True
 
 
 #: A second factor is tried by somebody who knows the first, so it counts nothing for the town.
 PLANS: dict[str, Plan] = {
-    "password": Plan(counts_for_town=True),
-    "card-pin": Plan(each=5, counts_for_town=True),
+    "password": Plan(town="town"),
+    "card-pin": Plan(each=5, town="town"),
     "totp": Plan(),
     "mail-code": Plan(),
     "sms-code": Plan(),
     "recovery-code": Plan(),
     "paper-code": Plan(),
     "recover": Plan(each=5),
+    # Nobody's in particular, so only where it comes from counts, and how many there are in all (RFC 8628 §5.1).
+    "device-code": Plan(each=None, source=20, town="town-device-code", is_capped=False),
     "staff-password": Plan(source=50),
     "staff-code": Plan(source=50),
     # A signature cannot be guessed: this bounds work, and no failure of a password counts here (K28).
@@ -139,9 +142,9 @@ def counts_of(key: bytes, guess: Guess, *, per_source: int, per_town: int) -> li
         own = Limit(f"{kind}-device", 10, WINDOW_FOR)
         return [count_in(key, own, guess.authenticator or "", guess.device)]
     counts = []
-    if plan.counts_for_town:
+    if plan.town:
         part = int(_keyed(key, "part", guess.network)[:4], 16) % TOWN_PARTS
-        counts.append(count_in(key, Limit("town", per_town // TOWN_PARTS, WINDOW_FOR), str(part)))
+        counts.append(count_in(key, Limit(plan.town, per_town // TOWN_PARTS, WINDOW_FOR), str(part)))
     counts.append(
         count_in(key, Limit(f"{kind}-source", plan.source or per_source, WINDOW_FOR), guess.network)
     )

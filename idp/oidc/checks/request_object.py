@@ -1,24 +1,71 @@
-"""Request objects and pushed requests are not supported yet, and are said so instead of being ignored."""
+"""A request that comes in another way than as parameters: pushed before, or signed."""
 
+from contextlib import suppress
+
+from idp.oidc.checks.redirect_uri import check_redirect_uri
+from idp.oidc.checks.response_mode import check_response_mode
 from idp.oidc.errors import Refusal
+from idp.oidc.pushed import is_reference
 from idp.oidc.request import Draft
+from idp.web.incoming import Parameters
 
-_NOT_SUPPORTED = {
-    "request": "request_not_supported",
-    "request_uri": "request_uri_not_supported",
-    "registration": "registration_not_supported",
-}
+_WAYS = frozenset({"request", "request_uri"})
 
 
 def check_request_object(draft: Draft) -> None:
-    """Parameters that could override others are refused by name (OIDC Core §6.1, §6.2, §7.2.1).
+    """Take the request from where it is; all parameters outside count no more (RFC 9101 §6.3, RFC 9126 §4).
 
-    A client whose profile demands pushed or signed requests has no way in until there are any: fail closed.
+    What was pushed by another client, was answered, or waited too long is nowhere to be answered: its page says so.
+    Of a signed request that is refused, the client learns if the redirect_uri outside is its own.
     """
-    for name, error in _NOT_SUPPORTED.items():
-        if name in draft.unverified:
-            raise Refusal(error, f"The parameter {name} is not supported")
+    given = _WAYS & (draft.unverified.keys() | draft.unverified.repeated)
+    if not given:
+        return
+    if is_reference(draft.unverified.get("request_uri", "")) and not draft.is_pushed:
+        _take_pushed(draft)
+        return
+    try:
+        found = _signed(draft)
+    except Refusal:
+        _see_where_to_answer(draft)
+        raise
+    draft.unverified, draft.is_signed = found, True
+
+
+def _take_pushed(draft: Draft) -> None:
+    """Everything was checked when it was pushed, but for what may have changed since."""
     assert draft.client is not None
-    profile = draft.client.profile
-    if profile.par_required or profile.signed_request_required:
-        raise Refusal("invalid_request", "This client must push its requests, which is not supported")
+    if draft.unverified.repeated or "request" in draft.unverified:
+        raise Refusal("invalid_request", "request_uri must be given once, and no request with it")
+    found = draft.find_pushed(draft.unverified["request_uri"], draft.client.client_id)
+    if found is None or not draft.client.check_redirect_uri(found.request.redirect_uri):
+        raise Refusal("invalid_request_uri", "request_uri was used before, has expired, or is not known here")
+    draft.take(found.request)
+    draft.unverified = Parameters({"client_id": draft.client.client_id})
+    if found.login_hint:
+        draft.unverified["login_hint"] = found.login_hint
+
+
+def _signed(draft: Draft) -> Parameters:
+    client, outside = draft.client, draft.unverified
+    assert client is not None
+    if outside.repeated:
+        raise Refusal("invalid_request", "A parameter is given more than once")
+    if "request_uri" in outside and (draft.is_pushed or "request" in outside):
+        raise Refusal("invalid_request", "request_uri cannot be given with request, nor be pushed")
+    unverified_text = outside.get("request") or draft.fetch_object(client, outside["request_uri"])
+    inside = draft.read_object(client, unverified_text)
+    # OIDC Core §6.1: what is outside as well must be the same; client_id was judged with the signature.
+    if outside.get("response_type", inside.get("response_type")) != inside.get("response_type"):
+        raise Refusal("invalid_request", "response_type differs from the one in the request object")
+    return inside
+
+
+def _see_where_to_answer(draft: Draft) -> None:
+    """At the address outside, in the mode outside, as far as both can be."""
+    try:
+        check_redirect_uri(draft)
+    except Refusal:
+        draft.redirect_uri = None
+    with suppress(Refusal):
+        check_response_mode(draft)

@@ -4,18 +4,17 @@ from idp.oidc.errors import Refusal
 from idp.oidc.request import Draft
 
 STATE_LIMIT = 2048
-NONCE_LIMIT = 512
+#: What a form would change on its way (HTML §4.10.22.4, §13.2.3.5), so that state would not come back as it was.
+_NOT_IN_A_FORM = frozenset("\0\r\n")
 
 
 def check_sizes(draft: Draft) -> None:
-    """State up to 2,048 and nonce up to 512 characters; state goes back byte by byte, nonce into ID tokens."""
-    if draft.state is not None and len(draft.state) > STATE_LIMIT:
+    """State up to 2,048 characters goes back byte by byte."""
+    state = draft.state
+    if state is not None and len(state) > STATE_LIMIT:
         draft.state = None
         raise Refusal("invalid_request", f"state is longer than {STATE_LIMIT} characters")
-    nonce = draft.unverified.get("nonce")
-    if nonce is not None and len(nonce) > NONCE_LIMIT:
-        raise Refusal("invalid_request", f"nonce is longer than {NONCE_LIMIT} characters")
-    if nonce is not None and "\0" in nonce:  # PostgreSQL cannot keep it
-        raise Refusal("invalid_request", "nonce has a character that it cannot have")
-    draft.nonce = nonce
+    if state is not None and draft.response_mode == "form_post" and not _NOT_IN_A_FORM.isdisjoint(state):
+        draft.state = None
+        raise Refusal("invalid_request", "state has a character that no form can carry")
     draft.ui_locales = draft.unverified.get("ui_locales", "")[:200] or None

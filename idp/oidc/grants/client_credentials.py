@@ -7,6 +7,7 @@ from typing import Any
 from authlib.oauth2.rfc6749.errors import InvalidScopeError
 
 from idp.oidc import service
+from idp.oidc.authorization_details import refusal
 from idp.oidc.binding import token_type
 from idp.oidc.grants.server import TokenGrant
 from idp.oidc.resources import signed_token, target_of
@@ -21,6 +22,8 @@ class ClientCredentialsGrant(TokenGrant):
     def create_token_response(self) -> Any:
         """One token of the client's own."""
         provider, client = self.server.provider, self.client
+        if "authorization_details" in self.request.form:
+            raise refusal("A permission is a resident's to give")
         scope = self._scope(client.scopes - set(SCOPES))
         bound_to = self.binding()
         now = provider.context.now()

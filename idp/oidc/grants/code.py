@@ -31,7 +31,7 @@ class CodeGrant(TokenGrant):
         """Spend, then mint, in one transaction; sign after it."""
         provider, client = self.server.provider, self.client
         code, redirect_uri = self.required("code"), self.required("redirect_uri")
-        challenge = _challenge(self.required("code_verifier"))
+        challenge = self._challenge()
         bound_to, asked = self.binding(), self.request.form.get("resource")
         now = provider.context.now()
         with provider.context.database.fast.transaction() as connection:
@@ -53,6 +53,7 @@ class CodeGrant(TokenGrant):
                     family,
                     scope=family.scope,
                     resource=narrowed(asked, family.resource),
+                    asked_details=self.request.form.get("authorization_details"),
                     bound_to=bound_to,
                     now=now,
                 )
@@ -64,8 +65,15 @@ class CodeGrant(TokenGrant):
             raise InvalidGrantError("The code is not valid, was used before, or belongs to another request")
         return 200, issued.signed(provider, client, now=now), []
 
+    def _challenge(self) -> str:
+        """The challenge to which the code must be bound; "" for one that must have none."""
+        needs_proof = self.client.profile.pkce_required or self.client.is_public
+        if not needs_proof and "code_verifier" not in self.request.form:
+            return ""
+        return _challenge_of(self.required("code_verifier"))
 
-def _challenge(unverified_verifier: str) -> str:
+
+def _challenge_of(unverified_verifier: str) -> str:
     """The S256 challenge of a verifier (RFC 7636 §4.2)."""
     if not _VERIFIER.fullmatch(unverified_verifier):
         raise Refusal("invalid_grant", "code_verifier must be 43 to 128 unreserved characters")

@@ -7,8 +7,7 @@ may not be redirected, a sign-in, a release to agree to) gives None, and the pag
 from __future__ import annotations
 
 import logging
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import redirect
 from flask_babel import gettext
@@ -18,27 +17,28 @@ from idp.accounts.models import Resident
 from idp.login import sessions
 from idp.login.current import session_cookie
 from idp.login.models import BrowserSession
-from idp.oidc import decisions, interactions, service, step_up
+from idp.oidc import decisions, interactions, pushed, step_up
 from idp.oidc.checks import run_checks
+from idp.oidc.drafts import draft_of
 from idp.oidc.errors import Refusal
-from idp.oidc.hints import read_hint
+from idp.oidc.granted import grant_request, writing
 from idp.oidc.models import Grant
-from idp.oidc.request import AuthorizationRequest, Draft
-from idp.oidc.response import code_answer, error_url
+from idp.oidc.response import needs_page, refuse, respond
 from idp.oidc.views.interaction import contradiction, is_expected
+from idp.oidc.views.lost import over
 from idp.oidc.wiring import provider as current_provider
-from idp.web.answers import Answer, redirect_answer
 from idp.web.cookies import digest
-from idp.web.csrf import browser_id
-from idp.web.incoming import Parameters
+from idp.web.csrf import browser_cookie_of, browser_id
 from idp.web.languages import prefer
-from idp.web.pages import error_page, incoming
+from idp.web.pages import as_response, error_page, incoming
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
     from idp.clients.registry import Client
     from idp.oidc.provider import Provider
+    from idp.oidc.request import AuthorizationRequest, Draft
+    from idp.web.answers import Answer
     from idp.web.context import Context
     from idp.web.incoming import Incoming
 
@@ -66,56 +66,67 @@ _SESSION_AND_GRANT = (
 )
 
 
+class _Known(NamedTuple):
+    """Who can be answered for at once: under which grant, and at which level."""
+
+    grant_id: str
+    session: sessions.SignedIn
+    acr: str
+
+
 def answer(provider: Provider, found: Incoming) -> Answer | None:
-    """Answer without a person where the rules allow it; None hands over to `page`."""
-    draft = _draft(provider, found)
+    """Answer without a person where the rules allow it; None hands over to `page`, and has written nothing."""
+    draft = draft_of(provider, found)
     try:
         run_checks(draft)
-        assert draft.client is not None
-        return _answer_at_once(provider, draft.client, draft.frozen(), found)
+        if needs_page(draft.response_mode):
+            return None
+        return _answer_at_once(provider, draft, found)
     except Refusal as refusal:
+        if draft.redirect_uri is None or needs_page(draft.response_mode):
+            return None
         return _refused(provider, draft, refusal)
 
 
-def _draft(provider: Provider, found: Incoming) -> Draft:
-    return Draft(
-        _parameters(found),
-        provider.clients.find,
-        partial(read_hint, provider),
-        provider.clients.find_resource,
-    )
-
-
-def _parameters(found: Incoming) -> Parameters:
-    """Query and body together (OIDC Core §3.1.2.1); a name in both counts as sent twice."""
-    if found.method != "POST":
-        return found.query
-    # A new value: the page reads the same request again, and must not find our merging in it.
-    merged = Parameters(found.query | found.form)
-    in_both = found.form.keys() & found.query.keys()
-    merged.repeated = found.form.repeated | found.query.repeated | in_both
-    return merged
-
-
-def _refused(provider: Provider, draft: Draft, refusal: Refusal) -> Answer | None:
-    """To the client where its address is proven, else to the page."""
+def _refused(provider: Provider, draft: Draft, refusal: Refusal) -> Answer:
+    """To the client, whose address is proven."""
     log.info("refused path=/authorize error=%s reason=%s", refusal.error, refusal.public)
-    if draft.redirect_uri is None:
-        return None
-    return redirect_answer(error_url(draft.redirect_uri, provider.issuer, draft.state, refusal))
+    assert draft.client is not None
+    return refuse(provider, draft.client, draft, refusal)
 
 
-def _answer_at_once(
-    provider: Provider, client: Client, request: AuthorizationRequest, found: Incoming
-) -> Answer | None:
-    """A code for a resident who is signed in and has decided before; None, or a refusal for `prompt=none`."""
+def _answer_at_once(provider: Provider, draft: Draft, found: Incoming) -> Answer | None:
+    """What a resident gets who is signed in and has decided before; None, or a refusal for `prompt=none`."""
+    client, request = draft.client, draft.frozen()
+    assert client is not None
     if request.prompt not in ((), ("none",)):
         return None
+    now = provider.context.now()
+    known = _known(provider, client, request, found, now=now)
+    if known is None or not _is_first_answer(provider.context, request, found, now=now):
+        return None  # the page takes over, or says that it was answered
+    with writing(provider, request) as connection:
+        granted = grant_request(
+            provider,
+            connection,
+            client,
+            request,
+            grant_id=known.grant_id,
+            signed_in=known.session,
+            acr=known.acr,
+            now=now,
+        )
+    parameters = granted.parameters(provider, client, request, now=now)
+    return respond(provider, client, request, parameters, sid=known.session.sid)
+
+
+def _known(
+    provider: Provider, client: Client, request: AuthorizationRequest, found: Incoming, *, now: int
+) -> _Known | None:
+    """Who is signed in as the request demands and has agreed to all that it asks for."""
     ctx = provider.context
-    now = ctx.now()
     row, session = _session_and_grant(ctx, request, found, now=now)
-    purposes = provider.purposes_of(client.client_id)
-    claims = decisions.requested_claims(request.scope, purposes)
+    claims, purposes = decisions.asked_for(provider, request)
     demand = step_up.demand_of(client, request, step_up.minimum_acr(client, purposes, claims))
     if not demand.can_be_met:
         raise contradiction()
@@ -137,16 +148,15 @@ def _answer_at_once(
     grant = row if row.grant_id is not None else None
     if not decisions.is_covered(grant, request.scope, claims, purposes.notices_hash):
         return _person_needed(request, "consent_required", "The resident must be asked")
-    code = service.add_authorization(
-        ctx.database.fast,
-        request,
-        grant_id=row.grant_id,
-        signed_in=session,
-        acr=step_up.stated_acr(demand, session.acr),
-        settings=ctx.settings.tokens,
-        now=now,
-    )
-    return code_answer(request.redirect_uri, provider.issuer, request.state, code)
+    return _Known(row.grant_id, session, step_up.stated_acr(demand, session.acr))
+
+
+def _is_first_answer(ctx: Context, request: AuthorizationRequest, found: Incoming, *, now: int) -> bool:
+    """Whether no answer was given before: a pushed request is spent, before anything is minted (RFC 9126 §7.3)."""
+    if request.pushed is None:
+        return True
+    browser = browser_cookie_of("denizen", secure=ctx.settings.is_secure).read(found.cookies) or ""
+    return pushed.spend_at_once(ctx.database.fast, request.pushed, browser=browser, now=now)
 
 
 def _session_and_grant(
@@ -165,7 +175,7 @@ def _session_and_grant(
     return row, sessions.as_signed_in(connection, row, settings=ctx.settings.sessions, now=now)
 
 
-def _person_needed(request: AuthorizationRequest, error: str, public: str) -> Answer | None:
+def _person_needed(request: AuthorizationRequest, error: str, public: str) -> _Known | None:
     """The page takes over, unless the client forbade it (OIDC Core §3.1.2.6)."""
     if "none" in request.prompt:
         raise Refusal(error, public)
@@ -173,16 +183,27 @@ def _person_needed(request: AuthorizationRequest, error: str, public: str) -> An
 
 
 def page() -> Response:
-    """Where a person must act: keep the request on our side and begin."""
+    """Where the answer is a page, or a person must act: keep the request on our side and begin."""
     provider = current_provider()
-    draft = _draft(provider, incoming())
+    draft = draft_of(provider, incoming())
     try:
         run_checks(draft)
+        at_once = _answer_at_once(provider, draft, incoming()) if needs_page(draft.response_mode) else None
     except Refusal as refusal:
-        return _refusal_page(refusal)
-    ctx = provider.context
+        if draft.redirect_uri is None:
+            unverified_uri = draft.unverified.get("request_uri", "")
+            is_over = refusal.error == "invalid_request_uri" and pushed.is_reference(unverified_uri)
+            return over(refusal.error) if is_over else _refusal_page(refusal)
+        at_once = _refused(provider, draft, refusal)
+    return _begin(draft) if at_once is None else as_response(at_once)
+
+
+def _begin(draft: Draft) -> Response:
+    ctx = current_provider().context
     prefer(draft.ui_locales)
     with ctx.database.transaction() as session:
+        if draft.pushed is not None and not pushed.claim(session, draft.pushed, browser=browser_id()):
+            return over("invalid_request_uri")
         handle = interactions.begin(
             session,
             ctx.vault,
@@ -196,6 +217,7 @@ def page() -> Response:
 
 def _refusal_page(refusal: Refusal) -> Response:
     """The address to go back to is not proven, so nobody is sent anywhere."""
+    log.info("refused path=/authorize error=%s reason=%s", refusal.error, refusal.public)
     return error_page(
         400,
         gettext("You cannot sign in from there"),

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from idp.clients.metadata import ENCRYPTION_ALGORITHMS, ENCRYPTION_METHODS
-from idp.clients.profiles import SECRET_ALGORITHMS, SIGNING_ALGORITHMS, STRONG_ALGORITHMS
+from idp.clients.metadata import DEVICE_GRANT, ENCRYPTION_ALGORITHMS, ENCRYPTION_METHODS
+from idp.clients.profiles import RESPONSE_TYPES, SECRET_ALGORITHMS, SIGNING_ALGORITHMS, STRONG_ALGORITHMS
 from idp.clients.rules import SIGN_IN_LEVELS
 from idp.login.levels import PHR
+from idp.oidc.checks.response_mode import RESPONSE_MODES
 from idp.oidc.rules import CLAIMS, SCOPES
+from idp.oidc.views import check_session
 from idp.settings import JWKS_CACHE_FOR
 from idp.web.answers import NO_CONTENT_POLICY, SECURITY_HEADERS, Answer, Header
 
@@ -31,6 +33,8 @@ _PUBLIC: tuple[Header, ...] = (
 _SHORT = 300  # discovery may change with an upgrade
 _ENDPOINTS = {
     "authorization_endpoint": "/authorize",
+    "pushed_authorization_request_endpoint": "/par",
+    "device_authorization_endpoint": "/device_authorization",
     "token_endpoint": "/token",
     "userinfo_endpoint": "/userinfo",
     "introspection_endpoint": "/introspect",
@@ -39,23 +43,45 @@ _ENDPOINTS = {
     "jwks_uri": "/jwks",
 }
 #: Endpoints to which clients bring certificates (RFC 8705 §5).
-_WITH_CERTIFICATE = ("token_endpoint", "userinfo_endpoint", "introspection_endpoint", "revocation_endpoint")
+_WITH_CERTIFICATE = (
+    "pushed_authorization_request_endpoint",
+    "device_authorization_endpoint",
+    "token_endpoint",
+    "userinfo_endpoint",
+    "introspection_endpoint",
+    "revocation_endpoint",
+)
+#: How requests may come; single clients must push or sign theirs (RFC 9126 §5, RFC 9101 §10.5, OIDC Discovery §3).
+_REQUESTS = {
+    "require_pushed_authorization_requests": False,
+    "require_signed_request_object": False,
+    "request_parameter_supported": True,
+    "request_uri_parameter_supported": True,
+    "require_request_uri_registration": True,
+    "request_object_signing_alg_values_supported": list(SIGNING_ALGORITHMS),
+}
 _METHODS = ("client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt")
 
 
-def metadata(settings: Settings) -> dict[str, Any]:
-    """What this provider can do, and nothing that it cannot."""
+def metadata(settings: Settings, types: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What this provider can do, and nothing that it cannot. `types` are those of permissions for single matters."""
     issuer = settings.server.issuer
     return {
         "issuer": issuer,
         **{name: f"{issuer}{path}" for name, path in _ENDPOINTS.items()},
         **_more_endpoints(settings),
-        "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "response_types_supported": sorted(RESPONSE_TYPES),
+        "response_modes_supported": list(RESPONSE_MODES),
+        "grant_types_supported": [
+            "authorization_code",
+            "implicit",
+            "refresh_token",
+            "client_credentials",
+            DEVICE_GRANT,
+        ],
         "subject_types_supported": ["pairwise", "public"],
         **_client_authentication(settings),
-        **_algorithms(),
+        **_algorithms(settings),
         "code_challenge_methods_supported": ["S256"],
         "scopes_supported": list(SCOPES),
         "claims_supported": [
@@ -75,12 +101,21 @@ def metadata(settings: Settings) -> dict[str, Any]:
             level for level in SIGN_IN_LEVELS if level != PHR or settings.passkey_domain
         ],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        **_signing_out(settings),
         "ui_locales_supported": list(settings.town.languages),
         "authorization_response_iss_parameter_supported": True,
-        "claims_parameter_supported": False,
-        "request_parameter_supported": False,
-        "request_uri_parameter_supported": False,
+        "claim_types_supported": ["normal"],
+        "claims_parameter_supported": True,
+        # The same pages for all: they need little room and no script.
+        "display_values_supported": ["page", "popup", "touch", "wap"],
+        **_details_types(types),
+        **_REQUESTS,
     }
+
+
+def _details_types(types: tuple[str, ...]) -> dict[str, Any]:
+    """The types of permission for single matters, where there are any (RFC 9396 §10, RFC 9728 §2)."""
+    return {"authorization_details_types_supported": list(types)} if types else {}
 
 
 def _more_endpoints(settings: Settings) -> dict[str, Any]:
@@ -93,6 +128,18 @@ def _more_endpoints(settings: Settings) -> dict[str, Any]:
         found["mtls_endpoint_aliases"] = {
             name: f"{settings.server.mtls_url}{_ENDPOINTS[name]}" for name in names
         }
+    return found
+
+
+def _signing_out(settings: Settings) -> dict[str, Any]:
+    """How clients learn that a session has ended (Back-Channel, Front-Channel Logout, Session Management 1.0)."""
+    found: dict[str, Any] = {
+        f"{channel}_logout_{what}supported": True
+        for channel in ("backchannel", "frontchannel")
+        for what in ("", "session_")
+    }
+    if settings.sessions.browser_check:
+        found["check_session_iframe"] = f"{settings.server.issuer}{check_session.PATH}"
     return found
 
 
@@ -113,20 +160,20 @@ def _client_authentication(settings: Settings) -> dict[str, Any]:
     return found
 
 
-def _algorithms() -> dict[str, Any]:
+def _algorithms(settings: Settings) -> dict[str, Any]:
     """What we sign with, what we encrypt to, what proofs may be signed with."""
-    found: dict[str, Any] = {"id_token_signing_alg_values_supported": ["RS256", "ES256"]}
-    for what in ("userinfo", "introspection"):
-        found[f"{what}_signing_alg_values_supported"] = ["RS256", "ES256"]
-    for what in ("id_token", "userinfo", "introspection"):
+    found: dict[str, Any] = {}
+    for what in ("id_token", "userinfo", "introspection", "authorization"):
+        found[f"{what}_signing_alg_values_supported"] = list(settings.keys.algorithms)
+    for what in ("id_token", "userinfo", "introspection", "authorization"):
         found[f"{what}_encryption_alg_values_supported"] = list(ENCRYPTION_ALGORITHMS)
         found[f"{what}_encryption_enc_values_supported"] = list(ENCRYPTION_METHODS)
     found["dpop_signing_alg_values_supported"] = list(STRONG_ALGORITHMS)
     return found
 
 
-def resource_metadata(settings: Settings) -> dict[str, Any]:
-    """What whoever brings a token to our own resource, userinfo, must know (RFC 9728 §2)."""
+def resource_metadata(settings: Settings, types: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What whoever brings a token to our own resource must know (RFC 9728 §2): userinfo, and APIs that introspect."""
     issuer = settings.server.issuer
     return {
         "resource": issuer,
@@ -138,17 +185,18 @@ def resource_metadata(settings: Settings) -> dict[str, Any]:
         "dpop_signing_alg_values_supported": list(STRONG_ALGORITHMS),
         "dpop_bound_access_tokens_required": False,
         "tls_client_certificate_bound_access_tokens": bool(settings.server.mtls_url),
+        **_details_types(types),
     }
 
 
 def protected_resource(provider: Provider, incoming: Incoming) -> Answer:
     """`/.well-known/oauth-protected-resource` (RFC 9728 §3)."""
-    return _cached(_resource(provider), incoming)
+    return _cached(_resource(provider, provider.clients.details_types), incoming)
 
 
 def configuration(provider: Provider, incoming: Incoming) -> Answer:
     """The metadata document."""
-    return _cached(_configuration(provider), incoming)
+    return _cached(_configuration(provider, provider.clients.details_types), incoming)
 
 
 def jwks(provider: Provider, incoming: Incoming) -> Answer:
@@ -157,13 +205,13 @@ def jwks(provider: Provider, incoming: Incoming) -> Answer:
 
 
 @lru_cache(maxsize=4)
-def _configuration(provider: Provider) -> Answer:
-    return _for_minutes(metadata(provider.context.settings))
+def _configuration(provider: Provider, types: tuple[str, ...]) -> Answer:
+    return _for_minutes(metadata(provider.context.settings, types))
 
 
 @lru_cache(maxsize=4)
-def _resource(provider: Provider) -> Answer:
-    return _for_minutes(resource_metadata(provider.context.settings))
+def _resource(provider: Provider, types: tuple[str, ...]) -> Answer:
+    return _for_minutes(resource_metadata(provider.context.settings, types))
 
 
 def _for_minutes(document: dict[str, Any]) -> Answer:

@@ -12,23 +12,31 @@ from flask import Blueprint, redirect, request
 from idp.login.current import signed_in
 from idp.login.ports import ports
 from idp.oidc import decisions, interactions, service, step_up
+from idp.oidc.device.service import is_claimed
 from idp.oidc.errors import Refusal
-from idp.oidc.response import authorization_url, error_url
+from idp.oidc.granted import grant_request
+from idp.oidc.response import refuse, respond
 from idp.oidc.step_up import Owed
 from idp.oidc.views.lost import lost
 from idp.oidc.wiring import provider as current_provider
 from idp.web.csrf import browser_id
 from idp.web.languages import prefer
+from idp.web.pages import as_response
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.orm import Session
     from werkzeug.wrappers import Response
 
     from idp.clients.registry import Client
     from idp.login.sessions import SignedIn
+    from idp.oidc.granted import Granted
     from idp.oidc.interactions import Waiting
     from idp.oidc.provider import Provider
     from idp.oidc.request import AuthorizationRequest
     from idp.oidc.step_up import Demand
+    from idp.web.answers import Answer
 
 bp = Blueprint("interaction", __name__)
 
@@ -64,7 +72,17 @@ def waiting_request(unverified_handle: str) -> Waiting | None:
 
 
 def ready(unverified_handle: str) -> Ready | Response:
-    """What a page works with; or where to go, when the flow is over or a sign-in is owed."""
+    """What a page works with; or where to go, when the flow is over, or a sign-in or a confirmation is owed."""
+    found = signed_in_for(unverified_handle)
+    if isinstance(found, Ready) and found.waiting.request.device:
+        fast, resident_id = current_provider().context.database.fast, found.session.resident_id
+        if not is_claimed(fast, found.waiting.request, resident_id):
+            return redirect(f"/device/confirm?flow={unverified_handle}#main", 303)
+    return found
+
+
+def signed_in_for(unverified_handle: str) -> Ready | Response:
+    """As `ready`, whether or not the resident said that a device which asks is theirs."""
     provider = current_provider()
     waiting = waiting_request(unverified_handle)
     client = provider.clients.find(waiting.request.client_id) if waiting else None
@@ -98,8 +116,8 @@ def _to_sign_in(handle: str, session: SignedIn | None, demand: Demand, owed: Owe
 
 def standing(provider: Provider, waiting: Waiting, client: Client, session: SignedIn | None) -> Standing:
     """Judge a session by what a waiting request demands; a level that is only liked counts where it can be reached."""
-    asked, purposes = waiting.request, provider.purposes_of(client.client_id)
-    claims = decisions.requested_claims(asked.scope, purposes)
+    asked = waiting.request
+    claims, purposes = decisions.asked_for(provider, asked)
     demand = step_up.demand_of(client, asked, step_up.minimum_acr(client, purposes, claims))
     owed = step_up.owed(
         asked,
@@ -159,44 +177,75 @@ def wanted_level(provider: Provider, waiting: Waiting, client: Client) -> str:
 
 
 def is_expected(provider: Provider, asked: AuthorizationRequest, session: SignedIn) -> bool:
-    """Whether this is the resident whom the client's id_token_hint names, if it names one."""
-    if asked.subject is None:
+    """Whether this is the resident whom the client's id_token_hint or claims name, if they name one."""
+    if asked.subject is None and not asked.sub_values:
         return True
     client = provider.clients.find(asked.client_id)
     if client is None:
         return False
-    return service.subject_for(provider.context.vault, client, session.resident_id) == asked.subject
+    subject = service.subject_for(provider.context.vault, client, session.resident_id)
+    return asked.subject in (None, subject) and (not asked.sub_values or subject in asked.sub_values)
 
 
 @bp.get("/authorize/continue")
 def go_on() -> Response:
-    """To the sign-in page, to the release page, or back to the client with a code."""
+    """To the sign-in page, to the release page, or back to the client with what it asked for."""
     handle = request.args.get("flow", "")
     found = ready(handle)
     if not isinstance(found, Ready):
         return found
     provider, asked = current_provider(), found.waiting.request
-    ctx, now = provider.context, provider.context.now()
-    purposes = provider.purposes_of(asked.client_id)
+    ctx = provider.context
+    claims, purposes = decisions.asked_for(provider, asked)
     with ctx.database.reading() as reading:
         grant = decisions.live_grant(reading, found.session.resident_id, asked.client_id)
-    claims = decisions.requested_claims(asked.scope, purposes)
     covered = decisions.is_covered(grant, asked.scope, claims, purposes.notices_hash)
     if "consent" in asked.prompt or not covered:
         return redirect(f"/consent?flow={handle}#main", 303)
-    with ctx.database.transaction() as writing:
-        if not interactions.finish(writing, found.waiting.id_hash, now=now):
-            return lost(handle)
-        code = service.add_authorization(
-            writing,
-            asked,
-            grant_id=grant.id,
-            signed_in=found.session,
-            acr=step_up.stated_acr(found.demand, found.session.acr),
-            settings=ctx.settings.tokens,
-            now=now,
-        )
-    return redirect(authorization_url(asked.redirect_uri, provider.issuer, asked.state, code=code), 303)
+    return granted_with(handle, found, lambda _: grant.id)
+
+
+def granted_with(handle: str, found: Ready, settle: Callable[[Session], str | Refusal]) -> Response:
+    """End a waiting request with what its client asked for.
+
+    `settle` runs in the same transaction and gives the grant under which it stands, or why there is none.
+    """
+    provider = current_provider()
+    now = provider.context.now()
+    try:
+        with provider.context.database.transaction() as writing:
+            if not interactions.finish(writing, found.waiting.id_hash, now=now):
+                return lost(handle)
+            settled = settle(writing)
+            granted = settled if isinstance(settled, Refusal) else _grant(writing, found, settled, now=now)
+    except Refusal as refusal:  # nothing of it stands, so the request waits still
+        return answered_with(handle, refusal)
+    return as_response(_told(found, granted, now=now))
+
+
+def _grant(writing: Session, found: Ready, grant_id: str, *, now: int) -> Granted:
+    return grant_request(
+        current_provider(),
+        writing,
+        found.client,
+        found.waiting.request,
+        grant_id=grant_id,
+        signed_in=found.session,
+        acr=step_up.stated_acr(found.demand, found.session.acr),
+        now=now,
+    )
+
+
+def _told(found: Ready, granted: Granted | Refusal, *, now: int) -> Answer:
+    """Outside the transaction: signing may be slow, and encrypting may fetch the client's keys."""
+    provider, client, asked = current_provider(), found.client, found.waiting.request
+    if isinstance(granted, Refusal):
+        return refuse(provider, client, asked, granted)
+    try:
+        parameters = granted.parameters(provider, client, asked, now=now)
+    except Refusal as refusal:
+        return refuse(provider, client, asked, refusal)
+    return respond(provider, client, asked, parameters, sid=found.session.sid)
 
 
 def cancel(unverified_handle: str) -> Response:
@@ -209,10 +258,10 @@ def answered_with(unverified_handle: str, refusal: Refusal) -> Response:
     provider = current_provider()
     ctx = provider.context
     waiting = waiting_request(unverified_handle)
-    if waiting is None:
+    client = provider.clients.find(waiting.request.client_id) if waiting else None
+    if waiting is None or client is None:
         return lost(unverified_handle)
     with ctx.database.transaction() as session:
         if not interactions.finish(session, waiting.id_hash, now=ctx.now()):
             return lost(unverified_handle)
-    asked = waiting.request
-    return redirect(error_url(asked.redirect_uri, provider.issuer, asked.state, refusal), 303)
+    return as_response(refuse(provider, client, waiting.request, refusal))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from idp.oidc import service
 from idp.oidc.answers import signed_for
 from idp.oidc.authenticate import authenticate_client
+from idp.oidc.authorization_details import for_resource, read_kept
 from idp.oidc.binding import confirmation, token_type
 from idp.oidc.errors import Refusal
 from idp.oidc.refresh_tokens import find_refresh
@@ -15,6 +16,7 @@ from idp.web.answers import Answer, json_answer, text_answer
 
 if TYPE_CHECKING:
     from idp.clients.registry import Client
+    from idp.oidc.authorization_details import Detail
     from idp.oidc.provider import Provider
     from idp.web.incoming import Incoming
 
@@ -77,17 +79,22 @@ def _describe(provider: Provider, client: Client, unverified_token: str) -> dict
         holder = provider.clients.find(token.client_id)
         scopes = token.scope.split()
         is_own = client.client_id == token.client_id
-        is_audience = is_own or _is_for(client, token.resource, scopes)
+        is_audience = is_own or _is_for(client, token.resource, scopes, _details(token))
         if holder is not None and is_audience:
             return _active(provider, client, token, scopes)
     return _refresh(provider, client, unverified_token, now=now)
 
 
-def _is_for(client: Client, resource: str | None, scopes: list[str]) -> bool:
-    """Whether a token is meant for this resource server: for its API by name, or for no API and with its scopes."""
+def _details(token: Any) -> list[Detail]:
+    """The permissions of a token; a client's own has none."""
+    return read_kept(getattr(token, "authorization_details", None))
+
+
+def _is_for(client: Client, resource: str | None, scopes: list[str], details: list[Detail]) -> bool:
+    """Whether a token is meant for this resource server: for its API by name; or for none, and with its scopes or types."""
     if resource is not None:
         return client.details.resource == resource
-    return not client.protects_scopes.isdisjoint(scopes)
+    return not client.protects_scopes.isdisjoint(scopes) or bool(for_resource(details, client))
 
 
 def _active(provider: Provider, client: Client, token: Any, scopes: list[str]) -> dict[str, Any]:
@@ -100,8 +107,14 @@ def _active(provider: Provider, client: Client, token: Any, scopes: list[str]) -
         "iat": token.issued_at,
         "exp": token.expires_at,
         "aud": token.resource or client.client_id,
-        "scope": token.scope if is_own else " ".join(s for s in scopes if s in client.protects_scopes),
     }
+    scope = token.scope if is_own else " ".join(s for s in scopes if s in client.protects_scopes)
+    if scope:
+        body["scope"] = scope
+    details = _details(token)
+    told = details if is_own else for_resource(details, client)
+    if told:
+        body["authorization_details"] = told
     if token.confirmation is not None:
         body["cnf"] = confirmation(token.confirmation)
     resident_id = getattr(token, "resident_id", None)

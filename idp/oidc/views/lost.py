@@ -14,14 +14,15 @@ from flask_babel import gettext
 from idp.oidc import interactions
 from idp.oidc.errors import Refusal
 from idp.oidc.interactions import State
-from idp.oidc.response import error_url
+from idp.oidc.response import refuse
 from idp.oidc.wiring import provider as current_provider
 from idp.web.csrf import browser_id
-from idp.web.pages import error_page
+from idp.web.pages import as_response, error_page
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
+    from idp.clients.registry import Client
     from idp.oidc.interactions import Lost
 
 bp = Blueprint("lost", __name__)
@@ -33,24 +34,23 @@ def lost(unverified_handle: str) -> Response:
     found = _find(unverified_handle)
     client = provider.clients.find(found.request.client_id) if found else None
     if found is None or client is None or found.state is State.OVER:
-        return _over()
+        return over()
     if found.state is State.FOREIGN:
         html = render_template("ui/login_elsewhere.html", client_name=client.name, flow=unverified_handle)
         return make_response(html, 409)
-    return _too_late(found)
+    return _too_late(found, client)
 
 
-def _too_late(found: Lost) -> Response:
+def _too_late(found: Lost, client: Client) -> Response:
     """It waited too long: its own browser takes the partner's answer there, any other reads what happened."""
     provider = current_provider()
     ctx = provider.context
     with ctx.database.transaction() as session:
         may_answer = found.is_own and interactions.finish(session, found.id_hash, now=ctx.now())
     if not may_answer:
-        return _over()
+        return over()
     refusal = Refusal("access_denied", "The sign-in waited too long")
-    asked = found.request
-    return redirect(error_url(asked.redirect_uri, provider.issuer, asked.state, refusal), 303)
+    return as_response(refuse(provider, client, found.request, refusal))
 
 
 @bp.post("/authorize/restart")
@@ -80,11 +80,12 @@ def _find(unverified_handle: str) -> Lost | None:
         return interactions.find_lost(session, unverified_handle, browser=browser_id(), now=ctx.now())
 
 
-def _over() -> Response:
+def over(error: str = "invalid_request flow") -> Response:
+    """Nothing is left to go on with: where to begin anew."""
     return error_page(
         400,
         gettext("This sign-in has ended"),
         gettext("It was finished already, it waited too long, or it began in another browser."),
         gettext("Go back to the service you came from and sign in again."),
-        oauth_error="invalid_request flow",
+        oauth_error=error,
     )

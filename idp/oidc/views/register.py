@@ -14,6 +14,7 @@ from idp.clients.models import ClientRow
 from idp.clients.sectors import check_sector
 from idp.clients.service import add_partner, disable_client, register_client, replace_client
 from idp.login.budgets import Limit, take
+from idp.oidc.every_claim import declare_every_claim
 from idp.oidc.registration import as_json, described, read_metadata
 from idp.web.answers import Answer, empty_answer, json_answer
 from idp.web.cookies import digest, new_secret
@@ -112,9 +113,12 @@ def _created(provider: Provider, registrant: Registrant, new: NewClient, *, now:
             now=now,
             vault=ctx.vault,
             allow_loopback=ctx.settings.testing.allow_loopback,
+            algorithms=ctx.settings.keys.algorithms,
             registration_token=registration_token,
             is_pending=not registrant.token,
         )
+        if registrant.token and ctx.settings.testing.purpose_for_registered:
+            declare_every_claim(session, ctx.vault.subkey("log"), new.client_id, now=now)
         body = _told(provider, session, new.client_id)
     provider.clients.forget()
     log.info("registered client=%s pending=%s", new.client_id, not registrant.token)
@@ -158,7 +162,12 @@ def _replaced(provider: Provider, incoming: Incoming, client_id: str) -> Answer:
         if row.approved_at != row.created_at:
             row.approved_at = None  # what somebody reviewed is no longer there
         secret = replace_client(
-            session, row, new, vault=ctx.vault, allow_loopback=ctx.settings.testing.allow_loopback
+            session,
+            row,
+            new,
+            vault=ctx.vault,
+            allow_loopback=ctx.settings.testing.allow_loopback,
+            algorithms=ctx.settings.keys.algorithms,
         )
         return json_answer(200, {**_told(provider, session, client_id), **_secret(secret)})
 

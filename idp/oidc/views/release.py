@@ -14,12 +14,11 @@ from consent.rules import CONSENT
 from idp.accounts import service as accounts
 from idp.accounts.models import Resident
 from idp.accounts.rules import display_name
-from idp.oidc import decisions, interactions, service, step_up
+from idp.oidc import decisions
 from idp.oidc.errors import Refusal
-from idp.oidc.response import authorization_url, error_url
 from idp.oidc.rules import COMPANIONS, claim_values
-from idp.oidc.views.interaction import Ready, ready
-from idp.oidc.views.lost import lost
+from idp.oidc.views import permissions
+from idp.oidc.views.interaction import Ready, granted_with, ready
 from idp.oidc.wiring import provider as current_provider
 from idp.web.languages import current_language
 
@@ -62,7 +61,10 @@ def show() -> str | Response:
     )
     bases = {one.id: one.basis for one in current_provider().purposes_of(client.client_id).purposes}
     sections = [
-        _section(section, bases[section.purpose_id], notices[section.purpose_id], values)
+        {
+            **_section(section, bases[section.purpose_id], notices[section.purpose_id], values),
+            "permissions": permissions.shown(waiting.request.authorization_details, section.required_claims),
+        }
         for section in decision.sections
     ]
     return render_template(
@@ -81,44 +83,33 @@ def show() -> str | Response:
 def submit() -> Response:
     """Record the answer, settle the grant, and send the resident back, all in one transaction."""
     provider = current_provider()
-    ctx = provider.context
     handle = request.form.get("flow", "")
     found = ready(handle)
     if not isinstance(found, Ready):
         return found
-    waiting, session, client, demand = found
     if request.form.get("decision") not in ("allow", "deny"):
         return redirect(f"/consent?flow={handle}#main", 303)
+    waiting, session = found.waiting, found.session
     expressed = decisions.Expressed(
         agreed=request.form["decision"] == "allow",
         ticked=frozenset(request.form.getlist("share")),
         language=current_language(),
     )
-    asked, now = waiting.request, ctx.now()
-    with ctx.database.transaction() as writing:
-        if not interactions.finish(writing, waiting.id_hash, now=now):
-            return lost(handle)
+    now = provider.context.now()
+
+    def settle(writing: Session) -> str | Refusal:
         _record(writing, waiting, session, expressed, now=now)
         if not expressed.agreed:
-            refusal = Refusal("access_denied", "The resident did not agree")
-            return redirect(error_url(asked.redirect_uri, provider.issuer, asked.state, refusal), 303)
-        grant_id = decisions.settle_grant(provider, writing, client, asked, session.resident_id, now=now)
-        code = service.add_authorization(
-            writing,
-            asked,
-            grant_id=grant_id,
-            signed_in=session,
-            acr=step_up.stated_acr(demand, session.acr),
-            settings=ctx.settings.tokens,
-            now=now,
+            return Refusal("access_denied", "The resident did not agree")
+        return decisions.settle_grant(
+            provider, writing, found.client, waiting.request, session.resident_id, now=now
         )
-    return redirect(authorization_url(asked.redirect_uri, provider.issuer, asked.state, code=code), 303)
+
+    return granted_with(handle, found, settle)
 
 
 def _decide(reading: Session, waiting: Waiting, session: SignedIn) -> decisions.Decision:
-    purposes = current_provider().purposes_of(waiting.request.client_id)
-    again = "consent" in waiting.request.prompt
-    return decisions.decide(reading, purposes, waiting.request, session.resident_id, again=again)
+    return decisions.decide(current_provider(), reading, waiting.request, session.resident_id)
 
 
 def _notices(reading: Session, decision: decisions.Decision) -> Mapping[str, Notice]:
@@ -167,7 +158,7 @@ def _basis_text(basis: str) -> str:
 
 
 def _shown(claims: Iterable[str]) -> list[str]:
-    return [claim for claim in claims if claim not in COMPANIONS]
+    return [claim for claim in claims if claim not in COMPANIONS and not claim.startswith(labels.PERMISSION)]
 
 
 def _item(claim: str, values: Mapping[str, Any]) -> dict[str, str]:

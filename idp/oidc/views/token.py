@@ -10,6 +10,7 @@ from idp.oidc.dpop import next_nonce
 from idp.oidc.errors import Refusal
 from idp.oidc.grants.client_credentials import ClientCredentialsGrant
 from idp.oidc.grants.code import CodeGrant
+from idp.oidc.grants.device import DeviceGrant
 from idp.oidc.grants.refresh import RefreshGrant
 from idp.oidc.grants.server import TokenServer
 from idp.web.answers import Answer, json_answer
@@ -24,7 +25,7 @@ log = logging.getLogger("denizen.oidc")
 @cache
 def _server(provider: Provider) -> TokenServer:
     server = TokenServer(provider)
-    for grant in (CodeGrant, RefreshGrant, ClientCredentialsGrant):
+    for grant in (CodeGrant, RefreshGrant, ClientCredentialsGrant, DeviceGrant):
         server.register_grant(grant)
     return server
 

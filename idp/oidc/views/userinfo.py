@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from consent import releases
-from idp.accounts.service import seal_context
-from idp.login.levels import BASIC
-from idp.oidc import service, step_up
+from idp.oidc import service
 from idp.oidc.answers import signed_for
 from idp.oidc.binding import check_presented, jkt_of
+from idp.oidc.claims_request import read_kept
 from idp.oidc.dpop import ALGORITHMS, next_nonce
 from idp.oidc.errors import Refusal
-from idp.oidc.rules import claim_values, claims_of, sources_of
+from idp.oidc.released import lacking_for, opened
+from idp.oidc.rules import released
 from idp.web.answers import Answer, json_answer, text_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from idp.clients.registry import Client
     from idp.oidc.provider import Provider
     from idp.oidc.step_up import Lacking
     from idp.web.incoming import Incoming
-    from keys.envelope import DataKey
 
 
 def answer(provider: Provider, incoming: Incoming) -> Answer:
@@ -54,12 +49,15 @@ def _answer_to(provider: Provider, incoming: Incoming, scheme: str, unverified_t
     scopes = token.scope.split()
     if "openid" not in scopes:
         return _challenge(403, "insufficient_scope", "The access token lacks the scope openid")
-    allowed = claims_of(scopes).intersection(token.claims.split())
-    lacking = _lacking(provider, client, token, allowed)
+    by_name = () if token.asked_claims is None else read_kept(token.asked_claims).userinfo
+    allowed = released(scopes, by_name, token.claims.split())
+    lacking = lacking_for(
+        provider, client, allowed, acr=token.acr, auth_time=token.auth_time, issued_at=token.issued_at
+    )
     if lacking is not None:
         return _step_up(lacking)
     data_key = ctx.vault.open_data_key(token.data_key)
-    values = _values(data_key, rows, allowed, now=now)
+    values = opened(data_key, token.resident_id, rows, allowed, now=now)
     if token.released_at is None:
         _record(provider, unverified_token, token, data_key.log_key(), sorted(values), now=now)
     return _told(provider, incoming, client, {"sub": token.subject, **values})
@@ -94,21 +92,6 @@ def _binding_refusal(
     return None
 
 
-def _lacking(provider: Provider, client: Client, token: Any, allowed: frozenset[str]) -> Lacking | None:
-    """What the sign-in behind a token lacks, by what its client is registered with today."""
-    minimum = step_up.minimum_acr(client, provider.purposes_of(client.client_id), allowed)
-    if minimum == BASIC and client.default_max_age is None:
-        return None
-    return step_up.lacking(
-        client,
-        minimum,
-        acr=token.acr,
-        auth_time=token.auth_time,
-        issued_at=token.issued_at,
-        leeway=service.CLOCK_LEEWAY,
-    )
-
-
 def _step_up(lacking: Lacking) -> Answer:
     """RFC 9470 §3: the sign-in was not strong or not fresh enough, and what would be."""
     more = f', acr_values="{lacking.acr}"' if lacking.acr else ""
@@ -129,17 +112,6 @@ def _presented(incoming: Incoming) -> tuple[str, str] | None:
     if in_header is not None and in_form is not None:
         return "bearer", ""
     return in_header if in_form is None else ("bearer", in_form)
-
-
-def _values(data_key: DataKey, rows: Sequence[Any], allowed: frozenset[str], *, now: int) -> dict[str, Any]:
-    wanted = {source for claim in allowed for source in sources_of(claim)}
-    attributes = {
-        row.name: orjson.loads(data_key.open(row.value, seal_context(row.resident_id, row.name)))
-        for row in rows
-        if row.name in wanted
-    }
-    verified = frozenset(row.name for row in rows if row.name is not None and row.verified_at is not None)
-    return claim_values(allowed, attributes, verified, changed_at=rows[0].changed_at, now=now)
 
 
 def _record(

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import event, update
 
+from idp.jobs.rules import JITTER
 from idp.messaging import outbox
 from idp.messaging.delivery import HOLD_FOR, Courier
 from idp.messaging.models import Message
-from idp.messaging.rules import JITTER, PAUSES
+from idp.messaging.rules import PAUSES
 from idp.messaging.service import enqueue
 from tests.support.loopback import free_port
 from tests.support.smtp import Mailbox, html_of, text_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 API = "https://api.example/"
+PUSHED = "urn:ietf:params:oauth:request_uri:x"
 CLIENT = Client(
     client_id="library",
     name="Library",
@@ -68,15 +69,27 @@ REFUSALS = [
     ({"dpop_jkt": "x"}, "invalid_request", BACK),
     ({"resource": "https://nobody.example/"}, "invalid_target", BACK),
     ({"resource": [API, API]}, "invalid_request", BACK),
-    ({"request": "x"}, "request_not_supported", BACK),
-    ({"request_uri": "x"}, "request_uri_not_supported", BACK),
+    ({"request": "x"}, "invalid_request_object", BACK),
+    ({"request": "x", "redirect_uri": None}, "invalid_request_object", PAGE),
+    ({"request": "x", "redirect_uri": "https://evil.example/"}, "invalid_request_object", PAGE),
+    ({"request": "x", "request_uri": "x"}, "invalid_request", BACK),
+    ({"request": ["x", "x"]}, "invalid_request", BACK),
+    ({"request_uri": "x"}, "invalid_request_uri", BACK),
+    ({"request_uri": PUSHED}, "invalid_request_uri", PAGE),
+    ({"request_uri": PUSHED, "request": "x"}, "invalid_request", PAGE),
+    ({"request_uri": [PUSHED, PUSHED]}, "invalid_request", PAGE),
     ({"registration": "x"}, "registration_not_supported", BACK),
     ({"response_type": None}, "invalid_request", BACK),
     ({"response_type": "token"}, "unsupported_response_type", BACK),
-    ({"response_type": "code id_token"}, "unsupported_response_type", BACK),
-    ({"response_mode": "fragment"}, "invalid_request", BACK),
+    ({"response_type": "none"}, "unsupported_response_type", BACK),
+    ({"response_type": "code id_token"}, "unauthorized_client", BACK),
+    ({"response_type": ["code", "id_token"]}, "invalid_request", BACK),
+    ({"response_mode": "fish"}, "invalid_request", BACK),
+    ({"response_mode": ["query", "query"]}, "invalid_request", BACK),
+    ({"response_type": "id_token", "response_mode": "query"}, "invalid_request", BACK),
+    ({"response_mode": "form_post", "state": "a\nb"}, "invalid_request", BACK),
     ({"scope": None}, "invalid_scope", BACK),
-    ({"scope": "profile"}, "invalid_scope", BACK),
+    ({"scope": "email"}, "invalid_scope", BACK),
     ({"scope": "OpenID"}, "invalid_scope", BACK),
     ({"scope": "openid " + "x" * 1000}, "invalid_scope", BACK),
     ({"code_challenge": None}, "invalid_request", BACK),
@@ -99,7 +112,24 @@ def _draft(
     find: Callable[[str], Client | None] = {"library": CLIENT}.get,
 ) -> Draft:
     values = {name: value for name, value in {**LAWFUL, **change}.items() if value is not None}
-    return Draft(parse_parameters(urlencode(values, doseq=True)), find, lambda _: None, {API: CLIENT}.get)
+    return Draft(
+        parse_parameters(urlencode(values, doseq=True)),
+        find,
+        lambda _: None,
+        {API: CLIENT}.get,
+        find_pushed=lambda _uri, _client_id: None,
+        read_object=_refusing("invalid_request_object"),
+        fetch_object=_refusing("invalid_request_uri"),
+    )
+
+
+def _refusing(error: str) -> Callable[[Client, str], Any]:
+    """Stands for where no request is signed."""
+
+    def refuse(_client: Client, _text: str) -> Any:
+        raise Refusal(error, "It cannot be read")
+
+    return refuse
 
 
 def _checked(**change: str | list[str] | None) -> AuthorizationRequest:
@@ -170,13 +200,48 @@ def test_scopes_that_are_unknown_or_not_the_clients_are_left_out() -> None:
     assert draft.scope == ("openid",)
 
 
-@pytest.mark.parametrize("profile", [FAPI2, FAPI2_SIGNED])
-def test_a_client_that_must_push_its_requests_cannot_come_without(profile: Profile) -> None:
-    """FAPI 2.0 §5.3.2.2: nothing is let through that its profile forbids, though pushing is not there yet."""
+@pytest.mark.parametrize(
+    ("profile", "is_pushed", "is_signed", "is_good"),
+    [
+        (FAPI2, False, False, False),
+        (FAPI2, False, True, False),
+        (FAPI2, True, False, True),
+        (FAPI2_SIGNED, False, True, False),
+        (FAPI2_SIGNED, True, False, False),
+        (FAPI2_SIGNED, True, True, True),
+    ],
+)
+def test_a_client_that_must_push_or_sign_cannot_come_without(
+    profile: Profile, is_pushed: bool, is_signed: bool, is_good: bool
+) -> None:
+    """FAPI 2.0 §5.3.2.2, Message Signing §5.3.1: nothing is let through that its profile forbids."""
     draft = _draft({}, {"library": replace(CLIENT, profile=profile)}.get)
+    draft.is_pushed, draft.is_signed = is_pushed, is_signed
+    if is_good:
+        run_checks(draft)
+        return
     with pytest.raises(Refusal) as refused:
         run_checks(draft)
-    assert refused.value.error == "invalid_request"
+    assert (refused.value.error, draft.redirect_uri is not None) == ("invalid_request", True)
+
+
+def test_a_draft_is_checked_once() -> None:
+    """The page behind the endpoint asks again: nothing is fetched or verified twice, and the answer is the same."""
+    asked: list[str] = []
+    draft = _draft({"request_uri": "https://rp.example/request"})
+
+    def fetch(_client: Client, uri: str) -> str:
+        asked.append(uri)
+        raise Refusal("invalid_request_uri", "It cannot be read")
+
+    draft.fetch_object = fetch
+    for _ in range(2):
+        with pytest.raises(Refusal):
+            run_checks(draft)
+    assert asked == ["https://rp.example/request"]
+    draft.unverified.pop("request_uri")
+    with pytest.raises(Refusal):
+        run_checks(draft)
 
 
 def test_parameters_at_their_limit_are_accepted() -> None:

@@ -266,7 +266,7 @@ def test_the_refresh_token_of_a_public_client_is_bound_too(proving: Proving) -> 
 def test_a_fapi_client_keeps_its_refresh_token_and_may_change_its_key(proving: Proving) -> None:
     """FAPI 2.0 §5.3.2.1: no rotation; the client proves itself, so its token is not bound to the proof's key."""
     fapi, proof = proving.provers["fapi"], Proof()
-    code = proving.code(fapi, proof)
+    code = proving.pushed_code(fapi, proof)
     tokens = proving.redeem(fapi, code, proof, {"DPoP": dpop(KEY, now=proving.now)}).json
     form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
     for key in (KEY, OTHER, KEY):

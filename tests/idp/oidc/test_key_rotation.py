@@ -88,3 +88,9 @@ def test_access_and_refresh_tokens_do_not_depend_on_keys(town: Town) -> None:
     town.fresh()
     assert town.userinfo(tokens["access_token"]).status_code == 200
     assert town.refresh(town.library, tokens["refresh_token"]).status_code == 200
+
+
+def test_keys_turn_at_nobodys_word_from_outside(town: Town) -> None:
+    """The hook of a conformance run does not exist in a town that has no secret for it."""
+    answer = town.app.test_client().post("/testing/rotate-keys", base_url=ISSUER)
+    assert answer.status_code == 404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -126,11 +127,65 @@ def test_a_hint_of_another_session_ends_nothing_unasked(
 def test_the_way_back_is_registered_byte_by_byte(
     visit: tuple[Town, Browser, dict[str, Any]], target: str
 ) -> None:
-    """§3: MUST have been registered; otherwise the resident stays with us, signed out."""
+    """§3: MUST have been registered; otherwise a page says what is wrong, and nothing has ended (§4)."""
+    town, browser, tokens = visit
+    for proof in ({"id_token_hint": tokens["id_token"]}, {"client_id": "library"}):
+        query = {**proof, "post_logout_redirect_uri": target, "state": "st"}
+        answer = browser.get("/logout", query_string=query)
+        assert answer.status_code == 400
+        assert "invalid_request: post_logout_redirect_uri is not registered" in answer.text
+        assert "You are still signed in" in answer.text
+        assert _is_signed_in(town, browser)
+    answer = town.browser().get("/logout", query_string=query)
+    assert answer.status_code == 400
+    assert "You are not signed in here" in answer.text
+
+
+@pytest.mark.parametrize("hint", ["", "x.y.z", "{none}"])
+def test_nobody_is_sent_anywhere_without_a_hint_or_a_client(
+    visit: tuple[Town, Browser, dict[str, Any]], hint: str
+) -> None:
+    """§3: an address alone names no client; and one beside a hint that is none of ours is nobody's wish."""
+    town, browser, tokens = visit
+    if hint == "{none}":
+        head = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').rstrip(b"=").decode()
+        hint = f"{head}.{tokens['id_token'].split('.')[1]}."
+    query = {"post_logout_redirect_uri": BYE, "state": "st", **({"id_token_hint": hint} if hint else {})}
+    if hint:
+        query["client_id"] = "library"
+    answer = browser.get("/logout", query_string=query)
+    assert answer.status_code == 200
+    assert browser.submit("/logout").headers["Location"] == "/logged-out"
+    assert town.browser().get("/logout", query_string=query).headers["Location"] == "/logged-out"
+
+
+def test_client_and_hint_must_agree(visit: tuple[Town, Browser, dict[str, Any]]) -> None:
+    """§2: when both are present, the OP MUST verify that the hint was issued to this client."""
+    town, browser, tokens = visit
+    query = {"id_token_hint": tokens["id_token"], "client_id": "tax"}
+    assert browser.get("/logout", query_string=query).status_code == 400
+    assert _is_signed_in(town, browser)
+    answer = browser.get("/logout", query_string={**query, "client_id": "library", "logout_hint": "maria"})
+    assert answer.headers["Location"] == "/logged-out"
+
+
+def test_the_page_speaks_the_language_that_the_client_asks_for(
+    visit: tuple[Town, Browser, dict[str, Any]],
+) -> None:
+    """§2: ui_locales, on the question and after it."""
+    _, browser, _ = visit
+    page = browser.get("/logout", query_string={"ui_locales": "xx fr-CA en"})
+    assert '<html lang="fr"' in page.text
+    assert 'name="ui_locales" value="xx fr-CA en"' in page.text
+
+
+def test_signing_out_twice_is_no_mistake(visit: tuple[Town, Browser, dict[str, Any]]) -> None:
+    """§4: it is idempotent; the second partner that asks gets its resident back as well."""
     _, browser, tokens = visit
-    query = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": target, "state": "st"}
-    assert browser.get("/logout", query_string=query).headers["Location"] == "/logged-out"
-    assert browser.get("/logged-out").status_code == 200
+    query = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": BYE, "state": "s" * 128}
+    for _ in range(2):
+        answer = browser.get("/logout", query_string=query)
+        assert (answer.status_code, answer.headers["Location"]) == (303, f"{BYE}?state={'s' * 128}")
 
 
 def test_a_client_may_post_its_wish(visit: tuple[Town, Browser, dict[str, Any]]) -> None:

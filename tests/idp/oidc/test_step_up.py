@@ -411,10 +411,10 @@ def test_introspection_says_how_and_when_the_resident_signed_in(known: tuple[Tow
 
 
 def test_discovery_names_the_levels(town: Town) -> None:
-    """OIDC Discovery §3 acr_values_supported, lowest first; the full claims parameter is not promised."""
+    """OIDC Discovery §3 acr_values_supported, lowest first."""
     found = town.browser().get("/.well-known/openid-configuration").json
     assert found["acr_values_supported"] == ["basic", "strong", "phr"]
-    assert found["claims_parameter_supported"] is False
+    assert found["claims_parameter_supported"] is True
 
 
 def test_levels_are_the_same_for_clients_and_for_sign_in() -> None:

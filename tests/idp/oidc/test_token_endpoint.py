@@ -73,7 +73,7 @@ def test_the_id_token_says_who_when_and_how_and_is_signed_as_registered(
         "acr": "basic",
         "amr": ["pwd"],
         "nonce": "no",
-        "at_hash": half_hash(tokens["access_token"]),
+        "at_hash": half_hash(tokens["access_token"], "ES256"),
     }
     assert sub == town.userinfo(tokens["access_token"]).json["sub"]
     assert len(sub) <= 255

@@ -1,0 +1,92 @@
+"""What follows when a session has ended: partners are told, once, whatever ended it.
+
+The end itself is the order to tell: whoever sets `ended_at`, for whatever cause, has told us in that very write, and
+`told_at` says that it was taken in hand. So no cause can forget it, and no crash between the two loses it.
+
+A resident who signs in again in the same browser goes on, as partners see it: the new session stands in the place of
+the former one, and partners of both are told when the new one ends.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from sqlalchemy import bindparam, select, update
+
+from idp.login.models import BrowserSession
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy import Table
+
+_TABLE = cast("Table", BrowserSession.__table__)
+# Part of many sign-ins: of the table, so that a session of the ORM takes the short way with it.
+_TAKE_OVER = (
+    update(_TABLE)
+    .where(_TABLE.c.id_hash == bindparam("cookie_hash"), _TABLE.c.ended_at.is_(None))
+    .values(ended_at=bindparam("at"))
+    .returning(_TABLE.c.sid, _TABLE.c.resident_id)
+)
+_UNTOLD = (BrowserSession.ended_at.is_not(None), BrowserSession.told_at.is_(None))
+
+
+class Ended(NamedTuple):
+    """A session that has ended, by its public name, and whose it was."""
+
+    sid: str
+    resident_id: str
+
+
+def take_over(connection: Any, former_hash: bytes, resident_id: str, *, now: int) -> str | None:
+    """End the session that this browser had; its sid when it was this resident's, who now signs in again."""
+    former = connection.execute(_TAKE_OVER, {"cookie_hash": former_hash, "at": now}).first()
+    return former.sid if former is not None and former.resident_id == resident_id else None
+
+
+def is_any_untold(connection: Any, *, now: int) -> bool:
+    """Whether there is an end that nobody has taken in hand.
+
+    One of this very second waits for the next: a request that had found the session alive may still be writing.
+    """
+    found = select(BrowserSession.sid).where(*_UNTOLD, BrowserSession.ended_at != now).limit(1)
+    return connection.execute(found).first() is not None
+
+
+def take_in_hand(connection: Any, *, limit: int, now: int) -> list[Ended]:
+    """The sessions of which partners are to be told now: those that ended, with all that went before each.
+
+    Each end is given out once. One that was taken over is passed by: it is told with its successor.
+    """
+    some = select(BrowserSession.id_hash).where(*_UNTOLD, BrowserSession.ended_at != now).limit(limit)
+    taken = connection.execute(
+        update(BrowserSession)
+        .where(BrowserSession.id_hash.in_(some), *_UNTOLD)
+        .values(told_at=now)
+        .returning(BrowserSession.sid, BrowserSession.resident_id),
+        execution_options={"synchronize_session": False},
+    ).all()
+    succeeded = _succeeded(connection, {row.sid for row in taken})
+    last = {row.sid: row.resident_id for row in taken if row.sid not in succeeded}
+    return [Ended(sid, last[of]) for sid, of in line_of(connection, last).items()]
+
+
+def line_of(connection: Any, sids: Collection[str]) -> dict[str, str]:
+    """These sessions and all that they stand in the place of, each by the last of its line."""
+    found = {sid: sid for sid in sids}
+    ahead = dict(found)
+    while ahead:
+        rows = connection.execute(
+            select(BrowserSession.sid, BrowserSession.former_sid).where(
+                BrowserSession.sid.in_(ahead), BrowserSession.former_sid.is_not(None)
+            )
+        ).all()
+        ahead = {row.former_sid: ahead[row.sid] for row in rows if row.former_sid not in found}
+        found |= ahead
+    return found
+
+
+def _succeeded(connection: Any, sids: Collection[str]) -> set[str]:
+    """Those of these sessions that another one took the place of."""
+    rows = connection.execute(select(BrowserSession.former_sid).where(BrowserSession.former_sid.in_(sids)))
+    return set(rows.scalars())

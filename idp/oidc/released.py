@@ -1,0 +1,100 @@
+"""The claims about a resident that a grant lets a client have now, read and opened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import orjson
+from sqlalchemy import bindparam, select
+
+from idp.accounts.models import Attribute, Resident
+from idp.accounts.service import seal_context
+from idp.login.levels import BASIC
+from idp.oidc import service, step_up
+from idp.oidc.claims_request import read_kept
+from idp.oidc.rules import claim_values, needed_for, released, sources_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from sqlalchemy import Table
+
+    from idp.clients.registry import Client
+    from idp.oidc.provider import Provider
+    from idp.oidc.step_up import Lacking
+    from keys.envelope import DataKey
+
+_ATTRIBUTE = cast("Table", Attribute.__table__)
+_RESIDENT = cast("Table", Resident.__table__)
+_READ = (
+    select(_RESIDENT.c.changed_at, _ATTRIBUTE.c.name, _ATTRIBUTE.c.value, _ATTRIBUTE.c.verified_at)
+    .join_from(_RESIDENT, _ATTRIBUTE, _ATTRIBUTE.c.resident_id == _RESIDENT.c.id, isouter=True)
+    .where(_RESIDENT.c.id == bindparam("resident_id_"))
+)
+
+
+def id_token_claims(
+    provider: Provider,
+    connection: Any,
+    client: Client,
+    grant: Any,
+    family: Any,
+    *,
+    scope: Collection[str] = (),
+    now: int,
+) -> dict[str, Any]:
+    """What an ID token says about its resident: claims asked for by name there, and those of `scope` if there is any.
+
+    A request that names none, which is nearly every one, costs nothing. What today needs a stronger or a fresher sign-in
+    than this one was is left out. `grant` is a row of `service.read_grant`.
+    """
+    by_name = read_kept(family.asked_claims).id_token
+    if not by_name and not scope:
+        return {}
+    allowed = released(scope, by_name, grant.claims.split())
+    lacking = lacking_for(
+        provider, client, allowed, acr=family.acr, auth_time=family.auth_time, issued_at=now
+    )
+    if not allowed or lacking is not None:
+        return {}
+    rows = connection.execute(_READ, {"resident_id_": grant.resident_id}).all()
+    data_key = provider.context.vault.open_data_key(grant.data_key)
+    return opened(data_key, grant.resident_id, rows, allowed, now=now)
+
+
+def opened(
+    data_key: DataKey, resident_id: str, rows: Sequence[Any], claims: Collection[str], *, now: int
+) -> dict[str, Any]:
+    """Claims from rows of attributes, each with `name`, `value`, `verified_at`, and the resident's `changed_at`."""
+    wanted = {source for claim in claims for source in sources_of(claim)}
+    attributes = {
+        row.name: orjson.loads(data_key.open(row.value, seal_context(resident_id, row.name)))
+        for row in rows
+        if row.name in wanted
+    }
+    verified = frozenset(row.name for row in rows if row.name is not None and row.verified_at is not None)
+    return claim_values(claims, attributes, verified, changed_at=rows[0].changed_at, now=now)
+
+
+def lacking_for(
+    provider: Provider,
+    client: Client,
+    claims: Collection[str],
+    *,
+    acr: str,
+    auth_time: int,
+    issued_at: int,
+) -> Lacking | None:
+    """What a sign-in lacks for these claims, by what the client is registered with today; None when it is enough."""
+    purposes = provider.purposes_of(client.client_id)
+    minimum = step_up.minimum_acr(client, purposes, needed_for(claims))
+    if minimum == BASIC and client.default_max_age is None:
+        return None
+    return step_up.lacking(
+        client,
+        minimum,
+        acr=acr,
+        auth_time=auth_time,
+        issued_at=issued_at,
+        leeway=service.CLOCK_LEEWAY,
+    )

@@ -1,0 +1,72 @@
+"""From the end of a session to signals: its tokens die, and every client that was answered in it is to be told."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert
+
+from idp.login import endings
+from idp.oidc import families
+from idp.signals.models import Delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from idp.oidc.provider import Provider
+
+#: So many ends are followed up in one transaction.
+BATCH = 200
+
+
+def follow_up(provider: Provider, *, now: int) -> int:
+    """Write a signal for each client of each session that has ended since; how many.
+
+    The end of a session is its own order (`idp.login.endings`), so whatever ended it, it is followed up here.
+    """
+    database, written = provider.context.database, 0
+    while True:
+        with database.reading() as reading:  # which costs nobody the one writer of SQLite
+            if not endings.is_any_untold(reading, now=now):
+                return written
+        with database.transaction() as writing:
+            ended = endings.take_in_hand(writing, limit=BATCH, now=now)
+            written += _write(writing, provider, ended, now=now)
+        if not ended:
+            return written
+
+
+def _write(writing: Any, provider: Provider, ended: Collection[endings.Ended], *, now: int) -> int:
+    sids, residents = {one.sid for one in ended}, {one.resident_id for one in ended}
+    families.end_families_of_sessions(writing, residents, sids, now=now)
+    rows = [
+        _row(one, now=now)
+        for one in families.clients_of_sessions(writing, residents, sids)
+        if _wants_to_know(provider, one.client_id)
+    ]
+    if rows:
+        writing.execute(insert(Delivery), rows)
+    return len(rows)
+
+
+def _wants_to_know(provider: Provider, client_id: str) -> bool:
+    client = provider.clients.find(client_id)
+    return client is not None and client.details.backchannel_logout_uri != ""
+
+
+def _row(one: families.Answered, *, now: int) -> dict[str, Any]:
+    return {
+        "id": secrets.token_urlsafe(16),
+        "kind": "logout",
+        "client_id": one.client_id,
+        "resident_id": one.resident_id,
+        "sid": one.sid,
+        "state": "waiting",
+        "created_at": now,
+        "due_at": now,
+        "attempts": 0,
+        "refusals": 0,
+        "trouble": "",
+        "finished_at": None,
+    }

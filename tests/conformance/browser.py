@@ -1,0 +1,88 @@
+"""A scripted browser: it keeps cookies, follows redirects within the town and presses buttons by their ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
+
+from tests.conformance.pages import form_with
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tests.conformance.transport import Got, Send
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Where a request ended: back at the suite (`url` with its parameters), or on a page of the town (`page`)."""
+
+    url: str
+    page: Got | None
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What the town answered with, each exactly once."""
+        assert self.page is None, f"no answer, but {self.page.status} {self.page.text[:1500]}"
+        pairs = parse_qsl(urlsplit(self.url).query, keep_blank_values=True)
+        assert len(dict(pairs)) == len(pairs), self.url
+        return dict(pairs)
+
+
+@dataclass
+class Browser:
+    """A fresh one for each module. `sign_ins` counts how often it was asked for the password."""
+
+    send: Send
+    issuer: str
+    username: str
+    password: str
+    sign_ins: int = 0
+    agreements: int = 0
+    pages: list[Got] = field(default_factory=list)
+
+    def visit(
+        self, url: str, parameters: Mapping[str, str] | Sequence[tuple[str, str]], *, method: str = "GET"
+    ) -> Arrival:
+        """Make a request and do what the suite's script does until it is answered."""
+        if method == "POST":
+            return self._walk(self._open("POST", url, list(dict(parameters).items())))
+        return self._walk(self._open("GET", f"{url}?{urlencode(parameters)}"))
+
+    def _walk(self, got: Got) -> Arrival:
+        for _ in range(20):
+            location = got.headers.get("location")
+            if location is not None:
+                target = urljoin(got.url, location)
+                if not target.startswith(f"{self.issuer}/"):
+                    return Arrival(target, None)
+                got = self._open("GET", target)
+                continue
+            following = self._act(got)
+            if following is None:
+                return Arrival(got.url, got)
+            got = following
+        raise AssertionError("redirects without end")
+
+    def _act(self, got: Got) -> Got | None:
+        """Sign in or agree, when the page is for that; None when there is nothing to do."""
+        self.pages.append(got)
+        path = urlsplit(got.url).path
+        if path == "/login" and (form := form_with(got.text, "login-submit")):
+            self.sign_ins += 1
+            typed = form.press("login-submit", username=self.username, password=self.password)
+            return self._open("POST", urljoin(got.url, form.action), typed)
+        if path == "/consent" and (form := form_with(got.text, "consent-allow")):
+            self.agreements += 1
+            return self._open("POST", urljoin(got.url, form.action), form.press("consent-allow"))
+        return None
+
+    def press(self, got: Got, button: str) -> Arrival:
+        """Press a button of a page that was shown."""
+        form = form_with(got.text, button)
+        assert form is not None, f"no {button} at {got.url}"
+        return self._walk(self._open("POST", urljoin(got.url, form.action), form.press(button)))
+
+    def _open(self, method: str, url: str, form: Sequence[tuple[str, str]] | None = None) -> Got:
+        return self.send(method, url, form=form)

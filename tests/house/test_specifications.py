@@ -1,0 +1,70 @@
+"""docs/specifications.md and docs/conformance.md promise nothing that no test shows."""
+
+from __future__ import annotations
+
+import re
+
+from tests.house.repository import ROOT
+
+PAGE = (ROOT / "docs" / "specifications.md").read_text(encoding="utf-8")
+STATES = ("done", "part: ", "not yet", "not: ", "never")
+NAMED = re.compile(r"`(tests/[\w./-]+)`")
+CASE = re.compile(r"\bK(\d\d)\b")
+
+
+def rows() -> list[list[str]]:
+    """The rows of every table that has a state and what shows it."""
+    found = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in PAGE.splitlines()
+        if line.startswith("|") and not line.startswith("|---")
+    ]
+    return [row for row in found if row[-2:] != ["State", "Shown by"]]
+
+
+def shown_by(cell: str) -> list[str]:
+    """The tests that a cell names, K01 to K40 among them, as paths or patterns."""
+    return [*NAMED.findall(cell), *(f"tests/security/test_k{number}_*.py" for number in CASE.findall(cell))]
+
+
+def test_every_named_test_is_there() -> None:
+    """A file has tests, a folder has such files."""
+    for row in rows():
+        for name in shown_by(row[-1]):
+            found = list(ROOT.glob(name.rstrip("/")))
+            assert found, name
+            files = [one for path in found for one in (path.glob("test_*.py") if path.is_dir() else [path])]
+            assert files or name == "tests/vectors/", name
+            assert all("\ndef test_" in one.read_text(encoding="utf-8") for one in files), name
+
+
+def test_every_row_says_how_it_stands_and_what_shows_it() -> None:
+    """Done or in part: by a test. Not done: why, or not yet."""
+    assert len(rows()) > 80
+    for row in rows():
+        assert len(row) == 4, row
+        state, shown = row[-2:]
+        assert state.startswith(STATES), row
+        if state == "done" or state.startswith("part: "):
+            assert shown_by(shown), row
+
+
+def test_modules_counted_as_tested_have_a_test() -> None:
+    """docs/conformance.md counts modules of Basic and Dynamic; their tests are named after them."""
+    text = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
+    tests = {
+        plan: re.findall(
+            r"^def (test_oidcc_\w+)",
+            (ROOT / "tests" / "conformance" / f"test_{plan}.py").read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+        for plan in ("basic", "dynamic")
+    }
+    # Some functions are several modules: three ways to userinfo, four scopes, four preferences, two times of reuse.
+    more = {"basic": (3 - 1) + (4 - 1) + (4 - 1) + (2 - 1), "dynamic": 0}
+    # Discovery and the unsigned ID token are tested once for both plans.
+    elsewhere = {"basic": 0, "dynamic": 2}
+    for plan, label in (("basic", "Basic OP, static clients"), ("dynamic", "Dynamic OP, code")):
+        counted = re.search(rf"^\| {label} \| (\d+) of \d+ \|", text, re.MULTILINE)
+        assert counted, label
+        assert int(counted[1]) == len(tests[plan]) + more[plan] + elsewhere[plan], plan

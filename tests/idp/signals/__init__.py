@@ -1,0 +1,1 @@
+"""Telling partners that a session has ended."""
