@@ -24,7 +24,7 @@ from idp.home.devices import bp as devices_bp
 from idp.home.views import bp as home_bp
 from idp.home.ways_in import bp as ways_in_bp
 from idp.jobs.worker import Worker
-from idp.login import passkey_sign_in
+from idp.login import passkey_sign_in, passkey_views
 from idp.login import ports as login_ports
 from idp.login import service as login
 from idp.login.admission import Busy, admission_of
@@ -39,7 +39,6 @@ from idp.login.codes.views import bp as codes_bp
 from idp.login.current import signed_in, to_sign_in
 from idp.login.otp import service as otp
 from idp.login.otp.views import bp as otp_bp
-from idp.login.passkey_views import bp as passkeys_bp
 from idp.login.password_views import bp as passwords_bp
 from idp.login.passwords import Passwords
 from idp.login.recovery_codes import service as recovery_codes
@@ -52,7 +51,7 @@ from idp.login.upstream.views import bp as upstream_bp
 from idp.login.views import bp as login_bp
 from idp.login.ways import Ways
 from idp.messaging import ports as messaging_ports
-from idp.oidc import interactions, service
+from idp.oidc import cross_origin, interactions, service
 from idp.oidc.provider import Provider
 from idp.oidc.views import (
     authorize,
@@ -94,6 +93,7 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
     from idp.settings import Settings
+    from idp.web.answers import Answer
 
 
 #: The factors that every town has.
@@ -134,6 +134,7 @@ def create_app(context: Context, *, hot: bool = True) -> WebApp:
     busy = BusyPages(context.settings, admission)
     app.register_error_handler(Busy, busy.answer)
     app.ask_first("POST", "/login", busy.at_once)
+    app.ask_first("POST", "/login/passkey/options", partial(passkey_views.options_at_once, context))
     app.extensions["denizen.login"] = _login_ports(provider, passwords)
     fetcher = Fetcher(context.settings.testing)
     app.extensions["denizen.upstream"] = open_upstreams(context.settings, fetcher)
@@ -141,7 +142,7 @@ def create_app(context: Context, *, hot: bool = True) -> WebApp:
     for bp in (
         login_bp,
         shared_bp,
-        passkeys_bp,
+        passkey_views.bp,
         cards_bp,
         passwords_bp,
         otp_bp,
@@ -181,13 +182,17 @@ def create_worker(context: Context) -> Worker:
 def _protocol_endpoints(app: WebApp, provider: Provider) -> None:
     get, post = ("GET", "HEAD"), ("POST",)
     serve: Callable[..., None] = app.protocol_endpoint
+
+    def serve_pages(path: str, methods: tuple[str, ...], handler: Callable[..., Answer]) -> None:
+        serve(path, (*methods, "OPTIONS"), cross_origin.readable(provider, handler))
+
     serve("/authorize", ("GET", "POST"), partial(authorize.answer, provider), authorize.page)
-    serve(par.PATH, post, partial(par.answer, provider))
+    serve_pages(par.PATH, post, partial(par.answer, provider))
     serve(device_authorization.PATH, post, partial(device_authorization.answer, provider))
-    serve("/token", post, partial(token.answer, provider))
-    serve("/userinfo", ("GET", "POST"), partial(userinfo.answer, provider))
+    serve_pages("/token", post, partial(token.answer, provider))
+    serve_pages("/userinfo", ("GET", "POST"), partial(userinfo.answer, provider))
     serve("/introspect", post, partial(introspect.answer, provider))
-    serve("/revoke", post, partial(revoke.answer, provider))
+    serve_pages("/revoke", post, partial(revoke.answer, provider))
     serve(register.PATH, post, partial(register.create, provider))
     serve(
         f"{register.PATH}/<client_id>",
@@ -230,6 +235,8 @@ def _login_ports(provider: Provider, passwords: Passwords) -> login_ports.Ports:
             is_met=interaction.is_met(provider, waiting, client),
             wanted_acr=(wanted := interaction.wanted_level(provider, waiting, client)),
             raises=bool(wanted),
+            policy_uri=client.shown_link("policy_uri", current_language()),
+            tos_uri=client.shown_link("tos_uri", current_language()),
         )
 
     def mark_signed_in(session: Session, handle: str, now: int) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from idp.clients.metadata import Details
 from idp.clients.models import ClientRow, Partner
 from idp.clients.profiles import PROFILES, STANDARD, Profile
-from idp.clients.rules import is_registered_redirect
+from idp.clients.rules import is_registered_redirect, origin_of
 from idp.jobs.stamps import CLIENTS, Cached
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class Client(ClientMixin):
     is_pending: bool = False
     #: Its access tokens must be bound to a key (RFC 8705 §3.4, RFC 9449 §5.2, FAPI 2.0).
     is_constrained: bool = False
+    #: Where its pages are, if it has no secret and so works in the browser.
+    page_origins: frozenset[str] = frozenset()
 
     @property
     def is_public(self) -> bool:
@@ -77,6 +79,10 @@ class Client(ClientMixin):
         if self.application_type == "native" and parts.hostname == "127.0.0.1":
             return "http://127.0.0.1:*"
         return f"{parts.scheme}://{parts.netloc}"
+
+    def shown_link(self, name: str, language: str) -> str:
+        """Its `policy_uri` or `tos_uri` for residents to open (RFC 7591 §2); "" while the town has not approved it."""
+        return "" if self.is_pending else self.details.text(name, language)
 
     def get_client_id(self) -> str:
         """Its client_id."""
@@ -155,6 +161,10 @@ class ClientRegistry:
                 if not client.disabled and not client.is_pending:
                     yield RegisteredType(one, client.client_id)
 
+    def has_page_at(self, origin: str) -> bool:
+        """Whether a client that works in the browser alone has its pages at this origin."""
+        return any(origin in one.page_origins for one in self.live())
+
     def live(self) -> list[Client]:
         """Every client that is switched on and approved."""
         return [one for one in self._cache.get().values() if not one.disabled and not one.is_pending]
@@ -205,4 +215,12 @@ def _value(row: ClientRow, partner_name: str) -> Client:
         secret_sealed=row.secret_sealed,
         is_pending=row.approved_at is None,
         is_constrained=profile.sender_constrained or any(bound),
+        page_origins=_page_origins(row),
     )
+
+
+def _page_origins(row: ClientRow) -> frozenset[str]:
+    """As a browser writes them in `Origin` (RFC 6454 §6.2)."""
+    if row.token_endpoint_auth_method != "none" or row.application_type != "web":
+        return frozenset()
+    return frozenset(map(origin_of, row.redirect_uris))

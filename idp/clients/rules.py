@@ -106,6 +106,16 @@ def fetchable_problem(uri: str, *, allow_loopback: bool = False) -> str | None:
     return "must be at a public host" if is_literal and not is_public(host) else None
 
 
+def origin_of(uri: str) -> str:
+    """The origin of a redirect URI, as a browser writes it: lower case, no usual port (RFC 6454 §6.2)."""
+    parts = urlsplit(uri)
+    host = parts.hostname or ""
+    shown = f"[{host}]" if ":" in host else host
+    usual = {"https": 443, "http": 80}.get(parts.scheme)
+    port = "" if parts.port in (None, usual) else f":{parts.port}"
+    return f"{parts.scheme}://{shown}{port}"
+
+
 def is_distinguished_name(text: str) -> bool:
     """Whether a text is the name of a certificate's subject (RFC 4514)."""
     try:

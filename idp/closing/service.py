@@ -24,7 +24,7 @@ from idp.contacts.service import stop_everything
 from idp.db import prepared
 from idp.messaging.service import tell
 from idp.oidc.service import revoke_grants
-from idp.recovery.ending import credentials_changed, stop_cases
+from idp.recovery.ending import credentials_changed, recoveries_under_way, stop_cases
 from idp.recovery.erase import forget
 from idp.recovery.freeze import freeze
 from idp.recovery.helping import end_since
@@ -44,8 +44,15 @@ _ANNOUNCED = {"asked": "closing_begun", "dormant": "dormant_warning"}
 _REMINDED = {"asked": "closing_soon", "dormant": "dormant_soon"}
 
 _ANNOUNCED_OF = select(Closure).where(Closure.resident_id == bindparam("whose"), Closure.state == "announced")
-_CAUSE = prepared(
-    select(Closure.cause).where(Closure.resident_id == bindparam("whose"), Closure.state == "announced")
+#: What a sign-in may have to undo: asked in one statement, because there is seldom anything.
+_STANDING = prepared(
+    select(
+        recoveries_under_way(bindparam("whose")).label("recovers"),
+        select(Closure.cause)
+        .where(Closure.resident_id == bindparam("whose"), Closure.state == "announced")
+        .scalar_subquery()
+        .label("closes"),
+    )
 )
 _RESIDENTS = cast("Table", Resident.__table__)
 _SEEN = prepared(
@@ -94,11 +101,12 @@ def found_alive(session: Session, ctx: Context, resident_id: str, *, now: int) -
     Returns our page that should come before all others: the one on which a closed account is kept, or "".
     """
     session.execute(_SEEN, {"whose": resident_id, "at": now})
-    stop_cases(session, resident_id, now=now)
-    cause = session.execute(_CAUSE, {"whose": resident_id}).scalar()
-    if cause == "asked":
+    standing: Any = session.execute(_STANDING, {"whose": resident_id}).first()
+    if standing.recovers:
+        stop_cases(session, resident_id, now=now)
+    if standing.closes == "asked":
         return "/account/close"
-    if cause is not None:
+    if standing.closes is not None:
         keep(session, ctx, resident_id, now=now)
     return ""
 

@@ -25,14 +25,18 @@ from idp.login.settling import Failure
 from idp.login.steps import answer, settler
 from idp.login.texts import too_many
 from idp.login.views import is_again, read_entry, show_page
+from idp.web.answers import json_answer
 from idp.web.context import context
-from idp.web.csrf import browser_id
+from idp.web.csrf import browser_id, proven_browser
 from idp.web.pages import incoming
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from idp.login.sessions import SignedIn
+    from idp.web.answers import Answer
+    from idp.web.context import Context
+    from idp.web.incoming import Incoming
 
     Errors = list[tuple[str, str]]
 
@@ -58,6 +62,16 @@ def sign_in_options() -> Response:
         ctx, _setting("get"), resident_id=session.resident_id if session else None, now=ctx.now()
     )
     return _json(options)
+
+
+def options_at_once(ctx: Context, found: Incoming) -> Answer | None:
+    """The same before Flask's dispatch, where it is a passkey of anybody's that is asked for; None: let the view answer."""
+    browser = proven_browser(found, ctx.vault, "denizen", secure=ctx.settings.is_secure)
+    if browser is None or "again" in found.form or "again" in found.query or not ctx.settings.passkey_domain:
+        return None
+    setting = Setting("get", browser, found.form.get("attempt") or found.form.get("flow", ""))
+    options = passkey_sign_in.begin(ctx, setting, resident_id=None, now=ctx.now())
+    return json_answer(200, options)
 
 
 @bp.post("/login/passkey")

@@ -22,7 +22,8 @@ class Flow:
     """A partner's request that waits for a sign-in.
 
     `is_met`: the session of this browser answers it already. `wanted_acr`: the level it needs ("" for any).
-    `raises`: the session lacks the level and nothing else, so what it proved counts.
+    `raises`: the session lacks the level and nothing else, so what it proved counts. `policy_uri` and `tos_uri`: what
+    the partner has to say on privacy and terms, in the language of the page, or "".
     """
 
     client_name: str
@@ -32,6 +33,8 @@ class Flow:
     is_met: bool = False
     wanted_acr: str = ""
     raises: bool = False
+    policy_uri: str = ""
+    tos_uri: str = ""
 
 
 @dataclass(frozen=True, slots=True)

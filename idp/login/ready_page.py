@@ -13,7 +13,7 @@ from flask import render_template, request
 
 from idp.login.current import signed_in
 from idp.login.shared import is_kiosk
-from idp.web.cookies import VALUE_LENGTH
+from idp.web.cookies import new_secret
 from idp.web.csrf import csrf_token
 from idp.web.languages import current_language
 from idp.web.pages import web_app
@@ -21,8 +21,9 @@ from idp.web.pages import web_app
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-_FLOW = "handle-of-the-flow".ljust(VALUE_LENGTH, "-")
-_TOKEN = "token-of-the-forms".ljust(VALUE_LENGTH, "-")
+#: What stands for the two in a kept page. Nobody can know them: the page has texts and links of partners, too, and one
+#: that held such a text would carry the visitor's away.
+_FLOW, _TOKEN = new_secret(), new_secret()
 #: What the address of such a page may carry; `lang` has the page in another language.
 _USUAL = frozenset({"flow", "wanted", "lang"})
 #: Far more than there are services and languages; only so that nothing grows for ever.

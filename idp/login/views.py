@@ -182,6 +182,8 @@ def show_page(entry: Entry, *, username: str, errors: Errors) -> str:
     g.runs_script = has_passkeys and Method.PASSKEY in entry.offers
     values: dict[str, Hashable] = {
         "client_name": entry.flow.client_name if entry.flow else None,
+        "policy_uri": entry.flow.policy_uri if entry.flow else "",
+        "tos_uri": entry.flow.tos_uri if entry.flow else "",
         "attempt": entry.handle,
         "next": entry.goal.next_path,
         "wanted": entry.goal.wanted_acr,

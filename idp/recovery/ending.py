@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import bindparam, or_, update
+from sqlalchemy import bindparam, exists, or_, update
 
 from idp.db import prepared
 from idp.login import sessions
@@ -13,12 +13,13 @@ from idp.oidc.families import end_all_families
 from idp.recovery.models import Case, Token
 
 if TYPE_CHECKING:
-    from sqlalchemy import Table
+    from sqlalchemy import ColumnElement, Table
     from sqlalchemy.orm import Session
 
 
 # Part of every sign-in. Of the tables, not of the classes: a session of the ORM takes the short way with them.
 _TOKENS, _CASES = cast("Table", Token.__table__), cast("Table", Case.__table__)
+_UNDER_WAY = or_(_CASES.c.state == "asked", _CASES.c.state == "open")
 _SPEND_TOKENS = prepared(
     update(_TOKENS)
     .where(_TOKENS.c.resident_id == bindparam("whose"), _TOKENS.c.spent_at.is_(None))
@@ -28,7 +29,7 @@ _STOP_CASES = prepared(
     update(_CASES)
     .where(
         _CASES.c.resident_id == bindparam("whose"),
-        or_(_CASES.c.state == "asked", _CASES.c.state == "open"),
+        _UNDER_WAY,
     )
     .values(state="stopped", ended_at=bindparam("at"), name=None)
     .returning(_CASES.c.id)
@@ -52,6 +53,13 @@ def stop_cases(session: Session, resident_id: str, *, now: int) -> int:
     """Stop every recovery under way and make its links and codes worthless; how many recoveries were stopped."""
     session.execute(_SPEND_TOKENS, {"whose": resident_id, "at": now})
     return len(session.execute(_STOP_CASES, {"whose": resident_id, "at": now}).all())
+
+
+def recoveries_under_way(resident_id: Any) -> ColumnElement[bool]:
+    """Whether there is anything that `stop_cases` would stop; a condition, for those who ask more in one statement."""
+    tokens = exists().where(_TOKENS.c.resident_id == resident_id, _TOKENS.c.spent_at.is_(None))
+    cases = exists().where(_CASES.c.resident_id == resident_id, _UNDER_WAY)
+    return or_(tokens, cases)
 
 
 def end_links(session: Session, resident_id: str, *, now: int) -> None:

@@ -18,6 +18,9 @@ from idp.web.cookies import Cookie, equal, new_secret
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
+    from idp.web.incoming import Incoming
+    from keys.envelope import Vault
+
 FIELD = "csrf_token"
 
 
@@ -49,21 +52,35 @@ def browser_id() -> str:
 
 def csrf_token() -> str:
     """The token that forms of this page carry."""
-    return _token(browser_id())
+    return _token(context().vault, g.cookie_prefix, browser_id())
 
 
-def _token(browser: str) -> str:
-    key = context().vault.subkey("csrf")
-    return hmac.new(key, f"{g.cookie_prefix}|{browser}".encode(), hashlib.sha256).hexdigest()
+def _token(vault: Vault, cookie_prefix: str, browser: str) -> str:
+    key = vault.subkey("csrf")
+    return hmac.new(key, f"{cookie_prefix}|{browser}".encode(), hashlib.sha256).hexdigest()
 
 
 def is_forged() -> bool:
     """Whether the current POST lacks proof that it comes from a page of ours in this browser."""
-    if request.headers.get("Sec-Fetch-Site") == "cross-site":
-        return True
-    origin = request.headers.get("Origin")
-    if origin is not None and origin.partition("://")[2] != request.host:
+    headers = request.headers
+    if _is_from_elsewhere(headers.get("Sec-Fetch-Site", ""), headers.get("Origin", ""), request.host):
         return True
     unverified_token = request.form.get(FIELD, "")
     browser = browser_cookie().read(request.cookies)
-    return browser is None or not equal(unverified_token, _token(browser))
+    return browser is None or not equal(unverified_token, _token(context().vault, g.cookie_prefix, browser))
+
+
+def proven_browser(found: Incoming, vault: Vault, cookie_prefix: str, *, secure: bool) -> str | None:
+    """The browser of a POST that is proven to come from a page of ours there, before Flask's dispatch; else None."""
+    header = found.header
+    if _is_from_elsewhere(header("HTTP_SEC_FETCH_SITE"), header("HTTP_ORIGIN"), header("HTTP_HOST")):
+        return None
+    browser = browser_cookie_of(cookie_prefix, secure=secure).read(found.cookies)
+    if browser is None or not equal(found.form.get(FIELD, ""), _token(vault, cookie_prefix, browser)):
+        return None
+    return browser
+
+
+def _is_from_elsewhere(fetch_site: str, origin: str, host: str) -> bool:
+    """What browsers say of the page that sent a form; simple ones say nothing."""
+    return fetch_site == "cross-site" or (origin != "" and origin.partition("://")[2] != host)

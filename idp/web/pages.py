@@ -235,7 +235,9 @@ def _finish(response: Response) -> Response:
     for name, value in SECURITY_HEADERS:
         headers.setdefault(name, value)
     headers.setdefault("Content-Security-Policy", page_policy())
-    if "frame-ancestors *" in headers["Content-Security-Policy"]:  # the page says itself that it is made for it
+    if (
+        "frame-ancestors *" in headers["Content-Security-Policy"]
+    ):  # the page says itself that it is made for it
         headers.remove("X-Frame-Options")
     if "Cache-Control" not in headers:
         for name, value in NO_STORE:

@@ -166,7 +166,7 @@ def main() -> int:
     if options.profile:
         from tests.bench.inprocess import profile
 
-        profile()
+        profile(options.workloads)
         return 0
     results = Results(options.out)
     databases = get_args(DatabaseKind) if options.database == "both" else (options.database,)

@@ -1,7 +1,7 @@
 """Where the time goes: the resident app called through WSGI in this process, one thread, on SQLite.
 
 No sockets and no second thread, so a request's CPU time is the app's own. First every workload is
-timed without a profiler, then the SSO flow runs under cProfile, which inflates small functions:
+timed without a profiler, then the first of them runs under cProfile, which inflates small functions:
 read the first table for cost, the second for proportion.
 """
 
@@ -64,13 +64,13 @@ class WsgiAgent(Agent):
         return response
 
 
-def profile() -> None:
-    """Print the cost of every endpoint, then the hottest functions of the SSO flow."""
+def profile(workloads: Sequence[str]) -> None:
+    """Print the cost of every endpoint, then the hottest functions of the first workload."""
     with tempfile.TemporaryDirectory(prefix="denizen-bench-inprocess-") as folder:
         settings, secrets = town.make_town(Path(folder), port=PORT, database_url="", workers=1)
         app = _app(settings)
         target = Target(f"http://localhost:{PORT}", secrets=secrets)
-        asyncio.run(_report(app, target))
+        asyncio.run(_report(app, target, workloads))
 
 
 def _app(settings: Path) -> WSGIApplication:
@@ -80,15 +80,15 @@ def _app(settings: Path) -> WSGIApplication:
     return create_app(open_context(load(settings)))
 
 
-async def _report(app: WSGIApplication, target: Target) -> None:
+async def _report(app: WSGIApplication, target: Target, workloads: Sequence[str]) -> None:
     first = WsgiAgent(app)
     target.endpoints = json.loads((await first.get(target.discovery_url)).body)
     print("| workload | request | requests | CPU ms, median | best tenth |\n|---|---|---|---|---|")
     before = calibration_ms()
-    for key in WORKLOADS:
+    for key in workloads:
         await _time_workload(app, target, key)
     print(f"\ncalibration {before:.0f} and {calibration_ms():.0f} ms")
-    print(f"\nSSO under cProfile, by own time:\n\n{await _profiled_sso(app, target)}")
+    print(f"\n{workloads[0]} under cProfile, by own time:\n\n{await _profiled(app, target, workloads[0])}")
 
 
 async def _time_workload(app: WSGIApplication, target: Target, key: str) -> None:
@@ -115,12 +115,12 @@ async def _flows(target: Target, agent: WsgiAgent, key: str, flows: int) -> None
         await workload.flow(target, visitor)
 
 
-async def _profiled_sso(app: WSGIApplication, target: Target) -> str:
+async def _profiled(app: WSGIApplication, target: Target, key: str) -> str:
     agent = WsgiAgent(app)
-    workload, visitor = WORKLOADS["sso"](), Visitor(agent, residents()[0])
+    workload, visitor = WORKLOADS[key](), Visitor(agent, residents()[0])
     await workload.setup(target, visitor)
     agent.profiler = cProfile.Profile()
-    for _ in range(FLOWS_OTHERWISE):
+    for _ in range(FLOWS.get(key, FLOWS_OTHERWISE)):
         await workload.flow(target, visitor)
     text = io.StringIO()
     pstats.Stats(agent.profiler, stream=text).sort_stats("tottime").print_stats(TOP)

@@ -8,11 +8,15 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from joserfc.jwk import ECKey
+
 from consent.purposes import NoticeText, declare_purpose, publish_notice
 from idp.accounts.service import NewResident, create_resident
+from idp.clients.metadata import Details
 from idp.clients.service import NewClient, add_partner, register_client
 from idp.db import Database
 from idp.login.passwords import Passwords, set_password
@@ -34,7 +38,7 @@ RELEASED = ("name", "given_name", "family_name", "birthdate", "email")
 def seed(config_path: Path, people: Sequence[Resident], partners: Sequence[Partner]) -> dict[str, str]:
     """Add residents with passwords, and clients with what they may ask for.
 
-    Returns the clients' secrets by client id.
+    Returns the clients' secrets by client id; of one that proves itself with a key, its private JWK.
     """
     settings, now = load(config_path), int(time.time())
     database = Database(settings.database.url)
@@ -75,10 +79,14 @@ def _add_client(session: Session, partner: Partner, log_key: bytes, *, now: int)
         grant_types=partner.grants,
         scopes=partner.scope.split(),
     )
+    key = ECKey.generate_key("P-256", {"kid": partner.client_id}) if partner.is_fapi else None
+    if key is not None:
+        details = Details(jwks={"keys": [key.as_dict(private=False)]}, dpop_bound_access_tokens=True)
+        new = replace(new, profile="fapi2", token_endpoint_auth_method="private_key_jwt", details=details)
     secret = register_client(session, add_partner(session, "Riverton bench", now=now), new, now=now)
     if signs_in:
         _add_purpose(session, partner, log_key, now=now)
-    return secret or ""
+    return json.dumps(key.as_dict(private=True)) if key is not None else secret or ""
 
 
 def _add_purpose(session: Session, partner: Partner, log_key: bytes, *, now: int) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 OURS, PEER = "denizen", "node-oidc-provider"
 LABELS = {
     "sso": "SSO flow",
+    "fapi": "the same by FAPI 2.0",
     "cc": "client credentials",
     "userinfo": "userinfo",
     "introspect": "introspection",

@@ -17,11 +17,15 @@ REDIRECT_URI = "http://127.0.0.1:9/callback"
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """A confidential client with client_secret_basic, and what it may ask for."""
+    """A confidential client, and what it may ask for.
+
+    It proves itself with client_secret_basic, or by FAPI 2.0: with a key, and with DPoP.
+    """
 
     client_id: str
     grants: tuple[str, ...]
     scope: str
+    is_fapi: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,8 @@ class Resident:
 LIBRARY = Partner("bench-library", ("authorization_code",), "openid profile email")
 TAX_PORTAL = Partner("bench-tax-portal", ("authorization_code", "refresh_token"), "openid offline_access")
 SERVICE = Partner("bench-service", ("client_credentials",), "api")
-PARTNERS = (LIBRARY, TAX_PORTAL, SERVICE)
+BANK = Partner("bench-bank", ("authorization_code",), "openid profile email", is_fapi=True)
+PARTNERS = (LIBRARY, TAX_PORTAL, SERVICE, BANK)
 
 
 def residents(count: int = RESIDENTS) -> list[Resident]:
@@ -60,7 +65,7 @@ def email_of(resident: Resident) -> str:
 
 @dataclass(slots=True)
 class Target:
-    """One provider under load. `endpoints` is its discovery document, `secrets` are its clients' by id."""
+    """One provider under load. `endpoints` is its discovery document, `secrets` are its clients' by id: a secret, or a private JWK."""
 
     issuer: str
     endpoints: dict[str, str] = field(default_factory=dict)

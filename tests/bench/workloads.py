@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 from tests.bench.agent import REDIRECTS
 from tests.bench.forms import Form, forms_of
-from tests.bench.target import LIBRARY, REDIRECT_URI, SERVICE, TAX_PORTAL
+from tests.bench.target import BANK, LIBRARY, REDIRECT_URI, SERVICE, TAX_PORTAL
 
 if TYPE_CHECKING:
     from tests.bench.agent import Response
@@ -63,13 +63,25 @@ class Sso(Workload):
 
     async def flow(self, target: Target, visitor: Visitor) -> None:
         url, verifier, state = authorize_request(target, LIBRARY)
-        response = await visitor.agent.get(url)
-        while response.status in REDIRECTS and not response.location.startswith(REDIRECT_URI):
-            response = await visitor.agent.get(response.location)
-        if response.status not in REDIRECTS:
-            raise _refuse("authorize did not go back to the partner", response)
-        tokens = await redeem(target, visitor, LIBRARY, code_from(response.location, state), verifier)
+        location = await straight_back(visitor, url)
+        tokens = await redeem(target, visitor, LIBRARY, code_from(location, state), verifier)
         await userinfo(target, visitor, tokens["access_token"])
+
+
+class Fapi(Workload):
+    """The same by FAPI 2.0: PAR and tokens with private_key_jwt and DPoP, userinfo with DPoP."""
+
+    key = "fapi"
+
+    async def setup(self, target: Target, visitor: Visitor) -> None:
+        from tests.bench import fapi
+
+        await fapi.sign_in(target, visitor, BANK)
+
+    async def flow(self, target: Target, visitor: Visitor) -> None:
+        from tests.bench import fapi
+
+        await fapi.flow(target, visitor, BANK)
 
 
 class ClientCredentials(Workload):
@@ -192,6 +204,7 @@ WORKLOADS: dict[str, type[Workload]] = {
     workload.key: workload
     for workload in (
         Sso,
+        Fapi,
         ClientCredentials,
         Userinfo,
         Introspect,
@@ -205,22 +218,27 @@ WORKLOADS: dict[str, type[Workload]] = {
 
 
 def authorize_request(target: Target, partner: Partner, prompt: str = "") -> tuple[str, str, str]:
-    """An authorization request with PKCE S256 (RFC 7636): its URL, the verifier, the state."""
-    verifier, state = secrets.token_urlsafe(32), secrets.token_urlsafe(8)
+    """An authorization request: its URL, the verifier, the state."""
+    query, verifier = request_parameters(partner)
+    if prompt:
+        query["prompt"] = prompt
+    return f"{target.endpoints['authorization_endpoint']}?{urlencode(query)}", verifier, query["state"]
+
+
+def request_parameters(partner: Partner) -> tuple[dict[str, str], str]:
+    """The parameters of an authorization request with PKCE S256 (RFC 7636), and the verifier."""
+    verifier = secrets.token_urlsafe(32)
     digest = hashlib.sha256(verifier.encode()).digest()
-    query = {
+    return {
         "response_type": "code",
         "client_id": partner.client_id,
         "redirect_uri": REDIRECT_URI,
         "scope": partner.scope,
-        "state": state,
+        "state": secrets.token_urlsafe(8),
         "nonce": secrets.token_urlsafe(8),
         "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
         "code_challenge_method": "S256",
-    }
-    if prompt:
-        query["prompt"] = prompt
-    return f"{target.endpoints['authorization_endpoint']}?{urlencode(query)}", verifier, state
+    }, verifier
 
 
 def code_from(location: str, expected_state: str) -> str:
@@ -236,14 +254,30 @@ def code_from(location: str, expected_state: str) -> str:
     return query["code"][0]
 
 
+async def straight_back(visitor: Visitor, url: str) -> str:
+    """Where a request leads that a session answers without a page: an address of the partner's."""
+    response = await visitor.agent.get(url)
+    while response.status in REDIRECTS and not response.location.startswith(REDIRECT_URI):
+        response = await visitor.agent.get(response.location)
+    if response.status not in REDIRECTS:
+        raise _refuse("authorize did not go back to the partner", response)
+    return response.location
+
+
 async def sign_in(target: Target, visitor: Visitor, partner: Partner, prompt: str = "") -> dict[str, Any]:
-    """Walk the provider's pages from authorize to the tokens, as a person without JavaScript would."""
+    """Walk the provider's pages from authorize to the tokens."""
     url, verifier, state = authorize_request(target, partner, prompt)
+    location = await walk(visitor, url)
+    return await redeem(target, visitor, partner, code_from(location, state), verifier)
+
+
+async def walk(visitor: Visitor, url: str) -> str:
+    """Where a request leads at last, when a person without JavaScript presses on through the pages."""
     response = await visitor.agent.get(url)
     for _ in range(MOST_PAGES):
         if response.status in REDIRECTS:
             if response.location.startswith(REDIRECT_URI):
-                return await redeem(target, visitor, partner, code_from(response.location, state), verifier)
+                return response.location
             url = response.location
             response = await visitor.agent.get(url)
         elif response.status == 200:

@@ -1,4 +1,7 @@
-"""A scripted browser: it keeps cookies, follows redirects within the town and presses buttons by their ids."""
+"""A scripted browser: it keeps cookies, follows redirects within the town and presses buttons by their ids.
+
+A form that the town's script would send to the suite at once it sends by its button, as where no script runs.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +19,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Arrival:
-    """Where a request ended: back at the suite (`url` with its parameters), or on a page of the town (`page`)."""
+    """Where a request ended: back at the suite (`url`, and what was `posted` to it), or on a page of the town (`page`)."""
 
     url: str
     page: Got | None
+    posted: Sequence[tuple[str, str]] | None = None
+
+    @property
+    def carrier(self) -> str:
+        """Where the answer stands."""
+        if self.posted is not None:
+            return "form_post"
+        return "fragment" if urlsplit(self.url).fragment else "query"
 
     @property
     def parameters(self) -> dict[str, str]:
-        """What the town answered with, each exactly once."""
+        """What the town answered with, each exactly once, and all of it in one place (OIDC Core §3.3.2.5)."""
         assert self.page is None, f"no answer, but {self.page.status} {self.page.text[:1500]}"
-        pairs = parse_qsl(urlsplit(self.url).query, keep_blank_values=True)
+        parts = urlsplit(self.url)
+        query = parse_qsl(parts.query, keep_blank_values=True)
+        pairs = query
+        if self.carrier != "query":
+            assert not {"code", "error"} & {name for name, _ in query}, self.url
+            pairs = list(self.posted or parse_qsl(parts.fragment, keep_blank_values=True))
         assert len(dict(pairs)) == len(pairs), self.url
         return dict(pairs)
 
@@ -59,6 +75,10 @@ class Browser:
                     return Arrival(target, None)
                 got = self._open("GET", target)
                 continue
+            if (answer := form_with(got.text, "form-post-go")) is not None:
+                assert answer.method == "post"
+                assert not answer.action.startswith(f"{self.issuer}/")
+                return Arrival(answer.action, None, answer.press("form-post-go"))
             following = self._act(got)
             if following is None:
                 return Arrival(got.url, got)

@@ -8,9 +8,10 @@ from html.parser import HTMLParser
 
 @dataclass
 class Form:
-    """A form: where it goes, what it sends of itself, and its fields and buttons by id."""
+    """A form: where it goes and how, what it sends of itself, and its fields and buttons by id."""
 
     action: str
+    method: str = "get"
     fields: list[tuple[str, str]] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     buttons: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -39,7 +40,7 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self._open = Form(found.get("action", ""))
+            self._open = Form(found.get("action", ""), found.get("method", "get").lower())
             self.forms.append(self._open)
         if self._open is None or tag not in {"input", "button"}:
             return

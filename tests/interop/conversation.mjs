@@ -18,20 +18,34 @@ function say(message) {
 /** The issuer and the registration of this client. */
 export const setUp = hear;
 
-/** Have the resident open an address; the address that the town sends the browser back to. */
+/** Have the resident open an address; what the client is told then: an address, or a form that is posted to it. */
 export async function open(url) {
   say({ open: url.href });
-  return new URL((await hear()).url);
+  const told = await hear();
+  assert.equal(told.page, undefined, `a page at ${told.url}: ${told.page}`);
+  if (told.form === undefined) return new URL(told.url);
+  return new Request(told.url, { method: "POST", body: new URLSearchParams(told.form) });
+}
+
+/** Have the resident let a device in at the address that it shows. */
+export async function letIn(address) {
+  say({ let_in: address });
+  await hear();
 }
 
 const refused = [];
 
+/** What went wrong: an OAuth error in the challenge, in the body or as the client read it, or a code of the client's. */
+async function errorOf(error) {
+  const { response } = error;
+  const said = response?.bodyUsed === false ? await response.json() : {};
+  return error.error ?? said.error ?? error.code;
+}
+
 /** See that something is refused: by the client itself with an error code, or by the town with an OAuth error. */
 export async function refuses(what, attempt, expected) {
-  await assert.rejects(attempt, (error) => {
-    assert.equal(error.error ?? error.code, expected, `${what}: ${error.stack}`);
-    return true;
-  });
+  const error = await attempt().then(() => assert.fail(`${what} was not refused`), (reason) => reason);
+  assert.equal(await errorOf(error), expected, `${what}: ${error.stack}`);
   refused.push(what);
 }
 

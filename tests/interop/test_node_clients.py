@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-from contextlib import ExitStack
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.interop.scripts import Orders, converse, need
 from tests.support.walker import Walker
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.riverton import Riverton
 
-HERE = Path(__file__).parent
 CLIENTS = {"openid_client.mjs": "openid-client", "oauth4webapi.mjs": "oauth4webapi"}
 REFUSED = [
     "another state",
@@ -33,11 +30,7 @@ REFUSED = [
 
 @pytest.fixture(scope="module", autouse=True)
 def _node_and_its_packages() -> None:
-    if shutil.which("node") is None:
-        pytest.skip("node is not installed")
-    missing = [name for name in CLIENTS.values() if not (HERE / "node_modules" / name).is_dir()]
-    if missing:
-        pytest.skip(f"{' and '.join(missing)} not installed: run tests/support/npm.sh tests/interop")
+    need(*CLIENTS.values())
 
 
 @pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
@@ -58,7 +51,8 @@ def test_a_client_that_others_wrote_does_all_of_its_work(
         "post_logout_redirect_uri": client.redirect_uri.replace("/callback", "/bye"),
     }
     with Walker(riverton.issuer, person) as walker:
-        said = _converse(script, setup, walker, tmp_path / "stderr")
+        orders: Orders = {"open": lambda url: {"url": walker.answer(url)}}
+        said = converse(script, setup, orders, tmp_path / "stderr")
         assert walker.sign_ins == 1, "one sign-in serves every request until the resident signs out"
     assert said["refused"] == REFUSED
     claims, userinfo = said["granted"]["claims"], said["granted"]["userinfo"]
@@ -70,29 +64,3 @@ def test_a_client_that_others_wrote_does_all_of_its_work(
         "email": person.email,
         "email_verified": userinfo["email_verified"],
     }
-
-
-def _converse(script: str, setup: dict[str, Any], walker: Walker, complaints: Path) -> dict[str, Any]:
-    """Run a client; wherever it sends the resident, `walker` goes. What it says in the end."""
-    pipe = subprocess.PIPE
-    with ExitStack() as stack:
-        stderr = stack.enter_context(complaints.open("w"))
-        process = stack.enter_context(
-            subprocess.Popen(
-                ["node", script], cwd=HERE, stdin=pipe, stdout=pipe, stderr=stderr, text=True, bufsize=1
-            )
-        )
-        stack.callback(process.kill)  # runs first, and does nothing to one that has ended
-        _say(process.stdin, setup)
-        assert process.stdout is not None
-        for line in process.stdout:
-            said: dict[str, Any] = json.loads(line)
-            if "open" not in said:
-                return said
-            _say(process.stdin, {"url": walker.answer(said["open"])})
-    raise AssertionError(complaints.read_text())
-
-
-def _say(pipe: IO[str] | None, message: dict[str, Any]) -> None:
-    assert pipe is not None
-    pipe.write(json.dumps(message) + "\n")

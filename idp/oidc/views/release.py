@@ -71,6 +71,8 @@ def show() -> str | Response:
         "ui/release.html",
         client_name=client.name,
         partner_name=client.partner_name,
+        policy_uri=client.shown_link("policy_uri", current_language()),
+        tos_uri=client.shown_link("tos_uri", current_language()),
         resident_name=display_name(attributes.get("given_name", ""), attributes.get("family_name")),
         sections=sections,
         information_only=not any(section.gives_choice for section in decision.sections),

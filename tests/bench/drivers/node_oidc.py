@@ -36,7 +36,7 @@ class NodeOidc(Driver):
         }[self._store]
 
     def prepare(self, database_url: str) -> None:
-        self.target.secrets = {partner.client_id: secrets.token_urlsafe(32) for partner in PARTNERS}
+        self.target.secrets = {partner.client_id: _secret(partner) for partner in PARTNERS}
         settings = {
             "port": self.port,
             "workers": self.workers,
@@ -64,17 +64,37 @@ def _signing_keys() -> list[dict[str, Any]]:
     return [{**key.as_dict(private=True), "kid": kid, "use": "sig", "alg": alg} for key, kid, alg in keys]
 
 
+def _secret(partner: Partner) -> str:
+    if not partner.is_fapi:
+        return secrets.token_urlsafe(32)
+    return json.dumps(ECKey.generate_key("P-256", {"kid": partner.client_id}).as_dict(private=True))
+
+
 def _client(partner: Partner, secret: str) -> dict[str, Any]:
     redirects = "authorization_code" in partner.grants
     client: dict[str, Any] = {
         "client_id": partner.client_id,
-        "client_secret": secret,
         "grant_types": partner.grants,
         "redirect_uris": [REDIRECT_URI] if redirects else [],
         "response_types": ["code"] if redirects else [],
-        "token_endpoint_auth_method": "client_secret_basic",
+        **(_proofs(secret) if partner.is_fapi else _basic(secret)),
     }
     return client if redirects else {**client, "scope": partner.scope}
+
+
+def _basic(secret: str) -> dict[str, Any]:
+    return {"client_secret": secret, "token_endpoint_auth_method": "client_secret_basic"}
+
+
+def _proofs(jwk: str) -> dict[str, Any]:
+    """What our profile `fapi2` demands of a client, one by one."""
+    return {
+        "jwks": {"keys": [ECKey.import_key(json.loads(jwk)).as_dict(private=False)]},
+        "token_endpoint_auth_method": "private_key_jwt",
+        "token_endpoint_auth_signing_alg": "ES256",
+        "require_pushed_authorization_requests": True,
+        "dpop_bound_access_tokens": True,
+    }
 
 
 def _accounts() -> list[dict[str, Any]]:

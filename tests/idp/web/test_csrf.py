@@ -5,13 +5,23 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from idp.login.models import Challenge
 from tests.support.town import ISSUER, hidden_fields
 
 if TYPE_CHECKING:
     from tests.support.town import Town
 
 #: The endpoints that partners' software calls, which therefore have no form token.
-PROTOCOL = {"/authorize", "/token", "/userinfo", "/introspect", "/revoke", "/logout"}
+PROTOCOL = {
+    "/authorize",
+    "/device_authorization",
+    "/introspect",
+    "/logout",
+    "/par",
+    "/revoke",
+    "/token",
+    "/userinfo",
+}
 
 
 def test_every_route_that_changes_something_wants_the_token(town: Town) -> None:
@@ -38,6 +48,21 @@ def test_the_token_belongs_to_one_browser(town: Town) -> None:
     assert one != other
     for browser, token, status in ((first, one, 422), (first, other, 403), (second, one, 403)):
         assert browser.post("/login", {"csrf_token": token}).status_code == status
+
+
+def test_what_answers_before_flask_wants_the_token_too(town: Town) -> None:
+    """The options of a passkey: without the token, or from a page elsewhere, they are refused, and nothing is written."""
+    browser = town.browser()
+    token = hidden_fields(browser.get("/login").text, "/login/passkey")["csrf_token"]
+    path = "/login/passkey/options"
+    foreign = ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"})
+    assert browser.post(path, {"x": "1"}).status_code == 403
+    assert browser.post(path, {"csrf_token": "0" * 64}).status_code == 403
+    for headers in foreign:
+        assert browser.post(path, {"csrf_token": token}, headers=headers).status_code == 403
+    assert town.rows(Challenge) == []
+    assert browser.post(path, {"csrf_token": token}, headers={"Origin": ISSUER}).json["challenge"]
+    assert len(town.rows(Challenge)) == 1
 
 
 def test_the_token_of_the_staff_app_is_no_token_here(town: Town) -> None:

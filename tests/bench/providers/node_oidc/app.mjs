@@ -28,6 +28,8 @@ const configuration = (store) => ({
     introspection: { enabled: true },
     clientCredentials: { enabled: true },
     revocation: { enabled: true },
+    pushedAuthorizationRequests: { enabled: true },
+    dPoP: { enabled: true },
   },
   rotateRefreshToken: true,
   pkce: { required: () => true },
