@@ -21,7 +21,7 @@ LANGUAGES := fr
 # Half the tests wait for Chromium or PostgreSQL, yet one worker a core is still the fastest on small machines.
 WORKERS ?= auto
 
-.PHONY: help install demo dev system interop test check format argon2 bench lock messages clean
+.PHONY: help install demo dev system interop test check format argon2 bench fuzz lock messages clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ argon2: install ## password checks at half the cost: build the Argon2 library fo
 
 bench: dev ## the workloads, beside node-oidc-provider where npm is there
 	$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+FUZZ_SECONDS ?= 60
+fuzz: dev ## whatever reads what strangers send, FUZZ_SECONDS each; FUZZ_ARGS="jose-text" for one
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_ARGS)
 
 lock: dev ## both requirement files anew; LOCK_ARGS=--upgrade takes newer versions
 	$(LOCK) $(LOCK_ARGS) pyproject.toml --output-file requirements.txt

@@ -209,6 +209,7 @@ def _protocol_endpoints(app: WebApp, provider: Provider) -> None:
     serve("/health", get, partial(health.answer, provider.context))
     if provider.context.settings.testing.hook_secret:
         serve(testing_hooks.ROTATE_KEYS, post, partial(testing_hooks.rotate, provider))
+        serve(testing_hooks.RESOURCE, ("GET",), partial(testing_hooks.resource, provider))
 
 
 def _ways(settings: Settings) -> Ways:

@@ -45,6 +45,9 @@ security = "none"
 sender = "{contact}"
 """
 
+#: For commands that take an id: an id may begin with a dash, and is no option for that.
+BY_ID = {"ignore_unknown_options": True}
+
 
 class LateGroup(click.Group):
     """A group that imports a command when it is asked for, so that `serve` carries nothing of the others."""
@@ -256,7 +259,7 @@ def keys_rotate(config_path: Path, alg: str | None, force: bool) -> None:  # noq
     _echo_events(events)
 
 
-@keys.command("retire")
+@keys.command("retire", context_settings=BY_ID)
 @click.argument("kid")
 @click.pass_obj
 def keys_retire(config_path: Path, kid: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from idp.cli import context_of
+from idp.cli import BY_ID, context_of
 
 if TYPE_CHECKING:
     from idp.web.context import Context
@@ -94,7 +94,7 @@ def token(config_path: Path, partner: str, profile: str, uses: int, days: int) -
     click.echo(made)
 
 
-@client.command("approve")
+@client.command("approve", context_settings=BY_ID)
 @click.argument("client_id")
 @click.option(
     "--purposes",
@@ -159,7 +159,7 @@ def _rows(context: Context) -> list[dict[str, object]]:
         ]
 
 
-@client.command("minimum")
+@client.command("minimum", context_settings=BY_ID)
 @click.argument("client_id")
 @click.argument("level", type=click.Choice(["basic", "strong", "phr"]))
 @click.pass_obj
@@ -174,7 +174,7 @@ def minimum(config_path: Path, client_id: str, level: str) -> None:
     click.echo(f"{client_id} needs a sign-in of level {level} from now on.")
 
 
-@client.command("disable")
+@client.command("disable", context_settings=BY_ID)
 @click.argument("client_id")
 @click.pass_obj
 def disable(config_path: Path, client_id: str) -> None:

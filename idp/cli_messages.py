@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from idp.cli import context_of, settings_of
+from idp.cli import BY_ID, context_of, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,7 +95,7 @@ def _which(message_id: str | None, *, every: bool) -> str | None:
     return message_id
 
 
-@messages.command("retry")
+@messages.command("retry", context_settings=BY_ID)
 @click.argument("message_id", required=False)
 @click.option("--all", "every", is_flag=True, help="Every dead message that is worth sending still.")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
@@ -110,7 +110,7 @@ def messages_retry(config_path: Path, message_id: str | None, *, every: bool, as
     _report(done, "will be tried again", one=which is not None, as_json=as_json)
 
 
-@messages.command("drop")
+@messages.command("drop", context_settings=BY_ID)
 @click.argument("message_id", required=False)
 @click.option("--all", "every", is_flag=True, help="Every dead message.")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")

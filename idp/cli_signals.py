@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from idp.cli import context_of
+from idp.cli import BY_ID, context_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -89,7 +89,7 @@ def _line(one: Listed) -> str:
     return line.rstrip()
 
 
-@signals.command("retry")
+@signals.command("retry", context_settings=BY_ID)
 @_ID
 @_ALL
 @_CLIENT
@@ -107,7 +107,7 @@ def signals_retry(
     _report(done, "will be tried again", one=which is not None, as_json=as_json)
 
 
-@signals.command("drop")
+@signals.command("drop", context_settings=BY_ID)
 @_ID
 @_ALL
 @_CLIENT

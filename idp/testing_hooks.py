@@ -1,10 +1,15 @@
-"""`/testing/…`: what an unattended conformance run must make the town do, where `[testing] hook_secret` is set."""
+"""`/testing/…`: what an unattended conformance run needs of the town, where `[testing] hook_secret` is set."""
 
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from idp.oidc import service
+from idp.oidc.authorization_details import read_kept
+from idp.oidc.binding import check_presented
+from idp.oidc.dpop import next_nonce
+from idp.oidc.errors import Refusal
 from idp.upkeep import rotate_keys
 from idp.web.answers import json_answer
 
@@ -14,6 +19,7 @@ if TYPE_CHECKING:
     from idp.web.incoming import Incoming
 
 ROTATE_KEYS = "/testing/rotate-keys"
+RESOURCE = "/testing/resource"
 #: The Foundation's suite cannot read a new key of another kind; a town whose set has one turns it by command.
 _TURNED = ("RS256", "ES256", "PS256")
 
@@ -30,6 +36,47 @@ def rotate(provider: Provider, incoming: Incoming) -> Answer:
     provider.forget()
     told = [{"event": type(event).__name__, "alg": event.alg, "kid": event.kid} for event in events]
     return json_answer(200, {"keys": told})
+
+
+def resource(provider: Provider, incoming: Incoming) -> Answer:
+    """`GET /testing/resource`: an API that answers whoever brings a live token and proves to hold its key.
+
+    Userinfo is no such API for plans without OpenID Connect: it answers for the scope `openid` alone.
+    """
+    try:
+        token = _presented(provider, incoming)
+    except Refusal as refusal:
+        challenge = ("WWW-Authenticate", f'DPoP error="{refusal.error}", Bearer error="{refusal.error}"')
+        return json_answer(refusal.status, {"error": refusal.error}, challenge, *refusal.headers)
+    told = {"client_id": token.client_id, "scope": token.scope}
+    details = read_kept(getattr(token, "authorization_details", None))
+    if details:
+        told["authorization_details"] = details
+    return json_answer(200, told, *next_nonce(incoming))
+
+
+def _presented(provider: Provider, incoming: Incoming) -> Any:
+    """The live token in the Authorization header, of a resident or of a client for itself.
+
+    Raises:
+        Refusal: with status 401.
+    """
+    scheme, unverified_token = incoming.presented() or ("", "")
+    connection, now = provider.context.database.fast, provider.context.now()
+    token = service.find_token(connection, unverified_token, now=now) or service.find_own_token(
+        connection, unverified_token, now=now
+    )
+    if token is None or token.resource is not None:
+        raise Refusal("invalid_token", "The access token is not valid here, or not any more", status=401)
+    check_presented(
+        provider,
+        incoming,
+        RESOURCE,
+        scheme=scheme,
+        access_token=unverified_token,
+        binding=token.confirmation,
+    )
+    return token
 
 
 def _is_allowed(incoming: Incoming, secret: str) -> bool:

@@ -65,14 +65,16 @@ def usable_keys(jwks: Any) -> tuple[PublicKey, ...]:
 
 def public_key(jwk: Any) -> PublicKey | None:
     """One public key, or None when it is private, weak, or none at all."""
-    if not isinstance(jwk, dict) or _PRIVATE & jwk.keys() or jwk.get("kty") not in _KINDS:
+    if not isinstance(jwk, dict) or _PRIVATE & jwk.keys():
         return None
-    if not all(isinstance(jwk.get(name, ""), str) for name in ("kid", "use", "alg", "crv")):
+    if not all(isinstance(jwk.get(name, ""), str) for name in ("kty", "kid", "use", "alg", "crv")):
         return None
-    if jwk["kty"] == "RSA" and len(str(jwk.get("n", ""))) < _RSA_LETTERS:
+    kty = jwk.get("kty", "")
+    if kty not in _KINDS or (kty == "RSA" and len(str(jwk.get("n", ""))) < _RSA_LETTERS):
         return None
     try:
-        key = import_key(dict(jwk))
+        # `key_ops` are passed over: what a key is for is judged by `fits`, by `use` and `alg`.
+        key = import_key({name: value for name, value in jwk.items() if name != "key_ops"})
         raw = key.raw_value  # made when it is asked for; a point off its curve is found out here
     except (JoseError, ValueError, TypeError, KeyError):
         return None

@@ -51,7 +51,10 @@ def read(unverified_text: str) -> list[Detail]:
         raise refusal(f"authorization_details must be an array of 1 to {COUNT_LIMIT} objects")
     if not all(isinstance(one, dict) and isinstance(one.get("type"), str) for one in found):
         raise refusal("authorization_details has something that is no object with a type")
-    once = {_canonical(one): one for one in found}
+    try:
+        once = {_canonical(one): one for one in found}
+    except orjson.JSONEncodeError:
+        raise refusal("authorization_details is nested too deeply") from None
     return list(once.values())
 
 

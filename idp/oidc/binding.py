@@ -34,8 +34,8 @@ def of_token_request(
     if jkt is not None:
         return _BY_KEY + jkt
     if client.details.dpop_bound_access_tokens:
-        return _refused("a DPoP proof", "invalid_dpop_proof")
-    return _by_certificate(incoming) or _refused("a DPoP proof or a certificate", "invalid_dpop_proof")
+        return _refused("a DPoP proof")
+    return _by_certificate(incoming) or _refused("a DPoP proof or a certificate")
 
 
 def _by_certificate(incoming: Incoming) -> str | None:
@@ -43,8 +43,9 @@ def _by_certificate(incoming: Incoming) -> str | None:
     return _BY_CERTIFICATE + found.thumbprint if found else None
 
 
-def _refused(what: str, error: str = "invalid_request") -> str:
-    raise Refusal(error, f"This client must prove its key with {what}")
+def _refused(what: str) -> str:
+    """Nothing is wrong with a proof that is missing: `invalid_dpop_proof` is for one that is there (RFC 9449 §5)."""
+    raise Refusal("invalid_request", f"This client must prove its key with {what}")
 
 
 def jkt_of(binding: str | None) -> str | None:

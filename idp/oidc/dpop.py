@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -185,10 +186,14 @@ def _hash_of(access_token: str) -> str:
     return _base64url(hashlib.sha256(access_token.encode()).digest())
 
 
+@lru_cache(maxsize=8)
+def _nonces(vault: Vault, period: int) -> tuple[str, ...]:
+    return tuple(_nonce(vault, one) for one in (period, period - 1, period + 1))
+
+
 def nonces(vault: Vault, *, now: int) -> tuple[str, ...]:
     """Every nonce that is good now: of this period, the one before, and the next for a node whose clock is ahead."""
-    period = now // NONCE_FOR
-    return tuple(_nonce(vault, one) for one in (period, period - 1, period + 1))
+    return _nonces(vault, now // NONCE_FOR)
 
 
 def current_nonce(vault: Vault, *, now: int) -> str:

@@ -11,6 +11,8 @@ from idp.oidc.rules import claims_of
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+#: The purpose's key.
+PURPOSE: Final = "conformance"
 #: OIDC Core §5.4.
 _SCOPES: Final = ("profile", "email", "phone", "address")
 _NOTICE: Final = NoticeText(
@@ -24,7 +26,7 @@ def declare_every_claim(session: Session, log_key: bytes, client_id: str, *, now
         session,
         log_key=log_key,
         client_id=client_id,
-        key="conformance",
+        key=PURPOSE,
         basis="consent",
         required_claims=sorted(claims_of(_SCOPES)),
         now=now,

@@ -119,9 +119,10 @@ def grant_request(
 
 
 def writing(provider: Provider, request: AuthorizationRequest) -> AbstractContextManager[Any]:
-    """The fast connection: as it is for a code, whose one insert is durable by itself; else in a transaction."""
+    """The fast connection: as it is where one insert of a code is all that is written; else in a transaction."""
     fast = provider.context.database.fast
-    return nullcontext(fast) if request.response_type == "code" else fast.transaction()
+    is_one_write = request.response_type == "code" and request.pushed is None
+    return nullcontext(fast) if is_one_write else fast.transaction()
 
 
 def _row(  # noqa: PLR0917

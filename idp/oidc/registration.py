@@ -82,8 +82,13 @@ def _details(values: dict[str, Any]) -> Details:
     localized = {
         name: value for name, value in values.items() if "#" in name and name.partition("#")[0] in LOCALIZED
     }
+    plain = {name: value for name, value in values.items() if name in _PLAIN}
     try:
-        return Details(**{n: v for n, v in values.items() if n in _PLAIN}, localized=localized)
+        if b"\\u0000" in orjson.dumps([plain, localized]):
+            raise ClientRefused("a text has a character that cannot be kept")
+        return Details(**plain, localized=localized)
+    except orjson.JSONEncodeError:
+        raise ClientRefused("what is nested so deeply cannot be kept") from None
     except ValidationError as error:
         names = sorted({str(one["loc"][0]) for one in error.errors(include_url=False, include_input=False)})
         raise ClientRefused(f"{', '.join(names)} cannot be read") from None

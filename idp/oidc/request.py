@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -56,7 +56,7 @@ class AuthorizationRequest:
 
     def to_json(self) -> str:
         """The request as it is kept while its resident signs in."""
-        return orjson.dumps(asdict(self)).decode()
+        return orjson.dumps({one.name: getattr(self, one.name) for one in fields(self)}).decode()
 
     @classmethod
     def from_json(cls, text: str) -> AuthorizationRequest:

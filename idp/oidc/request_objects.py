@@ -140,7 +140,7 @@ def _as_text(name: str, value: Any) -> str:
         (name + text).encode()  # JSON may have halves of characters
     except (ValueError, TypeError):
         raise NotReadable("It has a value that cannot be read") from None
-    if "\0" in text:
+    if "\0" in name + text:
         raise NotReadable("It has a character that it cannot have")
     return text
 

@@ -31,7 +31,7 @@ class TestingSettings(Section):
     )
     hook_secret: str = Field(
         "",
-        description="Bearer token for `POST /testing/rotate-keys`, which turns the signing keys at once; empty: there is no such address.",
+        description="Bearer token for `POST /testing/rotate-keys`, which turns the signing keys at once; with it, `GET /testing/resource` answers whoever brings a live token. Empty: there are no such addresses.",
     )
 
     @field_validator("hook_secret")

@@ -156,6 +156,9 @@ class Fetcher:
             raise FetchFailed("not by https", host)
         if not is_host(host) or not (port is None or 0 < port <= _HIGHEST_PORT):
             raise FetchFailed("no plain host", host)
+        written = f"[{host}]" if ":" in host else host
+        if parts.netloc.lower() not in (written, f"{written}:{port}"):
+            raise FetchFailed("no plain host", host)  # Python reads x[::1]y as ::1 (CVE-2025-0938)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return _Target(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), path)
 

@@ -58,9 +58,10 @@ def test_cpu_counts_server_and_database_and_the_median_is_of_repeats():
 
 
 def test_the_ratio_limits_are_those_of_the_design():
-    """SSO at most 0.60 of the peer on SQLite, 0.47 on PostgreSQL."""
+    """SSO at most 0.60 of the peer on SQLite, 0.47 on PostgreSQL; by FAPI 2.0 twice the peer on both."""
     assert BUDGETS["sqlite", "sso"].ratio_limit == pytest.approx(0.60, abs=0.005)
     assert BUDGETS["postgresql", "sso"].ratio_limit == pytest.approx(0.47, abs=0.005)
+    assert {BUDGETS[database, "fapi"].ratio_limit for database in ("sqlite", "postgresql")} == {2.0}
 
 
 def test_a_row_within_ratio_and_budget_says_yes_twice():

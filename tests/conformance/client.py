@@ -10,6 +10,7 @@ import secrets
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
 
 from admin.sandbox.conformance.resident import CLAIMS
 
@@ -39,6 +40,12 @@ USUAL = {
     "jti",
     "sid",
     "txn",
+}
+#: What each value of a response type brings.
+BRINGS = {
+    "code": {"code"},
+    "token": {"access_token", "token_type", "expires_in"},
+    "id_token": {"id_token"},
 }
 #: What an error answer may have (`EnsureOnlyExpectedParams…` of the suite).
 OF_ERRORS = {"error", "error_description", "error_uri", "state", "session_state", "iss"}
@@ -78,6 +85,9 @@ class Way:
         return [*(["authorization_code", "refresh_token"] if self.brings("code") else []), *implicit]
 
 
+CODE = Way()
+
+
 @dataclass(frozen=True)
 class SignIn:
     """What a client has of one flow: what came through the browser, what the token endpoint gave, the last ID token."""
@@ -105,7 +115,7 @@ class Client:
     method: str
     assertion: Callable[[], str] | None = None
     alg: str = "RS256"
-    way: Way = Way()
+    way: Way = CODE
 
     @property
     def client_id(self) -> str:
@@ -165,9 +175,10 @@ class Client:
         assert "error" not in parameters, parameters
         assert parameters.get("state") == request.get("state")
         assert parameters.get("iss", self.suite.issuer) == self.suite.issuer
-        names = {"code": "code", "token": "access_token", "id_token": "id_token"}
-        for what, name in names.items():
-            assert (name in parameters) == self.way.brings(what), name
+        brought = {name for what, names in BRINGS.items() if self.way.brings(what) for name in names}
+        if arrival.carrier == "query":
+            brought |= dict(parse_qsl(urlsplit(request["redirect_uri"]).query)).keys()
+        assert set(parameters) - {"state", "iss", "session_state", "scope"} == brought
         if self.way.brings("code"):
             assert_unguessable(parameters["code"])
         if self.way.brings("token"):
@@ -213,9 +224,7 @@ class Client:
         claims = self._read_id_token(tokens["id_token"], request, along)
         return SignIn(code, tokens, claims)
 
-    def _read_id_token(
-        self, id_token: str, request: dict[str, str], along: dict[str, str]
-    ) -> dict[str, Any]:
+    def _read_id_token(self, id_token: str, request: dict[str, str], along: dict[str, str]) -> dict[str, Any]:
         """Its claims, after all checks; `along` is what came with it."""
         claims, now = self.suite.read_id_token(id_token, self.alg), self.suite.now()
         assert claims["iss"] == self.suite.issuer
@@ -264,7 +273,7 @@ def assert_unguessable(text: str) -> None:
     assert entropy > 96, text
 
 
-def refusal(arrival: Arrival, request: dict[str, str], way: Way = Way()) -> str:
+def refusal(arrival: Arrival, request: dict[str, str], way: Way = CODE) -> str:
     """The error with which a request was sent back, in the place and form that the suite accepts."""
     parameters = arrival.parameters
     assert arrival.carrier == way.carrier, arrival.url

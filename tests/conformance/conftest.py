@@ -15,6 +15,8 @@ from admin.sandbox.conformance.suite import printed
 from admin.sandbox.conformance.town import Places, found_town
 from idp.app import create_app, open_context
 from idp.settings import load
+from tests.conformance.hosted import Hosted
+from tests.conformance.run import Run
 from tests.conformance.suite import Suite, read_printed
 from tests.conformance.transport import Https, InProcess
 from tests.support.loopback import free_port
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
     from idp.web.context import Context
     from idp.web.pages import WebApp
+    from tests.conformance.browser import Browser
+    from tests.conformance.client import Way
     from tests.support.tls import Authority
 
 
@@ -49,7 +53,7 @@ def inside(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> I
     shutil.copyfile(sqlite_template, folder / "denizen.sqlite")
     ours = tmp_path_factory.mktemp("suite")
     authority = make_authority(ours)
-    places = Places("https://denizen.test:9443", "127.0.0.1", 9443, None)
+    places = Places("https://denizen.test:9443", "127.0.0.1", 9443, 9444)
     plan = Plan(suite_ca=authority.ca)
     told = json.loads(printed(found_town(folder, places, plan).told, places, plan.alias))
     clock = Clock(time.time())
@@ -64,6 +68,32 @@ def inside(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> I
 def suite(inside: Inside) -> Suite:
     """The suite before the town in this process. Each module has fresh browsers and its own requests."""
     return inside.suite
+
+
+@pytest.fixture(scope="session")
+def hosted(inside: Inside) -> Iterator[Hosted]:
+    """The suite's own addresses, by HTTPS, with a certificate that the town trusts."""
+    made = Hosted(inside.authority)
+    with made.server:
+        yield made
+
+
+@pytest.fixture
+def run(suite: Suite, hosted: Hosted, way: Way) -> Run:
+    """A module of a plan for this way, with clients that are known from the start."""
+    return Run(suite, way, hosted)
+
+
+@pytest.fixture
+def dynamic_run(suite: Suite, hosted: Hosted, way: Way) -> Run:
+    """The same with clients that register themselves."""
+    return Run(suite, way, hosted, is_dynamic=True)
+
+
+@pytest.fixture(scope="session")
+def browser(inside: Inside) -> Browser:
+    """For modules that are not about signing in: after the first of them, the resident is known in it."""
+    return inside.suite.browser()
 
 
 @dataclass(frozen=True)

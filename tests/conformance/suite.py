@@ -10,11 +10,12 @@ from joserfc import jws
 from joserfc.jwk import KeySet
 
 from tests.conformance.browser import Browser
-from tests.conformance.client import Client, Way
+from tests.conformance.client import CODE, Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.conformance.client import Way
     from tests.conformance.transport import Got, Send
 
 
@@ -46,19 +47,19 @@ class Suite:
         who = self.printed["resident"]
         return Browser(self.new_send(), self.issuer, who["username"], who["password"])
 
-    def client(self, name: str = "basic", way: Way = Way()) -> Client:
+    def client(self, name: str = "basic", way: Way = CODE) -> Client:
         """A client that is registered from the start."""
         told = self.printed["clients"][name]
         return Client(self, told, told["token_endpoint_auth_method"], way=way)
 
-    def registered(self, way: Way = Way(), **metadata: Any) -> Client:
+    def registered(self, way: Way = CODE, **metadata: Any) -> Client:
         """A client that registers itself for this way, with the token that was printed."""
         got = self.register(metadata, way)
         assert got.status == 201, got.text
         told = got.json
         return Client(self, told, told["token_endpoint_auth_method"], way=way)
 
-    def register(self, metadata: dict[str, Any], way: Way = Way()) -> Got:
+    def register(self, metadata: dict[str, Any], way: Way = CODE) -> Got:
         """Registration as the suite does it: with contacts, and whatever a module adds."""
         body = {
             "client_name": "Conformance suite",

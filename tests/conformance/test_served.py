@@ -16,8 +16,8 @@ from click.testing import CliRunner
 from joserfc.jwk import import_key
 
 from admin.cli import main
+from tests.conformance.run import assertion, by_key
 from tests.conformance.suite import read_printed
-from tests.conformance.test_dynamic import assertion, by_key
 from tests.support.loopback import free_port
 from tests.support.riverton import DENIZEN, ROOT
 
@@ -97,6 +97,13 @@ def _by_certificate(served: Served, address: str, name: str | None, **more: Any)
         (served.folder / f"{name}.pem").write_text(told["certificate"])
         (served.folder / f"{name}.key").write_text(told["certificate_key"])
     return requests.post(address, verify=served.ca, cert=cert, timeout=20, **more)
+
+
+def test_what_is_answered_has_a_date(served: Served) -> None:
+    """RFC 9110 §6.6.1: FAPI modules look for it at the resource."""
+    for name in ("userinfo_endpoint", "token_endpoint"):
+        for known in (served.suite.metadata, served.suite.metadata["mtls_endpoint_aliases"]):
+            assert "Date" in requests.get(known[name], verify=served.ca, timeout=20).headers
 
 
 def test_only_tls_1_3_is_spoken_by_the_town_itself(served: Served) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 import requests
 
@@ -109,3 +110,9 @@ class InProcess:
         )
         kept = {name.lower(): value for name, value in got.headers.items()}
         return Got(got.status_code, url, kept, got.text)
+
+    def cookie(self, name: str) -> str:
+        """A cookie that a script could read, as it is kept now; empty for none."""
+        found = self._client.get_cookie(name, domain=urlsplit(self._issuer).hostname or "")
+        assert found is None or not found.http_only
+        return found.value if found else ""

@@ -7,6 +7,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
@@ -102,7 +103,8 @@ def a_verified_text_is_signed_by_that_key(text: str) -> None:
         except NotReadable:
             continue
         assert _is_signed(text, unverified.header["alg"], key)
-        assert repr(claims) == repr(json.loads(_bytes(text.split(".")[1])))
+        said = _bytes(text.split(".")[1]).decode()
+        assert repr(claims) == repr(json.loads(said, parse_constant=pytest.fail))
     for name in ("exp", "iat"):
         try:
             found = texts.instant(unverified.claims, name)
@@ -160,7 +162,7 @@ _words = st.sampled_from(
 _jwks = bent(st.sampled_from(list(_PUBLIC.values())), _numbers | _words | scalars, _JWK_NAMES)
 
 
-@target("jose-keys", st.lists(_jwks | values, max_size=3))
+@target("jose-keys", st.lists(_jwks | values, max_size=3), [{**_PUBLIC["ES256"], "kty": []}])
 def a_usable_key_is_public_and_strong(keys: list[Any]) -> None:
     """RFC 7517 §5, RFC 7518: no library's exception gets through, and no key that nobody should use."""
     problem = jwks_problem({"keys": keys})

@@ -162,3 +162,15 @@ def test_a_token_for_registering_is_shown_once_and_an_approved_client_gets_purpo
 
         assert [one.key for one in purposes_for_client(session, "pool")] == ["account"]
     database.close()
+
+
+def test_an_id_may_begin_with_a_dash(command: Any) -> None:
+    """Ids are random: one in sixty-four begins with a dash, and is no option for that."""
+    for words in (
+        ("client", "minimum", "-_YN-cHd8ZVtQKA0", "basic"),
+        ("client", "disable", "-cHd8"),
+        ("keys", "retire", "-x"),
+    ):
+        refused = command(*words)
+        assert refused.exit_code == 1, refused.output
+        assert words[2] in refused.output

@@ -18,11 +18,15 @@ function say(message) {
 /** The issuer and the registration of this client. */
 export const setUp = hear;
 
-/** Have the resident open an address; what the client is told then: an address, or a form that is posted to it. */
+/** Have the resident open an address; what the client is told then: an address, or a form that is posted to it.
+ *  An error of which only the resident is told is thrown. */
 export async function open(url) {
   say({ open: url.href });
   const told = await hear();
-  assert.equal(told.page, undefined, `a page at ${told.url}: ${told.page}`);
+  if (told.page !== undefined) {
+    const [, error] = /<code dir="ltr">(.*?)<\/code>/.exec(told.page) ?? [];
+    throw Object.assign(new Error(`a page at ${told.url}: ${told.page}`), { error });
+  }
   if (told.form === undefined) return new URL(told.url);
   return new Request(told.url, { method: "POST", body: new URLSearchParams(told.form) });
 }

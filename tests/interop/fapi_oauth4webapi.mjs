@@ -11,11 +11,11 @@ const town = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryR
 const granted = {};
 
 /** Make a request again when the town first says which nonce it wants in the proof. */
-async function withNonce(DPoP, attempt) {
+async function withNonce(attempt) {
   try {
     return await attempt();
   } catch (error) {
-    if (!oauth.isDPoPNonceError(DPoP, error)) throw error;
+    if (!oauth.isDPoPNonceError(error)) throw error;
     return attempt();
   }
 }
@@ -65,7 +65,7 @@ function addressOf(client, pushed) {
       oauth.processPushedAuthorizationResponse(
         town, client, await oauth.pushedAuthorizationRequest(town, client, authentication, request, { DPoP }),
       );
-    return withNonce(DPoP, sent);
+    return withNonce(sent);
   };
   const redeem = async (parameters, { verifier, nonce }, options = { DPoP }) => {
     const sent = async () =>
@@ -74,7 +74,7 @@ function addressOf(client, pushed) {
         await oauth.authorizationCodeGrantRequest(town, client, authentication, parameters, told.redirect_uris[0], verifier, options),
         { expectedNonce: nonce, requireIdToken: true },
       );
-    return withNonce(DPoP, sent);
+    return withNonce(sent);
   };
 
   const { parameters, expected } = await askFor(told, { response_mode: "jwt" });
@@ -94,7 +94,7 @@ function addressOf(client, pushed) {
   const read = async (options) => {
     const sent = async () =>
       oauth.processUserInfoResponse(town, client, claims.sub, await oauth.userInfoRequest(town, client, tokens.access_token, options));
-    return withNonce(DPoP, sent);
+    return withNonce(sent);
   };
   granted.signed = { claims, userinfo: await read({ DPoP }) };
   await refuses("a bound token without a proof", () => read({}), "invalid_token");

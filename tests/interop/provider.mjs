@@ -1,5 +1,6 @@
 // oidc-provider as a provider upstream of the town: HTTPS, one person, who types a name and says yes.
-// One argument: a JSON file with { port, certificate, key, clients }. Each client has its own way to authenticate.
+// One argument: a JSON file with { port, certificate, key, clients, features }. Each client has its own way to
+// authenticate; features, which may be left out, are those of oidc-provider that are off otherwise.
 
 import { readFileSync } from "node:fs";
 import https from "node:https";
@@ -12,7 +13,7 @@ const provider = new Provider(`https://localhost:${settings.port}`, {
   acrValues: ["urn:example:two"],
   claims: { openid: ["sub", "acr", "amr"], profile: ["given_name", "family_name"], email: ["email", "email_verified"] },
   cookies: { keys: ["only for tests"] },
-  features: { devInteractions: { enabled: false } },
+  features: { devInteractions: { enabled: false }, ...settings.features },
   enabledJWA: { clientAuthSigningAlgValues: ["ES256", "RS256"] },
   pkce: { required: () => true },
   interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },

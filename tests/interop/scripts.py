@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from contextlib import ExitStack
@@ -40,14 +39,14 @@ def converse(
 ) -> dict[str, Any]:
     """Run a client that trusts `authority`, and carry its orders out; what it says in the end."""
     pipe = subprocess.PIPE
-    environment = {**os.environ, **({"NODE_EXTRA_CA_CERTS": str(authority)} if authority else {})}
-    with ExitStack() as stack:
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        if authority is not None:
+            patch.setenv("NODE_EXTRA_CA_CERTS", str(authority))
         stderr = stack.enter_context(complaints.open("w"))
         process = stack.enter_context(
             subprocess.Popen(
                 ["node", script],
                 cwd=HERE,
-                env=environment,
                 stdin=pipe,
                 stdout=pipe,
                 stderr=stderr,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _INPUT = re.compile(r'<input type="hidden" name="([^"]*)" value="([^"]*)"')
+#: The code, which the address that the device shows has typed already.
+_CODE = re.compile(r'<input\b[^>]* value="([^"]+)"[^>]* name="user_code"')
 
 
 @dataclass(frozen=True)
@@ -101,25 +103,34 @@ class Visitor:
         self._http.trust_env = False
         self._http.verify = str(town.ca)
         self.page: Any = None
+        self.been: list[str] = []
         self.sign_ins = 0
 
-    def open(self, url: str, form: dict[str, str] | None = None) -> dict[str, Any]:
-        """Open an address, sign in and agree; where the town sends us in the end, with the form if it posts one."""
-        method = "POST" if form is not None else "GET"
+    def open(self, url: str, form: dict[str, str] | None = None, *, roams: bool = False) -> dict[str, Any]:
+        """Open an address, sign in and agree; where the town sends us in the end, with the form if it posts one.
+
+        Who `roams` goes on to other sites, up to a page that wants nothing.
+        """
+        method, self.been = "GET" if form is None else "POST", []
         for _ in range(20):
+            self.been.append(url.partition("?")[0])
             self.page = self._http.request(method, url, data=form, allow_redirects=False, timeout=20)
             location = self.page.headers.get("Location")
             if location is not None:
                 method, url, form = "GET", urljoin(url, location), None
-                if not url.startswith(f"{self._town.issuer}/"):
+                if not roams and not url.startswith(f"{self._town.issuer}/"):
                     return {"url": url}
-                continue
-            if (posted := _posted(self.page.text)) is not None:
+            elif (posted := _posted(self.page.text)) is not None:
                 return posted
-            if (filled := self._filled(self.page.text)) is None:
-                return {"url": self.page.url, "page": self.page.text, "status": self.page.status_code}
-            method, url, form = "POST", urljoin(url, filled[0]), filled[1]
-        raise AssertionError(f"redirects without end, now at {url}")
+            elif (filled := self._filled(self.page.text)) is not None:
+                method, url, form = "POST", urljoin(url, filled[0]), filled[1]
+            else:
+                return {"url": url, "page": self.page.text}
+        raise AssertionError(f"redirects without end: {self.been}")
+
+    def roam(self, url: str) -> None:
+        """Open an address of any site, and go wherever it leads."""
+        self.open(url, roams=True)
 
     def _filled(self, page: str) -> tuple[str, Any] | None:
         """The form that has to be filled in now; None when the page is no part of signing in or agreeing."""
@@ -135,8 +146,8 @@ class Visitor:
     def let_in(self, address: str) -> None:
         """Open the address that a device shows, and let the device in."""
         self.open(address)
-        if 'action="/device/confirm"' not in self.page.text:
-            self.submit("/device")
+        if (typed := _CODE.search(self.page.text)) is not None:
+            self.submit("/device", user_code=typed[1])
         self.submit("/device/confirm", decision="go")
         assert self.page.status_code == 200, self.page.text
 
@@ -150,7 +161,9 @@ class Visitor:
 
 def _posted(page: str) -> dict[str, Any] | None:
     """Where a page that only hands something on would post it, and what (OAuth 2.0 Form Post Response Mode)."""
-    found = re.search(r'<form [^>]*id="form-post" method="post" action="([^"]*)">(.*?)</form>', page, re.DOTALL)
+    found = re.search(
+        r'<form [^>]*id="form-post" method="post" action="([^"]*)">(.*?)</form>', page, re.DOTALL
+    )
     if found is None:
         return None
     fields = {name: html.unescape(value) for name, value in _INPUT.findall(found[2])}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,9 @@ from authlib.common.security import generate_token
 from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc6749.errors import MismatchingStateException
+from authlib.oauth2.rfc7523 import ClientSecretJWT, PrivateKeyJWT
 from joserfc.errors import InvalidClaimError
+from joserfc.jwk import ECKey
 
 from tests.support.relying_party import read_id_token
 from tests.support.walker import Walker
@@ -18,6 +21,7 @@ from tests.support.walker import Walker
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.interop.strict import StrictTown, Visitor
     from tests.support.riverton import Riverton
     from tests.support.town import Partner
 
@@ -138,3 +142,40 @@ def test_the_client_refuses_an_answer_that_is_not_its_own(
     tokens = sign_in(session, town, walker)
     with pytest.raises(InvalidClaimError, match="nonce"):
         read_id_token(town, tokens["id_token"], algorithm, audience=client.client_id, nonce="another nonce")
+
+
+@pytest.mark.parametrize("method", ["private_key_jwt", "client_secret_jwt"])
+def test_the_client_proves_itself_with_an_assertion(
+    strict: StrictTown, visitor: Visitor, method: str
+) -> None:
+    """RFC 7523 §2.2, OIDC Core §9: signed by its key, or with its secret; the secret itself is never sent."""
+    key = ECKey.generate_key("P-256", {"kid": "one", "alg": "ES256", "use": "sig"})
+    by_key = method == "private_key_jwt"
+    registered = strict.register(
+        redirect_uris=["https://authlib.example/cb"],
+        token_endpoint_auth_method=method,
+        scope="openid email",
+        **({"jwks": {"keys": [key.as_dict(private=False)]}} if by_key else {}),
+    )
+    town = strict.metadata()
+    with OAuth2Session(
+        registered["client_id"],
+        key if by_key else registered["client_secret"],
+        scope="openid email",
+        redirect_uri="https://authlib.example/cb",
+        token_endpoint_auth_method=method,
+        code_challenge_method="S256",
+    ) as session:
+        session.verify, session.trust_env = str(strict.ca), False
+        adapter = PrivateKeyJWT if by_key else ClientSecretJWT
+        # Authlib's own are good for an hour, which is too long for us.
+        good_for = {"exp": int(time.time()) + 60}
+        alg = "ES256" if by_key else "HS256"
+        session.register_client_auth_method(adapter(town["token_endpoint"], claims=good_for, alg=alg))
+        verifier = generate_token(48)
+        url, state = session.create_authorization_url(town["authorization_endpoint"], code_verifier=verifier)
+        answer = visitor.open(url)["url"]
+        session.fetch_token(
+            town["token_endpoint"], authorization_response=answer, state=state, code_verifier=verifier
+        )
+        assert session.get(town["userinfo_endpoint"]).json()["email"] == strict.claims["email"]

@@ -33,9 +33,7 @@ def run(script: str, strict: StrictTown, visitor: Visitor, complaints: Path) -> 
         "clients": strict.printed["clients"],
         "initial_access_token": strict.printed["initial_access_token"],
     }
-    return converse(
-        script, told, {"open": visitor.open, "let_in": let_in}, complaints, authority=strict.ca
-    )
+    return converse(script, told, {"open": visitor.open, "let_in": let_in}, complaints, authority=strict.ca)
 
 
 def test_openid_client_under_fapi_2(strict: StrictTown, visitor: Visitor, tmp_path: Path) -> None:
@@ -82,6 +80,11 @@ def test_oauth4webapi_under_fapi_2(strict: StrictTown, visitor: Visitor, tmp_pat
 
 
 def test_openid_client_as_older_sites_use_it(strict: StrictTown, visitor: Visitor, tmp_path: Path) -> None:
-    """x"""
+    """form_post, hybrid, implicit, JARM, signed requests by value, encrypted answers, devices, back-channel logout."""
     said = run("old_openid_client.mjs", strict, visitor, tmp_path / "stderr")
-    print(said)
+    assert list(said["granted"]) == ["form", "hybrid", "hybrid_form", "implicit", "sealed", "device"]
+    for name, found in said["granted"].items():
+        assert found["userinfo"]["email"] == strict.claims["email"], name
+        assert found["userinfo"]["sub"] == found["claims"]["sub"], name
+    assert said["refused"] == ["a code that is not the ID token's", "another nonce", "data after signing out"]
+    assert visitor.sign_ins == 1

@@ -71,9 +71,8 @@ def provider_settings(authority: Authority, **provider: Any) -> str:
     """The part of denizen.toml that connects with a provider."""
     lines = [f"{name} = {json.dumps(value)}" for name, value in provider.items() if name != "levels"]
     levels = ", ".join(f"{json.dumps(acr)} = {json.dumps(ours)}" for acr, ours in provider["levels"].items())
+    # The settings of the sample town end with its part [testing].
     return f"""
-[testing]
-allow_loopback = true
 extra_ca = "{authority.ca}"
 
 [[upstream.providers]]

@@ -83,7 +83,7 @@ def test_a_wrong_verifier_gets_nothing_and_burns_nothing(
 @pytest.mark.parametrize("partner", CLIENTS)
 @pytest.mark.parametrize("verifier", [None, ""])
 def test_the_verifier_cannot_be_left_out(settled: Settled, partner: str, verifier: str | None) -> None:
-    """RFC 9700 §4.8.2: CVE-2024-22258 let a client without one pass when none was asked for."""
+    """RFC 9700 §4.8.2, RFC 7636 §4.6: CVE-2024-22258 let a client without one pass when none was asked for."""
     town, proof = settled.town, Proof()
     client = getattr(town, partner)
     form = {
@@ -93,7 +93,7 @@ def test_the_verifier_cannot_be_left_out(settled: Settled, partner: str, verifie
     }
     before = footprint(town)
     answer = town.call("/token", client, form if verifier is None else {**form, "code_verifier": verifier})
-    assert (answer.status_code, answer.json["error"]) == (400, "invalid_request")
+    assert (answer.status_code, answer.json["error"]) == (400, "invalid_grant")
     assert footprint(town) == before
 
 

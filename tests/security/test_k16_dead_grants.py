@@ -171,14 +171,13 @@ def test_revoking_another_clients_token_has_no_effect(settled: Settled, stranger
 
 
 def test_what_is_not_offered_is_not_there(settled: Settled) -> None:
-    """A feature that is absent is absent: not in discovery, and its address is 404 (password reset, PAR, …)."""
+    """A feature that is absent is absent: not in discovery, and its address is 404 (CIBA, federation, …)."""
     client = settled.town.app.test_client()
     offered = client.get("/.well-known/openid-configuration", base_url=ISSUER).json
     for name, path in {
-        "pushed_authorization_request_endpoint": "/par",
-        "device_authorization_endpoint": "/device_authorization",
         "backchannel_authentication_endpoint": "/bc-authorize",
-        "check_session_iframe": "/check-session",
+        "federation_registration_endpoint": "/federation/register",
+        "credential_endpoint": "/credential",
     }.items():
         assert name not in offered
         for method in ("GET", "POST"):

@@ -17,7 +17,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.house.test_nginx import NGINX, _ask, _context, _make_certificate, _write
+from tests.house.test_nginx import _ask, _context
+from tests.support import nginx
 from tests.support.loopback import free_port, wait_for_port
 from tests.support.town import Person, Proof, make_town
 
@@ -241,34 +242,23 @@ def test_slow_headers_keep_nobody_waiting(server: Server) -> None:
         assert server.sign_in() == 303
 
 
-@pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
+@pytest.mark.skipif(nginx.NGINX is None, reason="nginx is not installed")
 def test_slow_bodies_keep_nobody_waiting_behind_the_door_that_we_ship(server: Server, tmp_path: Path) -> None:
     """The door hands a request on when all of it is there, so slow senders never reach a worker.
 
     The server alone reads a body in a worker, which is why docker/README.md wants a proxy in front.
     """
-    tls = free_port()
-    _make_certificate(tmp_path)
-    _write(tmp_path, free_port(), tls, server.port, free_port())
-    command = [str(NGINX), "-e", tmp_path / "errors", "-p", tmp_path, "-c", tmp_path / "nginx.conf"]
-    nginx = subprocess.Popen([*command, "-g", "daemon off;"])
-    try:
-        wait_for_port(tls)
-        with ExitStack() as open_connections:
-            for path in ("/token", "/login", "/introspect") * 4:
-                plain = open_connections.enter_context(
-                    socket.create_connection(("127.0.0.1", tls), timeout=20)
-                )
-                secured = open_connections.enter_context(
-                    _context().wrap_socket(plain, server_hostname="id.riverton.example")
-                )
-                head = f"POST {path} HTTP/1.1\r\nHost: id.riverton.example\r\nContent-Type: {FORM}\r\n"
-                secured.sendall(f"{head}Content-Length: 1000\r\n\r\nusername=ma".encode())
-            assert _ask(tls, "id.riverton.example", "/jwks")[0] == 200
-            assert server.sign_in() == 303
-    finally:
-        nginx.terminate()
-        nginx.wait(10)
+    with nginx.running(tmp_path, server.port, free_port()) as ports, ExitStack() as open_connections:
+        tls = ports["tls"]
+        for path in ("/token", "/login", "/introspect") * 4:
+            plain = open_connections.enter_context(socket.create_connection(("127.0.0.1", tls), timeout=20))
+            secured = open_connections.enter_context(
+                _context().wrap_socket(plain, server_hostname="id.riverton.example")
+            )
+            head = f"POST {path} HTTP/1.1\r\nHost: id.riverton.example\r\nContent-Type: {FORM}\r\n"
+            secured.sendall(f"{head}Content-Length: 1000\r\n\r\nusername=ma".encode())
+        assert _ask(tls, "id.riverton.example", "/jwks")[0] == 200
+        assert server.sign_in() == 303
 
 
 def test_slow_readers_keep_nobody_waiting(server: Server) -> None:

@@ -9,8 +9,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from joserfc.jwk import ECKey, RSAKey
 
-from admin.sandbox.conformance.plan import CLIENTS, PlanProblem
+from admin.sandbox.conformance.plan import API, API_SCOPE, CLIENTS, PERMISSION, PlanProblem
+from idp.clients.details_types import DetailsField, DetailsType
 from idp.clients.metadata import Details, NewClient
+from idp.oidc.every_claim import PURPOSE
 
 if TYPE_CHECKING:
     from admin.sandbox.conformance.certificates import Authority, Certified
@@ -59,13 +61,28 @@ def static_clients(plan: Plan, authority: Authority) -> list[StaticClient]:
     return [_client(name, plan, authority) for name in CLIENTS]
 
 
+def api_server() -> NewClient:
+    """The API that the tokens of the FAPI plans are for: its scope, and the one type of permission of the run."""
+    said = {"en": "Try a permission of the conformance run."}
+    actions = DetailsField(kind="texts", label={"en": "What it may do"})
+    permission = DetailsType(type=PERMISSION["type"], purpose=PURPOSE, text=said, field={"actions": actions})
+    return NewClient(
+        "Conformance API",
+        client_id=API,
+        grant_types=("client_credentials",),
+        scopes=(),
+        protects_scopes=(API_SCOPE,),
+        details=Details(authorization_details_type=(permission,)),
+    )
+
+
 def _client(name: str, plan: Plan, authority: Authority) -> StaticClient:
     given = plan.clients.get(name)
     if name.startswith("fapi2-mtls"):
         return _by_certificate(name, plan, given, authority)
     if name.startswith(("fapi2", "private-key-jwt")):
-        return _by_key(name, plan, given)
-    method = "client_secret_post" if name == "post" else "client_secret_basic"
+        return _by_key(name, plan, given, authority)
+    method = "client_secret_post" if name.endswith("post") else "client_secret_basic"
     new = _new(
         name,
         plan,
@@ -79,40 +96,63 @@ def _client(name: str, plan: Plan, authority: Authority) -> StaticClient:
     return StaticClient(new)
 
 
-def _by_key(name: str, plan: Plan, given: Given | None) -> StaticClient:
-    """private_key_jwt; in the profiles of FAPI 2.0 with tokens bound by DPoP."""
-    is_fapi = name.startswith("fapi2")
-    private = None if given and given.jwks else _made_keys(name, "ES256" if is_fapi else "RS256")
+def _by_key(name: str, plan: Plan, given: Given | None, authority: Authority) -> StaticClient:
+    """private_key_jwt; in the profiles of FAPI 2.0 with tokens bound by DPoP or to a certificate, as the name says.
+
+    What signs its requests may have its tokens bound in either way.
+    """
+    is_fapi, kind = name.startswith("fapi2"), name.removesuffix("-2")
+    private = None if given and given.jwks else _made_keys(name, "ES256" if is_fapi else _RS256)
     public = _public(given.jwks if given and given.jwks else private)
-    changes: dict[str, Any] = {"jwks": public, "dpop_bound_access_tokens": is_fapi}
-    profile = {"fapi2-dpop": "fapi2", "fapi2-signed": "fapi2-signed"}.get(name.removesuffix("-2"), _NO_PKCE)
-    new = _new(name, plan, token_endpoint_auth_method="private_key_jwt", profile=profile)  # noqa: S106
+    changes = {"jwks": public, **_bound(kind)}
+    new = _new(name, plan, token_endpoint_auth_method="private_key_jwt", profile=_profile(kind))  # noqa: S106
     new = replace(
         new,
         grant_types=_EVERY_GRANT if is_fapi else _BOTH,
         details=new.details.model_copy(update=changes),
-        id_token_signed_response_alg="ES256" if is_fapi else "RS256",
+        id_token_signed_response_alg="ES256" if is_fapi else _RS256,
     )
-    return StaticClient(new, private)
+    if kind not in ("fapi2-key-mtls", "fapi2-signed"):
+        return StaticClient(new, private)
+    certified, pem = _certified(name, given, authority)
+    return StaticClient(new, private, certified, pem)
 
 
 def _by_certificate(name: str, plan: Plan, given: Given | None, authority: Authority) -> StaticClient:
     """FAPI 2.0 by mutual TLS: the first by its name under our authority, the second, or one that was given, by its key."""
-    if given and given.certificate:
-        certified, pem = None, given.certificate
-    else:
-        certified = authority.for_client(name)
-        pem = certified.pem
+    certified, pem = _certified(name, given, authority)
     by_name = certified is not None and not name.endswith("-2")
-    changes: dict[str, Any] = {"tls_client_certificate_bound_access_tokens": True}
+    kind = name.removesuffix("-2")
+    changes: dict[str, Any] = dict(_bound(kind))
     if by_name and certified is not None:
         changes["tls_client_auth_subject_dn"] = certified.subject
     else:
         changes["jwks"] = {"keys": [_key_of(name, pem)]}
     method = "tls_client_auth" if by_name else "self_signed_tls_client_auth"
-    new = _new(name, plan, token_endpoint_auth_method=method, profile="fapi2")
+    new = _new(name, plan, token_endpoint_auth_method=method, profile=_profile(kind))
     new = replace(new, grant_types=_EVERY_GRANT, details=new.details.model_copy(update=changes))
     return StaticClient(new, None, certified, pem)
+
+
+def _certified(name: str, given: Given | None, authority: Authority) -> tuple[Certified | None, str]:
+    """A certificate, made unless one was given, and its PEM."""
+    if given and given.certificate:
+        return None, given.certificate
+    made = authority.for_client(name)
+    return made, made.pem
+
+
+def _bound(kind: str) -> dict[str, bool]:
+    """How the tokens of a client must be bound."""
+    if kind in ("fapi2-dpop", "fapi2-mtls-dpop"):
+        return {"dpop_bound_access_tokens": True}
+    return {"tls_client_certificate_bound_access_tokens": True} if kind.endswith("-mtls") else {}
+
+
+def _profile(kind: str) -> str:
+    if not kind.startswith("fapi2"):
+        return _NO_PKCE
+    return "fapi2-signed" if kind == "fapi2-signed" else "fapi2"
 
 
 def _new(name: str, plan: Plan, **more: Any) -> NewClient:
@@ -122,17 +162,26 @@ def _new(name: str, plan: Plan, **more: Any) -> NewClient:
         (callback, f"{callback}{QUERY}"),
         client_id=name,
         post_logout_redirect_uris=(plan.at("post_logout_redirect"),),
-        scopes=_SCOPES,
+        scopes=(*_SCOPES, API_SCOPE) if name.startswith("fapi2") else _SCOPES,
         is_pairwise=False,
         details=Details(
-            frontchannel_logout_uri=plan.at("frontchannel_logout"),
-            frontchannel_logout_session_required=True,
-            backchannel_logout_uri=plan.at("backchannel_logout"),
-            backchannel_logout_session_required=True,
+            authorization_details_types=(PERMISSION["type"],) if name.startswith("fapi2") else (),
             initiate_login_uri=plan.at("login-initiation"),
+            **_told_of_endings(name, plan),
         ),
         **{"grant_types": _BOTH, **more},
     )
+
+
+def _told_of_endings(name: str, plan: Plan) -> dict[str, Any]:
+    """How a client learns that a session has ended. To a module of another plan it would be a call out of the blue."""
+    if name not in ("front-channel", "back-channel"):
+        return {}
+    channel = name.replace("-", "")
+    return {
+        f"{channel}_logout_uri": plan.at(f"{channel}_logout"),
+        f"{channel}_logout_session_required": True,
+    }
 
 
 def _made_keys(name: str, alg: str) -> dict[str, Any]:

@@ -21,13 +21,24 @@ CLIENTS: Final = (
     "private-key-jwt",
     "legacy",
     "legacy-2",
+    "legacy-post",
+    "front-channel",
+    "back-channel",
     "fapi2-dpop",
     "fapi2-dpop-2",
+    "fapi2-key-mtls",
+    "fapi2-key-mtls-2",
     "fapi2-mtls",
     "fapi2-mtls-2",
+    "fapi2-mtls-dpop",
+    "fapi2-mtls-dpop-2",
     "fapi2-signed",
     "fapi2-signed-2",
 )
+#: The API of the run: it answers whoever brings a live token and holds its key, and has this scope and this permission.
+API: Final = "conformance-api"
+API_SCOPE: Final = "conformance"
+PERMISSION: Final = {"type": "conformance", "actions": ["read"]}
 
 
 class PlanProblem(Exception):

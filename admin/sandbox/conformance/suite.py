@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from admin.sandbox.conformance.plan import API_SCOPE, PERMISSION
+from idp.testing_hooks import RESOURCE
+
 if TYPE_CHECKING:
     from admin.sandbox.conformance.town import Places
 
@@ -18,6 +21,13 @@ _ERROR_PAGES: Final = {
     "oidcc-ensure-redirect-uri-in-authorization-request": "redirect_uri",
     "oidcc-redirect-uri-query-mismatch": "redirect_uri",
     "oidcc-redirect-uri-query-added": "redirect_uri",
+}
+#: FAPI 2.0: how a client proves itself and how its tokens are bound, and the first client of each such plan.
+_FAPI: Final = {
+    ("private_key_jwt", "dpop"): "fapi2-dpop",
+    ("private_key_jwt", "mtls"): "fapi2-key-mtls",
+    ("mtls", "dpop"): "fapi2-mtls-dpop",
+    ("mtls", "mtls"): "fapi2-mtls",
 }
 _REJECTS: Final = (
     "fapi2-security-profile-final-user-rejects-authentication",
@@ -40,34 +50,55 @@ def configurations(told: dict[str, Any], places: Places, alias: str) -> dict[str
             **more,
         }
 
-    post = {"client_secret_post": _client(clients["post"])}
+    posts = {name: {"client_secret_post": _client(clients[name])} for name in ("post", "legacy-post")}
     token = told["initial_access_token"]
     named = {"client_name": "Conformance suite", "initial_access_token": token}
     found = {
-        "oidcc-static": plan("basic", "basic-2", **post),
+        "oidcc-static": plan("basic", "basic-2", **posts["post"]),
         "oidcc-dynamic": plan("basic", "basic-2") | {"client": named, "client2": named},
-        "oidcc-legacy-static": plan("legacy", "legacy-2"),
-        "fapi2-private_key_jwt-dpop": _fapi(plan("fapi2-dpop", "fapi2-dpop-2"), places.issuer),
-        "fapi2-message-signing": _fapi(plan("fapi2-signed", "fapi2-signed-2"), places.issuer),
+        "oidcc-legacy-static": plan("legacy", "legacy-2", **posts["legacy-post"]),
+        "oidcc-frontchannel": plan("front-channel", "basic-2"),
+        "oidcc-backchannel": plan("back-channel", "basic-2"),
     }
-    if places.mtls_port is not None:
-        mtls = _fapi(plan("fapi2-mtls", "fapi2-mtls-2"), places.mtls_url)
-        found["fapi2-mtls-mtls"] = {
-            **mtls,
-            "mtls": _certificate(clients["fapi2-mtls"], told["authority"]),
-            "mtls2": _certificate(clients["fapi2-mtls-2"], told["authority"]),
-        }
+    for (auth, bound), name in _FAPI.items():
+        if places.mtls_port is None and "mtls" in (auth, bound):
+            continue
+        base = _fapi(plan(name, f"{name}-2"), told, name, places, bound=bound)
+        found[f"fapi2-{auth}-{bound}"] = base
+        found[f"fapi2-{auth}-{bound}-plain_oauth"] = _without_openid(base, "profile offline_access")
+        found[f"fapi2-{auth}-{bound}-client_credentials"] = _without_openid(base, API_SCOPE)
+    signed = plan("fapi2-signed", "fapi2-signed-2")
+    for bound in ("dpop", "mtls") if places.mtls_port else ("dpop",):
+        found[f"fapi2-message-signing-{bound}"] = _fapi(signed, told, "fapi2-signed", places, bound=bound)
     return found
 
 
-def _fapi(plan: dict[str, Any], base: str) -> dict[str, Any]:
-    """The resource of our own that takes the tokens."""
-    return {**plan, "resource": {"resourceUrl": f"{base}/userinfo"}}
+def _fapi(
+    plan: dict[str, Any], told: dict[str, Any], name: str, places: Places, *, bound: str
+) -> dict[str, Any]:
+    """With certificates where the plan is to show them, and the resource of our own that takes the tokens."""
+    base = places.mtls_url if bound == "mtls" else places.issuer
+    shown = {"mtls": told["clients"][name], "mtls2": told["clients"][f"{name}-2"]}
+    if bound != "mtls" and not name.startswith("fapi2-mtls"):
+        shown = {}
+    return {
+        **plan,
+        **{key: _certificate(one, told["authority"]) for key, one in shown.items()},
+        "resource": {"resourceUrl": f"{base}/userinfo", "richAuthorizationRequest": [PERMISSION]},
+    }
+
+
+def _without_openid(plan: dict[str, Any], scope: str) -> dict[str, Any]:
+    """The same without OpenID Connect: another scope, and a resource that does not ask for `openid`."""
+    url = plan["resource"]["resourceUrl"].removesuffix("/userinfo") + RESOURCE
+    clients = {name: {**plan[name], "scope": scope} for name in ("client", "client2")}
+    return {**plan, **clients, "resource": {**plan["resource"], "resourceUrl": url}}
 
 
 def _client(told: dict[str, Any]) -> dict[str, Any]:
     names = ("client_id", "client_secret", "scope", "jwks")
-    return {name: told[name] for name in names if name in told}
+    found = {name: told[name] for name in names if name in told}
+    return {**found, "scope": " ".join(one for one in found["scope"].split() if one != API_SCOPE)}
 
 
 def _certificate(told: dict[str, Any], authority: str) -> dict[str, str]:

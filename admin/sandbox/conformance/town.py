@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from admin.sandbox.conformance.certificates import Authority
-from admin.sandbox.conformance.clients import static_clients
+from admin.sandbox.conformance.clients import api_server, static_clients
+from admin.sandbox.conformance.plan import API
 from admin.sandbox.conformance.resident import add_resident
 from idp.app import open_context
 from idp.clients.initial_tokens import make_initial_token
@@ -123,6 +124,10 @@ def _seeded(session: Session, context: Context, clients: list[StaticClient], *, 
     partner = add_partner(session, _PARTNER, now=now)
     told: dict[str, Any] = {"resident": add_resident(session, context, now=now), "clients": {}}
     algorithms = context.settings.keys.algorithms
+    told["api"] = {
+        "client_id": API,
+        "client_secret": register_client(session, partner, api_server(), now=now),
+    }
     for client in clients:
         secret = register_client(
             session, partner, client.new, now=now, vault=vault, allow_loopback=True, algorithms=algorithms

@@ -68,13 +68,14 @@ class CodeGrant(TokenGrant):
     def _challenge(self) -> str:
         """The challenge to which the code must be bound; "" for one that must have none."""
         needs_proof = self.client.profile.pkce_required or self.client.is_public
-        if not needs_proof and "code_verifier" not in self.request.form:
+        unverified_verifier = self.request.form.get("code_verifier", "")
+        if not needs_proof and not unverified_verifier:
             return ""
-        return _challenge_of(self.required("code_verifier"))
+        return _challenge_of(unverified_verifier)
 
 
 def _challenge_of(unverified_verifier: str) -> str:
-    """The S256 challenge of a verifier (RFC 7636 §4.2)."""
+    """The S256 challenge of a verifier (RFC 7636 §4.2); none is as wrong as another one (§4.6)."""
     if not _VERIFIER.fullmatch(unverified_verifier):
         raise Refusal("invalid_grant", "code_verifier must be 43 to 128 unreserved characters")
     digest = hashlib.sha256(unverified_verifier.encode()).digest()

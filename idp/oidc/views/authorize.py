@@ -103,9 +103,11 @@ def _answer_at_once(provider: Provider, draft: Draft, found: Incoming) -> Answer
         return None
     now = provider.context.now()
     known = _known(provider, client, request, found, now=now)
-    if known is None or not _is_first_answer(provider.context, request, found, now=now):
-        return None  # the page takes over, or says that it was answered
+    if known is None:
+        return None  # the page takes over
     with writing(provider, request) as connection:
+        if not _is_first_answer(provider.context, connection, request, found, now=now):
+            return None  # the page says that it was answered
         granted = grant_request(
             provider,
             connection,
@@ -151,12 +153,14 @@ def _known(
     return _Known(row.grant_id, session, step_up.stated_acr(demand, session.acr))
 
 
-def _is_first_answer(ctx: Context, request: AuthorizationRequest, found: Incoming, *, now: int) -> bool:
+def _is_first_answer(
+    ctx: Context, connection: Any, request: AuthorizationRequest, found: Incoming, *, now: int
+) -> bool:
     """Whether no answer was given before: a pushed request is spent, before anything is minted (RFC 9126 §7.3)."""
     if request.pushed is None:
         return True
     browser = browser_cookie_of("denizen", secure=ctx.settings.is_secure).read(found.cookies) or ""
-    return pushed.spend_at_once(ctx.database.fast, request.pushed, browser=browser, now=now)
+    return pushed.spend_at_once(connection, request.pushed, browser=browser, now=now)
 
 
 def _session_and_grant(

@@ -57,8 +57,10 @@ def test_its_clients_are_of_every_kind(demo: Demo) -> None:
         assert one["redirect_uris"]
         assert one["post_logout_redirect_uris"]
     public = [one for one in clients if one["client_secret"] is None]
-    assert [one["token_endpoint_auth_method"] for one in public] == ["none"]
-    assert public[0]["redirect_uris"][0].startswith("http://127.0.0.1")
+    assert {one["token_endpoint_auth_method"] for one in public} == {"none"}
+    app, device = sorted(public, key=lambda one: not one["redirect_uris"])
+    assert app["redirect_uris"][0].startswith("http://127.0.0.1")
+    assert "urn:ietf:params:oauth:grant-type:device_code" in device["grant_types"]
     assert any(one["grant_types"] == ["client_credentials"] and one["protects_scopes"] for one in clients)
 
 

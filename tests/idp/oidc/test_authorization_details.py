@@ -396,6 +396,7 @@ REFUSED = [
     details(LAST_YEAR, {"type": "unheard_of"}),
     details(*({**THIS_YEAR, "year": year} for year in range(11))),
     "[" * 4000,
+    '[{"type": "tax_return", "year": ' + "[" * 300 + "]" * 300 + "}]",
     details({**LAST_YEAR, "note": "n" * 8192}),
 ]
 

@@ -333,7 +333,7 @@ def test_tokens_of_a_device_are_bound_to_its_key(proving: Proving) -> None:
     )
     town.fresh()
     device, browser = begin(town, partner), town.browser()
-    assert device.error() == "invalid_dpop_proof"
+    assert device.error() == "invalid_request"
     allow(browser, device)
     tokens = device.poll({"DPoP": dpop(key, now=proving.now)}).json
     assert tokens["token_type"] == "DPoP"

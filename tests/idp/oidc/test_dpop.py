@@ -219,7 +219,7 @@ def test_a_client_that_registered_for_it_gets_no_bearer_token(proving: Proving) 
     pocket, proof = proving.provers["pocket"], Proof()
     code = proving.code(pocket, proof)
     refused = proving.redeem(pocket, code, proof)
-    assert (refused.status_code, refused.json["error"]) == (400, "invalid_dpop_proof")
+    assert (refused.status_code, refused.json["error"]) == (400, "invalid_request")
     assert proving.redeem(pocket, code, proof, {"DPoP": dpop(KEY, now=proving.now)}).status_code == 200
 
 

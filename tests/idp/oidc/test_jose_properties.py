@@ -19,7 +19,8 @@ from tests.support.town import ISSUER, START
 KEY = key_for("ES256")
 EXPECTED = Expected("POST", (f"{ISSUER}/token",), ("nonce",), needs_nonce=False, access_token=None, now=START)
 
-_SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40)
+_NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+_SCALARS = st.none() | st.booleans() | _NUMBERS | st.text(max_size=40)
 _JSON = st.recursive(
     _SCALARS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -111,7 +112,12 @@ def test_a_proof_holds_only_if_all_of_it_is_right(header: dict[str, Any], claims
 @given(_JSON, st.sampled_from([*ALGORITHMS, "RS256", "none", "HS256", "x"]))
 def test_any_jwk_is_a_key_or_none(jwk: Any, alg: str) -> None:
     """RFC 7517: no exception of a library ever gets through."""
-    for one in (jwk, {"kty": "EC", "crv": jwk, "x": jwk, "y": "AA"}, {"kty": "RSA", "n": jwk, "e": jwk}):
+    for one in (
+        jwk,
+        {"kty": jwk},
+        {"kty": "EC", "crv": jwk, "x": jwk, "y": "AA"},
+        {"kty": "RSA", "n": jwk, "e": jwk},
+    ):
         assert public_key(one) is None
         assert usable_keys({"keys": [one, jwk]}) == ()
         assert usable_keys(jwk) == ()
@@ -127,6 +133,16 @@ def test_what_is_too_long_is_not_even_taken_apart(size: int) -> None:
     for deep in ("[" * 9000, '{"a":' * 2000):
         with pytest.raises(NotReadable):
             jose.read(f"{b64(deep.encode())}.{b64(deep.encode())}.AA")
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
+def test_what_is_no_number_in_json_is_refused(value: str) -> None:
+    """RFC 8259 §6, RFC 7515 §4: no two readers see different things."""
+    claims = b64(f'{{"exp":{value}}}'.encode())
+    header = b64(b'{"alg":"ES256"}')
+    assert jose.read(f"{header}.{b64(b'{}')}.AA")
+    with pytest.raises(NotReadable):
+        jose.read(f"{header}.{claims}.AA")
 
 
 @pytest.mark.parametrize("place", [0, 1])

@@ -91,6 +91,7 @@ def test_access_and_refresh_tokens_do_not_depend_on_keys(town: Town) -> None:
 
 
 def test_keys_turn_at_nobodys_word_from_outside(town: Town) -> None:
-    """The hook of a conformance run does not exist in a town that has no secret for it."""
-    answer = town.app.test_client().post("/testing/rotate-keys", base_url=ISSUER)
-    assert answer.status_code == 404
+    """The hooks of a conformance run do not exist in a town that has no secret for them."""
+    http = town.app.test_client()
+    assert http.post("/testing/rotate-keys", base_url=ISSUER).status_code == 404
+    assert http.get("/testing/resource", base_url=ISSUER).status_code == 404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -35,6 +36,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "addresses that are no array": ({"redirect_uris": CALLBACK}, "invalid_redirect_uri"),
     "addresses that are no texts": ({"redirect_uris": [1]}, "invalid_redirect_uri"),
     "an address with NUL": ({"redirect_uris": ["https://pool.example/\0"]}, "invalid_redirect_uri"),
+    "a text with NUL": ({"software_id": "a\0b"}, "invalid_client_metadata"),
+    "keys that are nested too deeply": (
+        {"jwks": {**jwks(key_for("ES256")), "z": json.loads("[" * 252 + "]" * 252)}},
+        "invalid_client_metadata",
+    ),
     "no algorithm": ({"id_token_signed_response_alg": "none"}, "invalid_client_metadata"),
     "a symmetric algorithm": ({"id_token_signed_response_alg": "HS256"}, "invalid_client_metadata"),
     "unsigned request objects": ({"request_object_signing_alg": "none"}, "invalid_client_metadata"),
