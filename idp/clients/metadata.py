@@ -125,6 +125,8 @@ class Details(BaseModel):
     localized: dict[str, str] = Field(default_factory=dict)
     software_id: str = Field("", max_length=200)
     software_version: str = Field("", max_length=200)
+    #: As it was verified, and told back unchanged (RFC 7591 §3.2.1).
+    software_statement: str = Field("", max_length=32 * 1024)
 
     #: The identifier of its API, if it protects scopes (RFC 8707 §2), and in which form tokens for it come.
     resource: Address = Field("", max_length=2000)

@@ -37,8 +37,6 @@ def read_metadata(body: bytes, content_type: str) -> dict[str, Any]:
         raise ClientRefused("the body is not JSON") from None
     if not isinstance(found, dict):
         raise ClientRefused("the body is no JSON object")
-    if "software_statement" in found:
-        raise ClientRefused("software statements are not accepted here", "invalid_software_statement")
     return {name: value for name, value in found.items() if value is not None}
 
 

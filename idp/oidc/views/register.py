@@ -16,6 +16,7 @@ from idp.clients.service import add_partner, disable_client, register_client, re
 from idp.login.budgets import Limit, take
 from idp.oidc.every_claim import declare_every_claim
 from idp.oidc.registration import as_json, described, read_metadata
+from idp.oidc.software_statements import with_statement
 from idp.web.answers import Answer, empty_answer, json_answer
 from idp.web.cookies import digest, new_secret
 
@@ -52,12 +53,19 @@ def create(provider: Provider, incoming: Incoming) -> Answer:
     if isinstance(registrant, Answer):
         return registrant
     try:
-        values = read_metadata(incoming.body, incoming.header("CONTENT_TYPE"))
+        values = _said(provider, incoming, now=now)
         new = described(values, profile=registrant.profile, is_vouched_for=bool(registrant.token))
         check_sector(provider.fetcher, new)
         return _created(provider, registrant, new, now=now)
     except ClientRefused as refusal:
         return _refused(refusal)
+
+
+def _said(provider: Provider, incoming: Incoming, *, now: int) -> dict[str, Any]:
+    """What the client says of itself, and what others say of it in a statement that they signed."""
+    values = read_metadata(incoming.body, incoming.header("CONTENT_TYPE"))
+    settings = provider.context.settings.registration
+    return with_statement(values, settings, issuer=provider.issuer, now=now)
 
 
 def _registrant(provider: Provider, incoming: Incoming, *, now: int) -> Registrant | Answer:
@@ -147,7 +155,7 @@ def manage(provider: Provider, incoming: Incoming) -> Answer:
 
 def _replaced(provider: Provider, incoming: Incoming, client_id: str) -> Answer:
     """All metadata anew (RFC 7592 §2.2); what is left out is as it is for a new client."""
-    values = read_metadata(incoming.body, incoming.header("CONTENT_TYPE"))
+    values = _said(provider, incoming, now=provider.context.now())
     if values.get("client_id") != client_id:
         raise ClientRefused("client_id must be the one of this registration")
     with provider.context.database.reading() as session:
