@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
@@ -52,6 +53,7 @@ def told(provider: Provider, client_id: str, to: Answered, sid: str) -> tuple[di
     return {PARAMETER: made}, [browser_state_cookie(secure=settings.is_secure).header(state)]
 
 
+@lru_cache(maxsize=256)
 def origin_of(uri: str) -> str:
     """The origin of a web address as browsers write it (RFC 6454 §6.2); "" for any other address."""
     parts = urlsplit(uri)

@@ -137,6 +137,8 @@ _spelt = (
     | _V4.map(str)
     | st.builds("{}{:x}:{:x}{}".format, st.sampled_from(["::ffff:", "64:ff9b::", "64:ff9b:1::", "::"]),
                 st.integers(0, 0xFFFF), st.integers(0, 0xFFFF), st.sampled_from(["", "%lo"]))
+    | st.builds(lambda prefix, one: f"{prefix}{int(one) >> 16:x}:{int(one) & 0xFFFF:x}",
+                st.sampled_from(["::ffff:", "64:ff9b::"]), _V4)
     | st.builds("2002:{:x}:{:x}::1".format, st.integers(0, 0xFFFF), st.integers(0, 0xFFFF))
     | edited(_V4.map(str), st.sampled_from([".", "0", "0x", "%", ":", "\0", " "]))
     | st.text(max_size=12)

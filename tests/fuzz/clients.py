@@ -33,6 +33,15 @@ if TYPE_CHECKING:
 
 _SOUND = [
     {"redirect_uris": ["https://rp.example/cb"], "client_name": "A", "grant_types": ["authorization_code"]},
+    {  # with all that only the town decides
+        "redirect_uris": ["https://rp.example/cb"],
+        "resource": "https://api.example",
+        "minimum_acr": "phr",
+        "is_pairwise": False,
+        "profile": "legacy",
+        "protects_scopes": ["a"],
+        "authorization_details_type": [],
+    },
     {
         "redirect_uris": ["com.example.app:/cb"],
         "application_type": "native",
@@ -100,8 +109,8 @@ _likely = st.sampled_from(
     ]
 )
 _metadata = as_json(bent(st.sampled_from(_SOUND), _likely, _METADATA_NAMES) | values)
-_DEEP = json.dumps({**_SOUND[2], "jwks": "@"}).replace(
-    '"@"', json.dumps(_SOUND[2]["jwks"])[:-1] + ',"z":' + "[" * 990 + "]" * 990 + "}"
+_DEEP = json.dumps({**_SOUND[-1], "jwks": "@"}).replace(
+    '"@"', json.dumps(_SOUND[-1]["jwks"])[:-1] + ',"z":' + "[" * 990 + "]" * 990 + "}"
 )
 
 

@@ -29,7 +29,10 @@ _wish = st.none() | bent(
     values,
     ("essential", "value", "values"),
 )
-_place = st.dictionaries(_names, _wish | values, max_size=4)
+_subjects = st.sampled_from(["a", "b", "é", "", "x" * 256, 1, None])
+_place = st.dictionaries(_names, _wish | values, max_size=4) | st.lists(_subjects, max_size=3).map(
+    lambda found: {"sub": {"values": found}}
+)
 _JSON_PIECES = st.sampled_from(
     ['"', "{", "}", "[", "]", ",", ":", "null", "1e999", "NaN", "\\ud800", "\0", "\ufeff"]
 )
