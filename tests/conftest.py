@@ -156,8 +156,10 @@ def smtp() -> Iterator[Mailbox]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Headless Chromium, one per worker."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    # A busy machine may take its time; Playwright's own five seconds are for a fast one.
+    expect.set_options(timeout=15_000)
     with sync_playwright() as playwright:
         running = chromium.launch(playwright)
         yield running

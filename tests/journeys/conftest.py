@@ -14,14 +14,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _patience() -> None:
-    """A busy machine may take its time; Playwright's own five seconds are for a fast one."""
-    from playwright.sync_api import expect
-
-    expect.set_options(timeout=15_000)
-
-
 @pytest.fixture
 def resident(page: Page) -> Iterator[Page]:
     """A resident's browser. The test fails when a page complained in the console or loaded a foreign file."""

@@ -38,7 +38,7 @@ def test_signing_out_at_the_library_signs_out_at_the_tax_portal(riverton: Rivert
     for site in (riverton.library_url, riverton.tax_url):
         page.goto(site)
         page.click("#sign-in")
-        sign_in_at(page, riverton, "ana.rita.duarte", "#account")
+        sign_in_at(page, riverton, "layla.haddad", "#account")
     page.goto(riverton.library_url)
     page.click("#sign-out")
     expect(page.locator("#signed-out")).to_be_visible()
@@ -56,7 +56,7 @@ def test_signing_out_at_the_library_signs_out_at_the_tax_portal(riverton: Rivert
 def test_frames_tell_partners_and_then_the_browser_goes_on(riverton: Riverton, page: Page) -> None:
     """Front-Channel Logout 1.0 §2, §3: `iss` and `sid` and nothing else, in this browser; no script does it."""
     streets = riverton.streets
-    visit_streets(riverton, page, "kartika")
+    visit_streets(riverton, page, "layla.haddad")
     before, sid = len(streets.ended), streets.visits[-1].id_token["sid"]
     query = {
         "id_token_hint": streets.visits[-1].tokens["id_token"],
@@ -74,7 +74,7 @@ def test_frames_tell_partners_and_then_the_browser_goes_on(riverton: Riverton, p
 
 def test_without_an_address_to_go_to_the_page_stays(riverton: Riverton, page: Page) -> None:
     """Signed out on our own page: partners are told in frames all the same."""
-    visit_streets(riverton, page, "kartika")
+    visit_streets(riverton, page, "layla.haddad")
     before = len(riverton.streets.ended)
     page.goto(f"{riverton.issuer}/account/devices")
     page.goto(f"{riverton.issuer}/logout")
@@ -90,7 +90,7 @@ def test_without_an_address_to_go_to_the_page_stays(riverton: Riverton, page: Pa
 def test_a_partners_page_sees_that_the_session_has_changed(riverton: Riverton, page: Page) -> None:
     """Session Management 1.0 §3: unchanged while it goes on, changed when somebody signs out, in another tab."""
     streets = riverton.streets
-    visit_streets(riverton, page, "kartika")
+    visit_streets(riverton, page, "layla.haddad")
     state = streets.visits[-1].session_state
     page.goto(f"{streets.url}/watch")
     told = page.locator("#told")
@@ -101,7 +101,7 @@ def test_a_partners_page_sees_that_the_session_has_changed(riverton: Riverton, p
     other.goto(f"{riverton.issuer}/logout")
     other.click("#logout-confirm")
     expect(told).to_have_text("changed")
-    visit_streets(riverton, other, "kartika")
+    visit_streets(riverton, other, "layla.haddad")
     page.reload()  # what it was told of now
     expect(told).to_have_text("unchanged")
     for asked, answer in (
@@ -120,7 +120,7 @@ def test_where_cookies_are_kept_from_frames_nobody_is_signed_out_for_it(
 ) -> None:
     """A browser that tells the frame nothing gets `error`, at which a partner must do nothing (§3.1)."""
     streets = riverton.streets
-    visit_streets(riverton, page, "kartika")
+    visit_streets(riverton, page, "layla.haddad")
     page.add_init_script("Document.prototype.hasStorageAccess = async () => false")
     page.goto(f"{streets.url}/watch")
     expect(page.locator("#told")).to_have_text("unchanged")
