@@ -77,6 +77,7 @@ def look(page: Page, *, language: str = "en", widths: Iterable[int] = (PHONE, DE
 
 def flaws(page: Page, *, language: str = "en", widths: Iterable[int] = (PHONE, DESK)) -> list[str]:
     """What is wrong with the page as it stands: one line each, with its address."""
+    page.wait_for_load_state()  # an address shows before its page does
     found = _structural(page.evaluate(_STRUCTURE), language)
     before = page.viewport_size
     for width in widths:
