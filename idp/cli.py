@@ -122,6 +122,16 @@ def context_of(config_path: Path) -> Context:
 
 
 @contextmanager
+def opened(config_path: Path) -> Iterator[Context]:
+    """Database and keys for one command, closed again at the end."""
+    context = context_of(config_path)
+    try:
+        yield context
+    finally:
+        context.database.close()
+
+
+@contextmanager
 def explained() -> Iterator[None]:
     """Turn what an operator can mend into one line: the key file, the schema, a database that cannot be used."""
     from sqlalchemy.exc import DBAPIError

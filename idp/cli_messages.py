@@ -5,35 +5,23 @@ from __future__ import annotations
 import json
 import signal
 import time
-from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from idp.cli import BY_ID, context_of, settings_of
+from idp import cli_outbox
+from idp.cli import BY_ID, opened, settings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from idp.jobs.worker import Worker
     from idp.messaging.outbox import Listed
-    from idp.web.context import Context
 
 _STATES = ("waiting", "sent", "expired", "dead", "withheld", "dropped")
 _CHANNELS = ("mail", "sms", "letter")
-
-
-@contextmanager
-def _opened(config_path: Path) -> Iterator[Context]:
-    """The town of the settings, closed again at the end."""
-    context = context_of(config_path)
-    try:
-        yield context
-    finally:
-        context.database.close()
 
 
 @click.group()
@@ -47,20 +35,10 @@ def messages() -> None:
 
 
 @messages.command("list")
-@click.option(
-    "--state",
-    "states",
-    type=click.Choice(_STATES),
-    multiple=True,
-    default=("waiting", "dead"),
-    show_default="waiting and dead",
-    help="Only these; can be given several times.",
-)
+@cli_outbox.states(_STATES)
 @click.option("--channel", type=click.Choice(_CHANNELS), help="Only this channel.")
-@click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=200, show_default=True, help="At most so many."
-)
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@cli_outbox.LIMIT
+@cli_outbox.JSON
 @click.pass_obj
 def messages_list(
     config_path: Path, states: Sequence[str], channel: str | None, limit: int, *, as_json: bool
@@ -68,7 +46,7 @@ def messages_list(
     """Show messages, the oldest first, with what went wrong last."""
     from idp.messaging import outbox
 
-    with _opened(config_path) as context, context.database.reading() as session:
+    with opened(config_path) as context, context.database.reading() as session:
         found = outbox.listed(session, states, channel, limit)
         counts = outbox.counted(session)
     if as_json:
@@ -83,56 +61,40 @@ def messages_list(
 
 
 def _line(one: Listed) -> str:
-    when = datetime.fromtimestamp(one.created_at, UTC).strftime("%Y-%m-%d %H:%M")
+    when = cli_outbox.instant(one.created_at)
     return (
         f"{one.id}  {one.channel:<7}{one.state:<9}{when}  {one.name:<24}tried {one.attempts}  {one.trouble}"
     ).rstrip()
 
 
-def _which(message_id: str | None, *, every: bool) -> str | None:
-    if (message_id is None) != every:
-        raise click.UsageError("name one message by its id, or all of them with --all")
-    return message_id
-
-
 @messages.command("retry", context_settings=BY_ID)
 @click.argument("message_id", required=False)
 @click.option("--all", "every", is_flag=True, help="Every dead message that is worth sending still.")
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@cli_outbox.JSON
 @click.pass_obj
 def messages_retry(config_path: Path, message_id: str | None, *, every: bool, as_json: bool) -> None:
     """Send dead messages again, unless they are out of date."""
     from idp.messaging import outbox
 
-    which = _which(message_id, every=every)
-    with _opened(config_path) as context, context.database.transaction() as session:
+    which = cli_outbox.which(message_id, "message", every=every)
+    with opened(config_path) as context, context.database.transaction() as session:
         done = outbox.retry(session, which, now=context.now())
-    _report(done, "will be tried again", one=which is not None, as_json=as_json)
+    cli_outbox.report(done, "will be tried again", "message", one=which is not None, as_json=as_json)
 
 
 @messages.command("drop", context_settings=BY_ID)
 @click.argument("message_id", required=False)
 @click.option("--all", "every", is_flag=True, help="Every dead message.")
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@cli_outbox.JSON
 @click.pass_obj
 def messages_drop(config_path: Path, message_id: str | None, *, every: bool, as_json: bool) -> None:
     """Give up dead messages, or one that waits. What they say is erased."""
     from idp.messaging import outbox
 
-    which = _which(message_id, every=every)
-    with _opened(config_path) as context, context.database.transaction() as session:
+    which = cli_outbox.which(message_id, "message", every=every)
+    with opened(config_path) as context, context.database.transaction() as session:
         done = outbox.drop(session, which, now=context.now())
-    _report(done, "dropped", one=which is not None, as_json=as_json)
-
-
-def _report(ids: list[str], what: str, *, one: bool, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps({"ids": ids}))
-    else:
-        click.echo(f"{len(ids)} {what}.")
-    if one and not ids:
-        click.echo("There is no such message in a state for that. See: denizen messages list", err=True)
-        raise SystemExit(1)
+    cli_outbox.report(done, "dropped", "message", one=which is not None, as_json=as_json)
 
 
 @click.group()
@@ -148,7 +110,7 @@ def letters() -> None:
     required=True,
     help="Folder for the PDF and its list; only this account should read it.",
 )
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@cli_outbox.JSON
 @click.pass_obj
 def letters_batch(config_path: Path, folder: Path, *, as_json: bool) -> None:
     """Make one PDF of every letter that waits, with a list that names nobody, and mark them as sent.
@@ -159,7 +121,7 @@ def letters_batch(config_path: Path, folder: Path, *, as_json: bool) -> None:
     from idp.paper import PaperProblem
 
     try:
-        with _opened(config_path) as context:
+        with opened(config_path) as context:
             made = make_batch(context, folder, now=context.now())
     except (PaperProblem, OSError) as error:
         raise click.ClickException(f"The letters wait on: {error}") from None
@@ -188,7 +150,7 @@ def worker(config_path: Path) -> None:
         raise click.UsageError('serve does this itself. Set [server] worker = "own" first')
     from idp.app import create_worker
 
-    with _opened(config_path) as context:
+    with opened(config_path) as context:
         _work(create_worker(context))
 
 

@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from idp.cli import BY_ID, context_of
+from idp import cli_outbox
+from idp.cli import BY_ID, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from idp.signals.outbox import Listed
-    from idp.web.context import Context
 
 _STATES = ("waiting", "sent", "dead", "dropped")
 _CLIENT = click.option("--client", "client_id", help="Only signals to this client_id.")
 _ID = click.argument("signal_id", required=False)
 _ALL = click.option("--all", "every", is_flag=True, help="Every dead signal, or every one of --client.")
-_JSON = click.option("--json", "as_json", is_flag=True, help="For scripts.")
-
-
-@contextmanager
-def _opened(config_path: Path) -> Iterator[Context]:
-    context = context_of(config_path)
-    try:
-        yield context
-    finally:
-        context.database.close()
 
 
 @click.group()
@@ -46,20 +34,10 @@ def signals() -> None:
 
 
 @signals.command("list")
-@click.option(
-    "--state",
-    "states",
-    type=click.Choice(_STATES),
-    multiple=True,
-    default=("waiting", "dead"),
-    show_default="waiting and dead",
-    help="Only these; can be given several times.",
-)
+@cli_outbox.states(_STATES)
 @_CLIENT
-@click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=200, show_default=True, help="At most so many."
-)
-@_JSON
+@cli_outbox.LIMIT
+@cli_outbox.JSON
 @click.pass_obj
 def signals_list(
     config_path: Path, states: Sequence[str], client_id: str | None, limit: int, *, as_json: bool
@@ -67,7 +45,7 @@ def signals_list(
     """Show signals, the oldest first, with what went wrong last."""
     from idp.signals import outbox
 
-    with _opened(config_path) as context, context.database.reading() as session:
+    with opened(config_path) as context, context.database.reading() as session:
         found = outbox.listed(session, states, client_id, limit)
         counts = outbox.counted(session)
     if as_json:
@@ -82,7 +60,7 @@ def signals_list(
 
 
 def _line(one: Listed) -> str:
-    when = datetime.fromtimestamp(one.created_at, UTC).strftime("%Y-%m-%d %H:%M")
+    when = cli_outbox.instant(one.created_at)
     line = (
         f"{one.id}  {one.kind:<8}{one.state:<9}{when}  {one.client_id:<24}tried {one.attempts}  {one.trouble}"
     )
@@ -93,7 +71,7 @@ def _line(one: Listed) -> str:
 @_ID
 @_ALL
 @_CLIENT
-@_JSON
+@cli_outbox.JSON
 @click.pass_obj
 def signals_retry(
     config_path: Path, signal_id: str | None, client_id: str | None, *, every: bool, as_json: bool
@@ -101,17 +79,17 @@ def signals_retry(
     """Tell again what was given up."""
     from idp.signals import outbox
 
-    which = _which(signal_id, every=every)
-    with _opened(config_path) as context, context.database.transaction() as session:
+    which = cli_outbox.which(signal_id, "signal", every=every)
+    with opened(config_path) as context, context.database.transaction() as session:
         done = outbox.retry(session, which, client_id=client_id, now=context.now())
-    _report(done, "will be tried again", one=which is not None, as_json=as_json)
+    cli_outbox.report(done, "will be tried again", "signal", one=which is not None, as_json=as_json)
 
 
 @signals.command("drop", context_settings=BY_ID)
 @_ID
 @_ALL
 @_CLIENT
-@_JSON
+@cli_outbox.JSON
 @click.pass_obj
 def signals_drop(
     config_path: Path, signal_id: str | None, client_id: str | None, *, every: bool, as_json: bool
@@ -119,23 +97,7 @@ def signals_drop(
     """Give up dead signals, or one that waits."""
     from idp.signals import outbox
 
-    which = _which(signal_id, every=every)
-    with _opened(config_path) as context, context.database.transaction() as session:
+    which = cli_outbox.which(signal_id, "signal", every=every)
+    with opened(config_path) as context, context.database.transaction() as session:
         done = outbox.drop(session, which, client_id=client_id, now=context.now())
-    _report(done, "dropped", one=which is not None, as_json=as_json)
-
-
-def _which(signal_id: str | None, *, every: bool) -> str | None:
-    if (signal_id is None) != every:
-        raise click.UsageError("name one signal by its id, or all of them with --all")
-    return signal_id
-
-
-def _report(ids: list[str], what: str, *, one: bool, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps({"ids": ids}))
-    else:
-        click.echo(f"{len(ids)} {what}.")
-    if one and not ids:
-        click.echo("There is no such signal in a state for that. See: denizen signals list", err=True)
-        raise SystemExit(1)
+    cli_outbox.report(done, "dropped", "signal", one=which is not None, as_json=as_json)

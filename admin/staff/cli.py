@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,12 +12,11 @@ import pyotp
 
 from admin.staff import service
 from admin.staff.rules import ROLES
-from idp.cli import context_of
+from idp.cli import opened
 from idp.login.passwords import Passwords
 from idp.login.rules import password_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from idp.web.context import Context
@@ -43,7 +41,7 @@ def staff() -> None:
 @click.pass_obj
 def add(config_path: Path, username: str, role: str, generate: bool) -> None:  # noqa: FBT001
     """Make an account; print once what its owner needs for the authenticator app."""
-    with _opened(config_path) as context:
+    with opened(config_path) as context:
         password = _new_password(context, username, generate=generate)
         try:
             with context.database.transaction() as session:
@@ -66,7 +64,7 @@ def add(config_path: Path, username: str, role: str, generate: bool) -> None:  #
 @click.pass_obj
 def list_accounts(config_path: Path, as_json: bool) -> None:  # noqa: FBT001
     """Show every account with its role."""
-    with _opened(config_path) as context, context.database.reading() as session:
+    with opened(config_path) as context, context.database.reading() as session:
         found = [
             {
                 "username": one.username,
@@ -91,7 +89,7 @@ def list_accounts(config_path: Path, as_json: bool) -> None:  # noqa: FBT001
 @click.pass_obj
 def reset(config_path: Path, username: str, generate: bool) -> None:  # noqa: FBT001
     """Give an account a new password and a new code secret, and sign it out everywhere."""
-    with _opened(config_path) as context:
+    with opened(config_path) as context:
         password = _new_password(context, username, generate=generate)
         with context.database.transaction() as session:
             secret = service.reset_staff(
@@ -112,21 +110,11 @@ def reset(config_path: Path, username: str, generate: bool) -> None:  # noqa: FB
 @click.pass_obj
 def disable(config_path: Path, username: str) -> None:
     """Switch an account off for good; its sessions end at once."""
-    with _opened(config_path) as context, context.database.transaction() as session:
+    with opened(config_path) as context, context.database.transaction() as session:
         done = service.disable_staff(session, context.vault, username, now=context.now())
     if not done:
         raise click.ClickException(f"There is no active account {username}. See: denizen staff list")
     click.echo(f"{username} can no longer sign in.")
-
-
-@contextmanager
-def _opened(config_path: Path) -> Iterator[Context]:
-    """Database and keys for one command."""
-    context = context_of(config_path)
-    try:
-        yield context
-    finally:
-        context.database.close()
 
 
 def _passwords(context: Context) -> Passwords:
