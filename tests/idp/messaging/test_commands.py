@@ -6,13 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner
 from sqlalchemy import update
 
-from admin.cli import main
 from idp.messaging import outbox
 from idp.messaging.models import Message
 from tests.idp.messaging.outbox import row, write_letter, write_mail, write_sms
+from tests.support.commands import commands_on
 from tests.support.town import START
 
 if TYPE_CHECKING:
@@ -24,18 +23,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def run(town: Town, database_url: str, tmp_path: Path) -> Any:
     """Run a command on the town's database; exit code and output."""
-    settings = tmp_path / "denizen.toml"
-    settings.write_text(
-        f'[server]\nissuer = "https://id.riverton.example"\nstaff_url = "https://staff.riverton.example"\n'
-        f'[town]\nname = "Riverton"\ncontact_email = "help@riverton.example"\n'
-        f'[database]\nurl = "{database_url}"\n[keys]\nfile = "{tmp_path}/denizen.key"\n'
-    )
-
-    def command(*arguments: str) -> tuple[int, str]:
-        done = CliRunner().invoke(main, ["--config", str(settings), *arguments])
-        return done.exit_code, done.output
-
-    return command
+    return commands_on(database_url, tmp_path)
 
 
 def kill(town: Town, message_id: str, **values: Any) -> None:

@@ -11,9 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner
 
-from admin.cli import main
 from idp.clients.models import ClientRow
 from idp.clients.service import disable_client
 from idp.jobs.rules import JITTER
@@ -23,7 +21,7 @@ from idp.signals.rules import RETRIES
 from idp.upkeep import KEEP_ENDED_FOR, purge
 from tests.idp.signals.telling import Telling, messenger_for
 from tests.idp.signals.test_back_channel import sign_out, visit
-from tests.support.town import ISSUER, STAFF
+from tests.support.commands import commands_on
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -250,18 +248,7 @@ def test_what_is_done_is_forgotten_after_a_week(telling: Telling) -> None:
 @pytest.fixture
 def run(telling: Telling, database_url: str, tmp_path: Path) -> Any:
     """Run a command on the town's database; exit code and output."""
-    settings = tmp_path / "denizen.toml"
-    settings.write_text(
-        f'[server]\nissuer = "{ISSUER}"\nstaff_url = "{STAFF}"\n'
-        f'[town]\nname = "Riverton"\ncontact_email = "help@riverton.example"\n'
-        f'[database]\nurl = "{database_url}"\n[keys]\nfile = "{tmp_path}/denizen.key"\n'
-    )
-
-    def command(*arguments: str) -> tuple[int, str]:
-        done = CliRunner().invoke(main, ["--config", str(settings), *arguments])
-        return done.exit_code, done.output
-
-    return command
+    return commands_on(database_url, tmp_path)
 
 
 def test_an_operator_sees_what_is_dead_and_tries_again_or_gives_up(telling: Telling, run: Any) -> None:
