@@ -130,6 +130,15 @@ class RegisteredType:
     client_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Registered:
+    """All clients as they were read last: by client_id, those that are live, and where the pages of these are."""
+
+    clients: Mapping[str, Client]
+    live: tuple[Client, ...]
+    page_origins: frozenset[str]
+
+
 class ClientRegistry:
     """Every live client by its client_id."""
 
@@ -138,12 +147,12 @@ class ClientRegistry:
 
     def find(self, client_id: str) -> Client | None:
         """A client that exists and is switched on."""
-        found = self._cache.get().get(client_id)
+        found = self._cache.get().clients.get(client_id)
         return None if found is None or found.disabled else found
 
     def find_resource(self, resource: str) -> Client | None:
         """The resource server whose API has this identifier, if it is switched on (RFC 8707 §2)."""
-        found = (one for one in self._cache.get().values() if one.details.resource == resource)
+        found = (one for one in self._cache.get().clients.values() if one.details.resource == resource)
         return next((one for one in found if not one.disabled), None)
 
     def find_details_type(self, name: str) -> RegisteredType | None:
@@ -156,22 +165,21 @@ class ClientRegistry:
         return tuple(sorted({one.type.type for one in self._details_types()}))
 
     def _details_types(self) -> Iterator[RegisteredType]:
-        for client in self._cache.get().values():
+        for client in self.live():
             for one in client.details.authorization_details_type:
-                if not client.disabled and not client.is_pending:
-                    yield RegisteredType(one, client.client_id)
+                yield RegisteredType(one, client.client_id)
 
     def has_page_at(self, origin: str) -> bool:
         """Whether a client that works in the browser alone has its pages at this origin."""
-        return any(origin in one.page_origins for one in self.live())
+        return origin in self._cache.get().page_origins
 
-    def live(self) -> list[Client]:
+    def live(self) -> tuple[Client, ...]:
         """Every client that is switched on and approved."""
-        return [one for one in self._cache.get().values() if not one.disabled and not one.is_pending]
+        return self._cache.get().live
 
     def name_of(self, client_id: str) -> tuple[str, str]:
         """Service and partner name of any client that ever was, for the privacy pages."""
-        found = self._cache.get().get(client_id)
+        found = self._cache.get().clients.get(client_id)
         return (found.name, found.partner_name) if found else (client_id, "")
 
     def forget(self) -> None:
@@ -179,9 +187,11 @@ class ClientRegistry:
         self._cache.forget()
 
 
-def _load(session: Any) -> Mapping[str, Client]:
+def _load(session: Any) -> _Registered:
     rows = session.execute(select(ClientRow, Partner.name).join(Partner, Partner.id == ClientRow.partner_id))
-    return {row.client_id: _value(row, partner_name) for row, partner_name in rows}
+    clients = {row.client_id: _value(row, partner_name) for row, partner_name in rows}
+    live = tuple(one for one in clients.values() if not one.disabled and not one.is_pending)
+    return _Registered(clients, live, frozenset().union(*(one.page_origins for one in live)))
 
 
 def _value(row: ClientRow, partner_name: str) -> Client:
