@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -106,12 +107,15 @@ def fetchable_problem(uri: str, *, allow_loopback: bool = False) -> str | None:
     return "must be at a public host" if is_literal and not is_public(host) else None
 
 
+@lru_cache(maxsize=256)
 def origin_of(uri: str) -> str:
-    """The origin of a redirect URI, as a browser writes it: lower case, no usual port (RFC 6454 §6.2)."""
+    """The origin of a web address as browsers write it: lower case, no usual port (RFC 6454 §6.2); "" for any other address."""
     parts = urlsplit(uri)
+    if parts.scheme not in ("https", "http"):
+        return ""
     host = parts.hostname or ""
     shown = f"[{host}]" if ":" in host else host
-    usual = {"https": 443, "http": 80}.get(parts.scheme)
+    usual = {"https": 443, "http": 80}[parts.scheme]
     port = "" if parts.port in (None, usual) else f":{parts.port}"
     return f"{parts.scheme}://{shown}{port}"
 

@@ -6,10 +6,10 @@ cookie is no secret, is sent from other sites, and is given only with an answer 
 
 from __future__ import annotations
 
-import base64
 import hmac
 from typing import TYPE_CHECKING
 
+from idp.jose.encoding import base64url
 from idp.web.cookies import Cookie
 
 if TYPE_CHECKING:
@@ -20,8 +20,7 @@ _BASE_NAME = "denizen-browser-state"
 
 def browser_state(vault: Vault, sid: str) -> str:
     """The value of a session, by its public name: nobody who knows the name alone can make it."""
-    made = hmac.digest(vault.subkey("browser-state"), sid.encode(), "sha256")
-    return base64.urlsafe_b64encode(made).rstrip(b"=").decode()
+    return base64url(hmac.digest(vault.subkey("browser-state"), sid.encode(), "sha256"))
 
 
 def browser_state_cookie(*, secure: bool) -> Cookie:

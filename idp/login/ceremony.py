@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from idp.jose.encoding import base64url
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -84,7 +86,7 @@ def creation_options(
     return {
         "rp": {"id": rp.domain, "name": rp.name},
         "user": dict(user),
-        "challenge": encoded(challenge),
+        "challenge": base64url(challenge),
         "pubKeyCredParams": [{"type": "public-key", "alg": alg} for alg in ALGORITHMS],
         "timeout": CHALLENGE_FOR * 1000,
         "excludeCredentials": [_descriptor(one) for one in exclude],
@@ -100,7 +102,7 @@ def creation_options(
 def request_options(rp: RelyingParty, challenge: bytes, allow: Iterable[Passkey] = ()) -> dict[str, Any]:
     """PublicKeyCredentialRequestOptionsJSON (§5.1.10); without `allow` the device offers what it has for us."""
     return {
-        "challenge": encoded(challenge),
+        "challenge": base64url(challenge),
         "timeout": CHALLENGE_FOR * 1000,
         "rpId": rp.domain,
         "allowCredentials": [_descriptor(one) for one in allow],
@@ -111,7 +113,7 @@ def request_options(rp: RelyingParty, challenge: bytes, allow: Iterable[Passkey]
 def _descriptor(passkey: Passkey) -> dict[str, Any]:
     return {
         "type": "public-key",
-        "id": encoded(passkey.credential_id),
+        "id": base64url(passkey.credential_id),
         "transports": passkey.transports.split(),
     }
 
@@ -235,16 +237,11 @@ def _mapping(text: str | bytes) -> dict[str, Any]:
     return found
 
 
-def encoded(value: bytes) -> str:
-    """base64url without padding (RFC 4648 §5)."""
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
-
-
 def _decoded(text: object) -> bytes:
     """The bytes of a canonical base64url text: two texts never stand for the same bytes."""
     if not isinstance(text, str) or not text or not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
         raise CeremonyRefused("no base64url")
     value = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    if encoded(value) != text:
+    if base64url(value) != text:
         raise CeremonyRefused("no canonical base64url")
     return value

@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from idp.accounts import service as accounts
 from idp.accounts.models import Resident
 from idp.accounts.rules import display_name
+from idp.jose.encoding import base64url
 from idp.login import budgets, ceremony, challenges
 from idp.login.budgets import Guess
 from idp.login.ceremony import Answer, CeremonyRefused, NewCredential, RelyingParty
@@ -92,7 +93,7 @@ def _user(session: Session, ctx: Context, resident: Resident) -> dict[str, str]:
     shown = display_name(known.get("given_name", ""), known.get("family_name"))
     name = known.get("email") or known.get("preferred_username") or shown
     handle = user_handle(ctx, resident.id)
-    return {"id": ceremony.encoded(handle), "name": name, "displayName": shown}
+    return {"id": base64url(handle), "name": name, "displayName": shown}
 
 
 def user_handle(ctx: Context, resident_id: str) -> bytes:

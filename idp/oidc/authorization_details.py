@@ -6,7 +6,6 @@ needs, under a name of its own (`consent_name`), so that it is recorded, refused
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from consent.labels import PERMISSION
+from idp.jose.encoding import base64url
 from idp.oidc.errors import Refusal
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ def type_for(provider: Provider, client: Client, name: str) -> DetailsType | Non
 
 def consent_name(detail: Detail) -> str:
     """The name under which a resident agrees to exactly this permission."""
-    digest = base64.urlsafe_b64encode(hashlib.sha256(_canonical(detail)).digest()[:16])
-    return f"{PERMISSION}{digest.rstrip(b'=').decode()}:{detail['type']}"
+    digest = base64url(hashlib.sha256(_canonical(detail)).digest()[:16])
+    return f"{PERMISSION}{digest}:{detail['type']}"
 
 
 def names_of(text: str | None) -> frozenset[str]:

@@ -26,6 +26,7 @@ from cryptography.x509.verification import (
 )
 
 from idp.clients.metadata import CERTIFICATE_NAMES
+from idp.jose.encoding import base64url
 from idp.oidc.service import CLOCK_LEEWAY
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def presented(incoming: Incoming) -> Presented | None:
         if type(error).__module__.startswith("cryptography."):
             return None
         raise
-    return Presented(certificate, tuple(more), _base64url(hashlib.sha256(der).digest()))
+    return Presented(certificate, tuple(more), base64url(hashlib.sha256(der).digest()))
 
 
 def is_of(provider: Provider, client: Client, found: Presented, *, now: int) -> bool:
@@ -177,7 +178,3 @@ def _bytes_of(item: str) -> bytes:
     if len(item) > _SIZE_LIMIT or len(item) < 3 or item[0] != ":" or item[-1] != ":":  # noqa: PLR2004
         raise ValueError(item[:1])
     return base64.b64decode(item[1:-1], validate=True)
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

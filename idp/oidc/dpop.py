@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,6 +10,7 @@ from urllib.parse import urlsplit
 
 from idp.clients.profiles import STRONG_ALGORITHMS
 from idp.jose import texts as jose
+from idp.jose.encoding import base64url, s256
 from idp.jose.keys import fits, public_key
 from idp.jose.texts import NotReadable
 from idp.oidc.errors import Refusal
@@ -183,7 +182,7 @@ def _normalised(address: str) -> tuple[str, str, int | None, str] | None:
 
 def _hash_of(access_token: str) -> str:
     """`ath` (RFC 9449 §4.2)."""
-    return _base64url(hashlib.sha256(access_token.encode()).digest())
+    return s256(access_token)
 
 
 @lru_cache(maxsize=8)
@@ -202,8 +201,4 @@ def current_nonce(vault: Vault, *, now: int) -> str:
 
 
 def _nonce(vault: Vault, period: int) -> str:
-    return _base64url(hmac.digest(vault.subkey("dpop-nonce"), str(period).encode(), "sha256")[:18])
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return base64url(hmac.digest(vault.subkey("dpop-nonce"), str(period).encode(), "sha256")[:18])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from consent import releases
+from idp.jose.encoding import half_hash
 from idp.oidc import service
 from idp.oidc.answers import signed_for
 from idp.oidc.authorization_details import kept, narrowed, read_kept
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from idp.oidc.authorization_details import Detail
     from idp.oidc.provider import Provider
     from idp.oidc.request import AuthorizationRequest
-
-
-_HASHES = {"256": hashlib.sha256, "384": hashlib.sha384, "512": hashlib.sha512}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,20 +141,16 @@ def issue(
         refresh = (scope, family.expires_at)
     details = narrowed(asked_details, family.authorization_details)
     target = target_of(provider, client, resource, scope, details)
-    minted = service.mint(
+    minted = _mint(
+        provider,
         connection,
-        client_id=client.client_id,
-        scope=target.scope,
-        authorization_id=family.id,
+        client,
+        grant.subject,
+        family,
+        target,
         refresh=refresh,
-        settings=provider.context.settings.tokens,
+        bound_to=bound_to,
         now=now,
-        access_token=_jwt(provider, client, target, grant.subject, family, bound_to, now),
-        resource=target.resource,
-        authorization_details=kept(target.details),
-        binding=bound_to,
-        # A confidential client proves itself at every refresh, and may change its key (RFC 9449 §5).
-        refresh_binding=bound_to if client.is_public and jkt_of(bound_to) else None,
     )
     claims: dict[str, Any] = {}
     if "openid" in scope.split():
@@ -190,18 +182,7 @@ def issue_in_front(
     target = target_of(provider, client, family.resource, family.scope, details)
     minted = None
     if "token" in wanted:
-        minted = service.mint(
-            connection,
-            client_id=client.client_id,
-            scope=target.scope,
-            authorization_id=family.id,
-            refresh=None,
-            settings=provider.context.settings.tokens,
-            now=now,
-            access_token=_jwt(provider, client, target, grant.subject, family, None, now),
-            resource=target.resource,
-            authorization_details=kept(target.details),
-        )
+        minted = _mint(provider, connection, client, grant.subject, family, target, now=now)
     claims: dict[str, Any] = {}
     if "id_token" in wanted:
         by_scope = family.scope.split() if {*wanted} == {"id_token"} else ()
@@ -210,20 +191,38 @@ def issue_in_front(
     return Issued(minted, family, grant.subject, family.scope, target.scope, None, claims, target.details)
 
 
-def _jwt(  # noqa: PLR0917
+def _mint(  # noqa: PLR0917
     provider: Provider,
+    connection: Any,
     client: Client,
-    target: Target,
     subject: str,
     family: Any,
-    bound_to: str | None,
+    target: Target,
+    *,
+    refresh: tuple[str, int] | None = None,
+    bound_to: str | None = None,
     now: int,
-) -> str | None:
-    """The access token if it is to be a JWT; None for one that says nothing."""
-    if not target.is_jwt:
-        return None
-    return signed_token(
-        provider, target, client=client, subject=subject, family=family, bound_to=bound_to, now=now
+) -> service.Minted:
+    """The access token for what it is for: a JWT, or one that says nothing; and a refresh token where one is named."""
+    access_token = None
+    if target.is_jwt:
+        access_token = signed_token(
+            provider, target, client=client, subject=subject, family=family, bound_to=bound_to, now=now
+        )
+    return service.mint(
+        connection,
+        client_id=client.client_id,
+        scope=target.scope,
+        authorization_id=family.id,
+        refresh=refresh,
+        settings=provider.context.settings.tokens,
+        now=now,
+        access_token=access_token,
+        resource=target.resource,
+        authorization_details=kept(target.details),
+        binding=bound_to,
+        # A confidential client proves itself at every refresh, and may change its key (RFC 9449 §5).
+        refresh_binding=bound_to if client.is_public and jkt_of(bound_to) else None,
     )
 
 
@@ -249,13 +248,3 @@ def _record(  # noqa: PLR0917
         authorization_id=str(family.id),
         now=now,
     )
-
-
-def half_hash(value: str, alg: str) -> str:
-    """The left half of a hash with the hash function of the ID token's algorithm (OIDC Core §3.1.3.6, §3.3.2.11).
-
-    Ed25519 signs over SHA-512, which is what EdDSA stands for here.
-    """
-    function = hashlib.sha512 if alg in ("EdDSA", "Ed25519") else _HASHES[alg[-3:]]
-    digest = function(value.encode()).digest()
-    return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()

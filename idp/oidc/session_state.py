@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit
 
+from idp.clients.rules import origin_of
 from idp.login.browser_state import browser_state, browser_state_cookie
 
 if TYPE_CHECKING:
@@ -51,16 +50,3 @@ def told(provider: Provider, client_id: str, to: Answered, sid: str) -> tuple[di
     state = browser_state(provider.context.vault, sid)
     made = session_state(client_id, origin, state, salt=secrets.token_urlsafe(12))
     return {PARAMETER: made}, [browser_state_cookie(secure=settings.is_secure).header(state)]
-
-
-@lru_cache(maxsize=256)
-def origin_of(uri: str) -> str:
-    """The origin of a web address as browsers write it (RFC 6454 §6.2); "" for any other address."""
-    parts = urlsplit(uri)
-    if parts.scheme not in ("https", "http"):
-        return ""
-    host = parts.hostname or ""
-    host = f"[{host}]" if ":" in host else host
-    usual = {"https": 443, "http": 80}[parts.scheme]
-    port = "" if parts.port in (None, usual) else f":{parts.port}"
-    return f"{parts.scheme}://{host}{port}"

@@ -5,15 +5,14 @@ The steps of OpenID Connect Core §3.1.3.7, of RFC 9207 and of RFC 8725 that nee
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import math
 import re
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode, urlsplit
 
+from idp.jose.encoding import half_hash
 from idp.jose.keys import fits
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ LEEWAY = 60
 SUBJECT_LIMIT = 255
 _TEXT_LIMIT = 254
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-_HASHES = {"ES384": hashlib.sha384, "EdDSA": hashlib.sha512, "Ed25519": hashlib.sha512}
 #: Methods of RFC 8176 §2 that a provider may report. What says how many factors there were is worked out here.
 _METHODS = frozenset(
     [
@@ -224,8 +222,7 @@ def check_token_hash(claims: Mapping[str, Any], access_token: str, alg: str) -> 
     """
     if "at_hash" not in claims:
         return
-    digest = _HASHES.get(alg, hashlib.sha256)(access_token.encode()).digest()
-    half = urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
+    half = half_hash(access_token, alg)
     found = claims["at_hash"]
     if not isinstance(found, str) or not hmac.compare_digest(found.encode(), half.encode()):
         raise AnswerRefused("at_hash")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import logging
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from idp.accounts.models import Resident
+from idp.jose.encoding import s256
 from idp.login.levels import Method, Proof
 from idp.login.upstream import arrivals, identities, rules, states
 from idp.login.upstream.provider import ProviderSilent, Upstream
@@ -95,7 +94,6 @@ def send(
             session, ctx.vault, place, attempt=attempt, resident_id=resident_id, now=now
         )
     ours = upstream.settings
-    challenge = base64.urlsafe_b64encode(hashlib.sha256(asked.verifier.encode()).digest()).rstrip(b"=")
     parameters = {
         "response_type": "code",
         "client_id": ours.client_id,
@@ -103,7 +101,7 @@ def send(
         "scope": " ".join(ours.scopes),
         "state": state,
         "nonce": asked.nonce,
-        "code_challenge": challenge.decode(),
+        "code_challenge": s256(asked.verifier),
         "code_challenge_method": "S256",
         "ui_locales": language,
         **({"acr_values": " ".join(ours.acr_values)} if ours.acr_values else {}),

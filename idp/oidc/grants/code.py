@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import logging
 import re
 from typing import Any
 
 from authlib.oauth2.rfc6749.errors import InvalidGrantError
 
+from idp.jose.encoding import s256
 from idp.oidc import service
 from idp.oidc.binding import jkt_of
 from idp.oidc.errors import Refusal
@@ -78,5 +77,4 @@ def _challenge_of(unverified_verifier: str) -> str:
     """The S256 challenge of a verifier (RFC 7636 §4.2); none is as wrong as another one (§4.6)."""
     if not _VERIFIER.fullmatch(unverified_verifier):
         raise Refusal("invalid_grant", "code_verifier must be 43 to 128 unreserved characters")
-    digest = hashlib.sha256(unverified_verifier.encode()).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return s256(unverified_verifier)

@@ -14,7 +14,7 @@ from consent.models import Release
 from idp.clients.metadata import Details
 from idp.clients.models import ClientRow
 from idp.jobs.stamps import CLIENTS, bump
-from idp.oidc.issue import half_hash
+from idp.jose.encoding import half_hash
 from idp.oidc.models import AccessToken, Authorization
 from tests.support.front import ISSUER, TYPES, Front, new_client, read, settle
 from tests.support.settled import footprint

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from idp.oidc.session_state import origin_of
+from idp.clients.rules import origin_of
 from tests.support.town import ISSUER, Proof, answer_parameters, make_town
 
 if TYPE_CHECKING:

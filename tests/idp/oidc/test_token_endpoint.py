@@ -8,7 +8,7 @@ import pytest
 from joserfc import jws, jwt
 
 from idp.clients.service import NewClient
-from idp.oidc.issue import half_hash
+from idp.jose.encoding import half_hash
 from tests.support.settled import SCOPE, footprint
 from tests.support.town import ISSUER, START
 
