@@ -14,7 +14,7 @@ from collections import namedtuple
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import MetaData, create_engine, event
+from sqlalchemy import MetaData, bindparam, create_engine, event, insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -55,6 +55,11 @@ def prepared(statement: _Built) -> _Built:
     """
     built: _Built = statement.execution_options(**{_PREPARED: True})
     return built
+
+
+def insert_of(model: type[Any], *columns: str) -> Any:
+    """A prepared INSERT of these columns; the value of each is bound as `new_<column>`, all others get their default."""
+    return prepared(insert(model).values({column: bindparam(f"new_{column}") for column in columns}))
 
 
 class _Session(Session):

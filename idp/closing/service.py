@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -32,7 +32,6 @@ from idp.recovery.helping import end_since
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Table
     from sqlalchemy.orm import Session
 
     from idp.web.context import Context
@@ -54,9 +53,8 @@ _STANDING = prepared(
         .label("closes"),
     )
 )
-_RESIDENTS = cast("Table", Resident.__table__)
 _SEEN = prepared(
-    update(_RESIDENTS).where(_RESIDENTS.c.id == bindparam("whose")).values(signed_in_at=bindparam("at"))
+    update(Resident).where(Resident.id == bindparam("whose")).values(signed_in_at=bindparam("at"))
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from sqlalchemy import bindparam, insert, update
 
@@ -15,23 +15,18 @@ from idp.login.ceremony import CHALLENGE_FOR
 from idp.login.models import Challenge
 from idp.web.cookies import digest
 
-if TYPE_CHECKING:
-    from sqlalchemy import Table
-
-# Of the table, not of the class: a session of the ORM takes the short way with it.
-_TABLE = cast("Table", Challenge.__table__)
-_KEEP = prepared(insert(_TABLE))
+_KEEP = prepared(insert(Challenge))
 _SPEND = prepared(
-    update(_TABLE)
-    .where(_TABLE.c.challenge_hash == bindparam("found_hash"), _TABLE.c.spent_at.is_(None))
+    update(Challenge)
+    .where(Challenge.challenge_hash == bindparam("found_hash"), Challenge.spent_at.is_(None))
     .values(spent_at=bindparam("at"))
     .returning(
-        _TABLE.c.purpose,
-        _TABLE.c.browser_hash,
-        _TABLE.c.resident_id,
-        _TABLE.c.flow_hash,
-        _TABLE.c.created_at,
-        _TABLE.c.expires_at,
+        Challenge.purpose,
+        Challenge.browser_hash,
+        Challenge.resident_id,
+        Challenge.flow_hash,
+        Challenge.created_at,
+        Challenge.expires_at,
     )
 )
 

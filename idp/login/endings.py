@@ -9,24 +9,22 @@ the former one, and partners of both are told when the new one ends.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, select, update
 
+from idp.db import prepared
 from idp.login.models import BrowserSession
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sqlalchemy import Table
 
-_TABLE = cast("Table", BrowserSession.__table__)
-# Part of many sign-ins: of the table, so that a session of the ORM takes the short way with it.
-_TAKE_OVER = (
-    update(_TABLE)
-    .where(_TABLE.c.id_hash == bindparam("cookie_hash"), _TABLE.c.ended_at.is_(None))
+_TAKE_OVER = prepared(
+    update(BrowserSession)
+    .where(BrowserSession.id_hash == bindparam("cookie_hash"), BrowserSession.ended_at.is_(None))
     .values(ended_at=bindparam("at"))
-    .returning(_TABLE.c.sid, _TABLE.c.resident_id)
+    .returning(BrowserSession.sid, BrowserSession.resident_id)
 )
 _UNTOLD = (BrowserSession.ended_at.is_not(None), BrowserSession.told_at.is_(None))
 

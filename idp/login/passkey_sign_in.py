@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, exists, select, update
 
@@ -19,7 +19,6 @@ from idp.login.settling import Failure
 from idp.login.ways import RESIDENT, Way
 
 if TYPE_CHECKING:
-    from sqlalchemy import Table
     from sqlalchemy.orm import Session
 
     from idp.login.attempts import Attempt
@@ -34,18 +33,16 @@ log = logging.getLogger("denizen.login")
 #: RFC 8176 §2: a key kept by one device or one that its owner's devices share, and a person who was there.
 _AMR = {False: "hwk user", True: "swk user"}
 
-# Of the table, not of the class: a session of the ORM takes the short way with it.
-_TABLE = cast("Table", Passkey.__table__)
-_FIND = prepared(select(_TABLE).where(_TABLE.c.credential_hash == bindparam("used_hash")))
+_FIND = prepared(select(Passkey).where(Passkey.credential_hash == bindparam("used_hash")))
 #: §7.2 step 22, compared and set at once: of two answers with one count only the first goes on.
 _COUNT_ON = prepared(
-    update(_TABLE)
+    update(Passkey)
     .where(
-        _TABLE.c.credential_hash == bindparam("used_hash"),
-        (_TABLE.c.sign_count < bindparam("count")) | ((_TABLE.c.sign_count == 0) & (bindparam("count") == 0)),
+        Passkey.credential_hash == bindparam("used_hash"),
+        (Passkey.sign_count < bindparam("count")) | ((Passkey.sign_count == 0) & (bindparam("count") == 0)),
     )
     .values(sign_count=bindparam("count"), is_synced=bindparam("synced"), used_at=bindparam("at"))
-    .returning(_TABLE.c.id)
+    .returning(Passkey.id)
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Integer, and_, bindparam, insert, or_, select, type_coerce, update
 
@@ -17,8 +17,6 @@ from idp.login.models import BrowserSession
 from idp.web.cookies import digest, new_secret
 
 if TYPE_CHECKING:
-    from sqlalchemy import Table
-
     from idp.settings import SessionSettings
     from keys.columns import SealedBytes
     from keys.envelope import Vault
@@ -45,8 +43,7 @@ _FIND = prepared(
     .join(Resident, Resident.id == BrowserSession.resident_id)
     .where(BrowserSession.id_hash == bindparam("cookie_hash"))
 )
-# Of the table, not of the class: a session of the ORM takes the short way with it.
-_BEGIN = prepared(insert(cast("Table", BrowserSession.__table__)))
+_BEGIN = prepared(insert(BrowserSession))
 _DATA_KEY = prepared(select(Resident.data_key).where(Resident.id == bindparam("whose")))
 _KEEPING = Keeping(BrowserSession)
 

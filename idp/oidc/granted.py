@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert
-
+from idp.db import insert_of
 from idp.oidc.checks.response_type import see_that_it_may
 from idp.oidc.issue import Issued, issue_in_front
 from idp.oidc.models import Authorization
@@ -21,43 +20,35 @@ from idp.web.cookies import digest, new_secret
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from sqlalchemy import Table
-
     from idp.clients.registry import Client
     from idp.login.sessions import SignedIn
     from idp.oidc.provider import Provider
     from idp.oidc.request import AuthorizationRequest
     from idp.settings import TokenSettings
 
-# Of the table, not of the class: a session of the ORM takes the short way with it.
-_TABLE = cast("Table", Authorization.__table__)
-_INSERT = insert(_TABLE).values(
-    {
-        column: bindparam(f"new_{column}")
-        for column in (
-            "code_hash",
-            "grant_id",
-            "client_id",
-            "session_hash",
-            "sid",
-            "redirect_uri",
-            "scope",
-            "nonce",
-            "code_challenge",
-            "dpop_jkt",
-            "resource",
-            "asked_claims",
-            "authorization_details",
-            "auth_time",
-            "acr",
-            "amr",
-            "created_at",
-            "code_expires_at",
-            "expires_at",
-        )
-    }
+_INSERT = insert_of(
+    Authorization,
+    "code_hash",
+    "grant_id",
+    "client_id",
+    "session_hash",
+    "sid",
+    "redirect_uri",
+    "scope",
+    "nonce",
+    "code_challenge",
+    "dpop_jkt",
+    "resource",
+    "asked_claims",
+    "authorization_details",
+    "auth_time",
+    "acr",
+    "amr",
+    "created_at",
+    "code_expires_at",
+    "expires_at",
 )
-_INSERT_FAMILY = _INSERT.returning(*(_TABLE.c[column.key] for column in FAMILY))
+_INSERT_FAMILY = _INSERT.returning(*FAMILY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, select, update
 
 from idp.db import prepared
 from idp.login.attempts import CLOCK_LEEWAY
-from idp.oidc import pushed
+from idp.oidc import login_hints, pushed
 from idp.oidc.models import Interaction
 from idp.oidc.request import AuthorizationRequest
 from idp.web.cookies import VALUE_LENGTH, digest, new_secret
 
 if TYPE_CHECKING:
-    from sqlalchemy import Table
-
     from keys.envelope import Vault
 
 WAIT_FOR = 3600
-_HINT = "interaction|login_hint"
-_HINT_LIMIT = 254
+_SEALED_AS = "interaction"
 
 _FIND = prepared(
     select(
@@ -40,17 +37,17 @@ _FIND = prepared(
         Interaction.created_at <= bindparam("latest"),  # a clock that was set back revives none (K40)
     )
 )
-# Of the table, not of the class: a session of the ORM takes the short way with it.
-_TABLE = cast("Table", Interaction.__table__)
-_KEEP = prepared(insert(_TABLE))
+_KEEP = prepared(insert(Interaction))
 _FINISH = prepared(
-    update(_TABLE)
-    .where(_TABLE.c.id_hash == bindparam("handle_hash"), _TABLE.c.finished_at.is_(None))
+    update(Interaction)
+    .where(Interaction.id_hash == bindparam("handle_hash"), Interaction.finished_at.is_(None))
     .values(finished_at=bindparam("at"))
-    .returning(_TABLE.c.request)
+    .returning(Interaction.request)
 )
 _MARK = prepared(
-    update(_TABLE).where(_TABLE.c.id_hash == bindparam("handle_hash")).values(signed_in_at=bindparam("at"))
+    update(Interaction)
+    .where(Interaction.id_hash == bindparam("handle_hash"))
+    .values(signed_in_at=bindparam("at"))
 )
 
 
@@ -91,7 +88,6 @@ def begin(
 ) -> str:
     """Keep a request and return the handle under which this browser finds it again."""
     handle = new_secret()
-    hint = login_hint[:_HINT_LIMIT]
     connection.execute(
         _KEEP,
         {
@@ -99,7 +95,7 @@ def begin(
             "browser_hash": digest(browser),
             "client_id": request.client_id,
             "request": request.to_json(),
-            "login_hint": vault.service_data_key("interaction").seal(hint, _HINT) if hint else None,
+            "login_hint": login_hints.sealed(vault, login_hint, _SEALED_AS),
             "signed_in_at": None,
             "confirmed_sid": None,
             "keeps_level": False,
@@ -124,7 +120,7 @@ def find(connection: Any, vault: Vault, unverified_handle: str, *, browser: str,
     row = connection.execute(_FIND, asked).first()
     if row is None:
         return None
-    hint = vault.service_data_key("interaction").open(row.login_hint, _HINT) if row.login_hint else ""
+    hint = login_hints.opened(vault, row.login_hint, _SEALED_AS)
     return Waiting(
         row.id_hash,
         AuthorizationRequest.from_json(row.request),

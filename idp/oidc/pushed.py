@@ -8,45 +8,46 @@ brings it first, besides, keeps it to their browser, so that nobody can hand a r
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 
+from idp.db import insert_of, prepared
+from idp.oidc import login_hints
 from idp.oidc.models import PushedRequest
 from idp.oidc.request import AuthorizationRequest, Pushed
 from idp.oidc.service import CLOCK_LEEWAY
 from idp.web.cookies import VALUE_LENGTH, digest, new_secret
 
 if TYPE_CHECKING:
-    from sqlalchemy import Table
-
     from keys.envelope import Vault
 
 #: What every reference of ours begins with (RFC 9126 §2.2).
 PREFIX = "urn:ietf:params:oauth:request_uri:"
-_HINT = "pushed_request|login_hint"
-_HINT_LIMIT = 254
+_SEALED_AS = "pushed_request"
 
-_TABLE = cast("Table", PushedRequest.__table__)
-_KEEP = insert(_TABLE).values(
-    {
-        column: bindparam(f"new_{column}")
-        for column in ("id_hash", "client_id", "request", "login_hint", "created_at", "expires_at")
-    }
+_KEEP = insert_of(PushedRequest, "id_hash", "client_id", "request", "login_hint", "created_at", "expires_at")
+_FIND = prepared(
+    select(PushedRequest.request, PushedRequest.login_hint).where(
+        PushedRequest.id_hash == bindparam("id_hash_"),
+        PushedRequest.client_id == bindparam("client_id_"),
+        PushedRequest.spent_at.is_(None),
+        PushedRequest.expires_at > bindparam("at"),
+        PushedRequest.created_at
+        <= bindparam("at") + CLOCK_LEEWAY,  # a clock that was set back revives none (K40)
+    )
 )
-_FIND = select(PushedRequest.request, PushedRequest.login_hint).where(
-    PushedRequest.id_hash == bindparam("id_hash_"),
-    PushedRequest.client_id == bindparam("client_id_"),
-    PushedRequest.spent_at.is_(None),
-    PushedRequest.expires_at > bindparam("at"),
-    PushedRequest.created_at
-    <= bindparam("at") + CLOCK_LEEWAY,  # a clock that was set back revives none (K40)
+_UNSPENT = (PushedRequest.id_hash == bindparam("id_hash_"), PushedRequest.spent_at.is_(None))
+_NOT_ELSEWHERE = or_(
+    PushedRequest.browser_hash.is_(None), PushedRequest.browser_hash == bindparam("browser_hash_")
 )
-_UNSPENT = (_TABLE.c.id_hash == bindparam("id_hash_"), _TABLE.c.spent_at.is_(None))
-_NOT_ELSEWHERE = or_(_TABLE.c.browser_hash.is_(None), _TABLE.c.browser_hash == bindparam("browser_hash_"))
-_CLAIM = update(_TABLE).where(*_UNSPENT, _NOT_ELSEWHERE).values(browser_hash=bindparam("browser_hash_"))
-_SPEND = update(_TABLE).where(*_UNSPENT).values(spent_at=bindparam("at"))
-_SPEND_AT_ONCE = update(_TABLE).where(*_UNSPENT, _NOT_ELSEWHERE).values(spent_at=bindparam("at"))
+_CLAIM = prepared(
+    update(PushedRequest).where(*_UNSPENT, _NOT_ELSEWHERE).values(browser_hash=bindparam("browser_hash_"))
+)
+_SPEND = prepared(update(PushedRequest).where(*_UNSPENT).values(spent_at=bindparam("at")))
+_SPEND_AT_ONCE = prepared(
+    update(PushedRequest).where(*_UNSPENT, _NOT_ELSEWHERE).values(spent_at=bindparam("at"))
+)
 
 
 def is_reference(unverified_uri: str) -> bool:
@@ -59,14 +60,13 @@ def keep(
 ) -> str:
     """Keep a checked request for some seconds; its reference, of which only a hash is kept."""
     reference = new_secret()
-    hint = login_hint[:_HINT_LIMIT]
     connection.execute(
         _KEEP,
         {
             "new_id_hash": digest(reference),
             "new_client_id": request.client_id,
             "new_request": request.to_json(),
-            "new_login_hint": vault.service_data_key("interaction").seal(hint, _HINT) if hint else None,
+            "new_login_hint": login_hints.sealed(vault, login_hint, _SEALED_AS),
             "new_created_at": now,
             "new_expires_at": now + lasts_for,
         },
@@ -83,7 +83,7 @@ def find(connection: Any, vault: Vault, unverified_uri: str, *, client_id: str, 
     row = connection.execute(_FIND, {"id_hash_": id_hash, "client_id_": client_id, "at": now}).first()
     if row is None:
         return None
-    hint = vault.service_data_key("interaction").open(row.login_hint, _HINT) if row.login_hint else ""
+    hint = login_hints.opened(vault, row.login_hint, _SEALED_AS)
     return Pushed(replace(AuthorizationRequest.from_json(row.request), pushed=id_hash.hex()), hint)
 
 

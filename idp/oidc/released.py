@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from sqlalchemy import bindparam, select
 
 from idp.accounts.models import Attribute, Resident
 from idp.accounts.service import seal_context
+from idp.db import prepared
 from idp.login.levels import BASIC
 from idp.oidc import service, step_up
 from idp.oidc.claims_request import read_kept
@@ -17,19 +18,15 @@ from idp.oidc.rules import claim_values, needed_for, released, sources_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from sqlalchemy import Table
-
     from idp.clients.registry import Client
     from idp.oidc.provider import Provider
     from idp.oidc.step_up import Lacking
     from keys.envelope import DataKey
 
-_ATTRIBUTE = cast("Table", Attribute.__table__)
-_RESIDENT = cast("Table", Resident.__table__)
-_READ = (
-    select(_RESIDENT.c.changed_at, _ATTRIBUTE.c.name, _ATTRIBUTE.c.value, _ATTRIBUTE.c.verified_at)
-    .join_from(_RESIDENT, _ATTRIBUTE, _ATTRIBUTE.c.resident_id == _RESIDENT.c.id, isouter=True)
-    .where(_RESIDENT.c.id == bindparam("resident_id_"))
+_READ = prepared(
+    select(Resident.changed_at, Attribute.name, Attribute.value, Attribute.verified_at)
+    .join_from(Resident, Attribute, Attribute.resident_id == Resident.id, isouter=True)
+    .where(Resident.id == bindparam("resident_id_"))
 )
 
 

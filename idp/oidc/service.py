@@ -6,16 +6,17 @@ never commits. What can be used once is spent by one conditional write, before a
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 
 from idp.accounts.models import Attribute, Resident
+from idp.db import insert_of
+from idp.jose.encoding import base64url
 from idp.oidc.models import AccessToken, Authorization, Grant, RefreshToken
 from idp.web.cookies import digest, new_secret
 
@@ -77,35 +78,27 @@ _READ_GRANT = (
     .join(Resident, Resident.id == Grant.resident_id)
     .where(Grant.id == bindparam("grant_id_"), Grant.revoked_at.is_(None), Resident.state == "active")
 )
-_INSERT_ACCESS = insert(AccessToken).values(
-    {
-        column: bindparam(f"new_{column}")
-        for column in (
-            "token_hash",
-            "authorization_id",
-            "client_id",
-            "scope",
-            "confirmation",
-            "resource",
-            "authorization_details",
-            "issued_at",
-            "expires_at",
-        )
-    }
+_INSERT_ACCESS = insert_of(
+    AccessToken,
+    "token_hash",
+    "authorization_id",
+    "client_id",
+    "scope",
+    "confirmation",
+    "resource",
+    "authorization_details",
+    "issued_at",
+    "expires_at",
 )
-_INSERT_REFRESH = insert(RefreshToken).values(
-    {
-        column: bindparam(f"new_{column}")
-        for column in (
-            "token_hash",
-            "authorization_id",
-            "client_id",
-            "scope",
-            "confirmation",
-            "issued_at",
-            "expires_at",
-        )
-    }
+_INSERT_REFRESH = insert_of(
+    RefreshToken,
+    "token_hash",
+    "authorization_id",
+    "client_id",
+    "scope",
+    "confirmation",
+    "issued_at",
+    "expires_at",
 )
 _LIVE_TOKEN = (
     AccessToken.token_hash == bindparam("token_hash_"),
@@ -187,7 +180,7 @@ def subject_for(vault: Vault, client: Client, resident_id: str) -> str:
     """
     sector = f"sector|{client.sector}" if client.is_pairwise else "public"
     mac = hmac.new(vault.subkey("pairwise-sub"), f"{sector}|{resident_id}".encode(), hashlib.sha256)
-    return base64.urlsafe_b64encode(mac.digest()).rstrip(b"=").decode()
+    return base64url(mac.digest())
 
 
 def spend_code(

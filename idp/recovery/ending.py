@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, exists, or_, update
 
@@ -13,26 +13,24 @@ from idp.oidc.families import end_all_families
 from idp.recovery.models import Case, Token
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Table
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
 
-# Part of every sign-in. Of the tables, not of the classes: a session of the ORM takes the short way with them.
-_TOKENS, _CASES = cast("Table", Token.__table__), cast("Table", Case.__table__)
-_UNDER_WAY = or_(_CASES.c.state == "asked", _CASES.c.state == "open")
+_UNDER_WAY = or_(Case.state == "asked", Case.state == "open")
 _SPEND_TOKENS = prepared(
-    update(_TOKENS)
-    .where(_TOKENS.c.resident_id == bindparam("whose"), _TOKENS.c.spent_at.is_(None))
+    update(Token)
+    .where(Token.resident_id == bindparam("whose"), Token.spent_at.is_(None))
     .values(spent_at=bindparam("at"))
 )
 _STOP_CASES = prepared(
-    update(_CASES)
+    update(Case)
     .where(
-        _CASES.c.resident_id == bindparam("whose"),
+        Case.resident_id == bindparam("whose"),
         _UNDER_WAY,
     )
     .values(state="stopped", ended_at=bindparam("at"), name=None)
-    .returning(_CASES.c.id)
+    .returning(Case.id)
 )
 
 
@@ -57,8 +55,8 @@ def stop_cases(session: Session, resident_id: str, *, now: int) -> int:
 
 def recoveries_under_way(resident_id: Any) -> ColumnElement[bool]:
     """Whether there is anything that `stop_cases` would stop; a condition, for those who ask more in one statement."""
-    tokens = exists().where(_TOKENS.c.resident_id == resident_id, _TOKENS.c.spent_at.is_(None))
-    cases = exists().where(_CASES.c.resident_id == resident_id, _UNDER_WAY)
+    tokens = exists().where(Token.resident_id == resident_id, Token.spent_at.is_(None))
+    cases = exists().where(Case.resident_id == resident_id, _UNDER_WAY)
     return or_(tokens, cases)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, case, delete, insert, select, update
 
@@ -13,7 +13,6 @@ from idp.login.devices.models import KnownDevice
 from idp.web.cookies import VALUE_LENGTH, digest, new_secret
 
 if TYPE_CHECKING:
-    from sqlalchemy import Table
     from sqlalchemy.orm import Session
 
 #: A device is forgotten this long after the last sign-in there, in seconds.
@@ -28,28 +27,26 @@ _KNOWN = prepared(
         KnownDevice.expires_at > bindparam("at"),
     )
 )
-# Of the table, not of the class: a session of the ORM takes the short way with it.
-_TABLE = cast("Table", KnownDevice.__table__)
-_IS_THEIRS = _TABLE.c.resident_id == bindparam("whose")
+_IS_THEIRS = KnownDevice.resident_id == bindparam("whose")
 #: One write gives the device its new name for all its residents, and renews it for the one who signs in.
 _RENEW = prepared(
-    update(_TABLE)
-    .where(_TABLE.c.device_hash == bindparam("cookie_hash"), _TABLE.c.expires_at > bindparam("at"))
+    update(KnownDevice)
+    .where(KnownDevice.device_hash == bindparam("cookie_hash"), KnownDevice.expires_at > bindparam("at"))
     .values(
         device_hash=bindparam("new_hash"),
-        seen_at=case((_IS_THEIRS, bindparam("at")), else_=_TABLE.c.seen_at),
-        expires_at=case((_IS_THEIRS, bindparam("until")), else_=_TABLE.c.expires_at),
-        label=case((_IS_THEIRS, bindparam("called")), else_=_TABLE.c.label),
+        seen_at=case((_IS_THEIRS, bindparam("at")), else_=KnownDevice.seen_at),
+        expires_at=case((_IS_THEIRS, bindparam("until")), else_=KnownDevice.expires_at),
+        label=case((_IS_THEIRS, bindparam("called")), else_=KnownDevice.label),
     )
-    .returning(_TABLE.c.resident_id)
+    .returning(KnownDevice.resident_id)
 )
-_ADD = prepared(insert(_TABLE))
+_ADD = prepared(insert(KnownDevice))
 _SURPLUS = prepared(
-    delete(_TABLE).where(
-        _TABLE.c.id.in_(
-            select(_TABLE.c.id)
+    delete(KnownDevice).where(
+        KnownDevice.id.in_(
+            select(KnownDevice.id)
             .where(_IS_THEIRS)
-            .order_by(_TABLE.c.seen_at.desc(), _TABLE.c.id)
+            .order_by(KnownDevice.seen_at.desc(), KnownDevice.id)
             .offset(bindparam("most"))
         )
     )
