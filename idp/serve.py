@@ -8,6 +8,7 @@ environment is emptied first, because the server copies it into every request.
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import gc
 import multiprocessing
 import os
@@ -53,6 +54,7 @@ def serve(settings: Settings, *, load_staff_app: LoadStaffApp, only: str = "") -
         sys.stderr.write(f"Error: {problem}\n")
         return False
     _empty_environment()
+    faulthandler.enable()  # a crash of the interpreter itself says where, in the log, before the worker is replaced
     refused = multiprocessing.Value("b", 0)
     if settings.server.workers > 1:
         import idp.app  # noqa: F401 - imported before the fork, so that workers share its pages
