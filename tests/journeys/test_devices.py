@@ -94,7 +94,7 @@ def test_one_click_on_the_start_page_signs_in_at_the_library(
 ) -> None:
     """OIDC Core §4 with a real relying party: it is told the issuer, and begins an authorization request of its own."""
     page, riverton = either_browser, riverton_demo
-    person = riverton.residents["samuel.reyes"]
+    person = riverton.residents["jean.lefevre"]
     page.goto(f"{riverton.issuer}/login")
     sign_in(page, person)
     page.goto(riverton.issuer)
