@@ -39,8 +39,8 @@ check: dev ## formatting, lint, types and import contracts, without the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
-	$(BIN)/lint-imports --no-logo --config tests/house/contracts.toml
+	$(BIN)/lint-imports --no-logo --no-cache
+	$(BIN)/lint-imports --no-logo --no-cache --config tests/house/contracts.toml
 
 format: dev ## put the code into its one format and mend what can be mended
 	$(BIN)/ruff check --fix --quiet . || true

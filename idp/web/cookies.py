@@ -9,9 +9,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from werkzeug.http import dump_cookie
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,25 +40,25 @@ class Cookie:
         return value if value and len(value) == VALUE_LENGTH else None
 
     def put(self, response: Response, value: str, *, max_age: int | None = None) -> None:
-        """Set the cookie for the whole host."""
-        response.set_cookie(self.name, value, max_age=max_age, **self._attributes)
+        """Set the cookie for the whole host; for `max_age` seconds, or until the browser closes."""
+        response.headers.add(*self.header(value, max_age=max_age))
 
-    def header(self, value: str) -> tuple[str, str]:
-        """The same as `put`, for an answer that is not made by Flask."""
-        return "Set-Cookie", dump_cookie(self.name, value, **self._attributes)
+    def header(self, value: str, *, max_age: int | None = None) -> tuple[str, str]:
+        """The same as `put`, for an answer that is not made by Flask (RFC 6265 §4.1); `value` is URL-safe."""
+        parts = [f"{self.name}={value}"]
+        if max_age is not None:
+            parts.append(f"Max-Age={max_age}")
+        if self.secure:
+            parts.append("Secure")
+        if not self.is_readable:
+            parts.append("HttpOnly")
+        parts.append("Path=/")
+        parts.append("SameSite=None" if self.is_readable and self.secure else "SameSite=Lax")
+        return "Set-Cookie", "; ".join(parts)
 
     def drop(self, response: Response) -> None:
         """Remove the cookie."""
-        response.delete_cookie(self.name, **self._attributes)
-
-    @property
-    def _attributes(self) -> dict[str, Any]:
-        return {
-            "path": "/",
-            "secure": self.secure,
-            "httponly": not self.is_readable,
-            "samesite": "None" if self.is_readable and self.secure else "Lax",
-        }
+        self.put(response, "", max_age=0)
 
 
 def new_secret() -> str:
