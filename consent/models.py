@@ -163,6 +163,31 @@ class Lookup(Base):
     at: Mapped[int] = mapped_column(BigInteger, comment="pii=yes")
 
 
+class Act(Base):
+    """Something done in the town that the log must know: to an account, a client, a key, or with the data.
+
+    ``details`` is plain JSON that says nothing about a person beyond what happened: it outlives the account.
+    """
+
+    __tablename__ = "consent_act"
+    __table_args__ = (
+        CheckConstraint("length(kind) BETWEEN 1 AND 40", name="ck_consent_act_kind"),
+        Index("ix_consent_act_resident", "resident_id", "id"),
+        Index("ix_consent_act_kind", "kind", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(_Serial, primary_key=True, autoincrement=True, comment="pii=no")
+    uid: Mapped[bytes] = mapped_column(LargeBinary(16), unique=True, comment="its name in the log; pii=no")
+    kind: Mapped[str] = mapped_column(Text, comment="a word of the log, such as account_frozen; pii=no")
+    actor: Mapped[str] = mapped_column(Text, comment="self, town, or staff: and an id; pii=yes")
+    resident_id: Mapped[str | None] = mapped_column(
+        Text, comment="whom it concerns, if anyone; a pseudonym once the account is erased; pii=yes"
+    )
+    client_id: Mapped[str | None] = mapped_column(Text, comment="which service it concerns, if any; pii=no")
+    details: Mapped[str] = mapped_column(Text, comment="JSON object; pii=yes")
+    at: Mapped[int] = mapped_column(BigInteger, comment="pii=yes")
+
+
 class LogEntry(Base):
     """What waits for, or stands in, the log. Holds no personal data."""
 

@@ -1,10 +1,11 @@
 """The database itself refuses to rewrite history: triggers for SQLite and PostgreSQL.
 
-The migration chain runs :func:`append_only_ddl`; its downgrade runs :func:`drop_append_only_ddl`.
+The first migration runs :func:`append_only_ddl` and so makes :data:`HOUSE` append-only; each later table gets
+:func:`guard_ddl` in the migration that makes it. Downgrades run the counterparts.
 A purpose may be ended, once; everything else here is written once and stays.
 """
 
-APPEND_ONLY = (
+HOUSE = (
     "consent_notice",
     "consent_record",
     "consent_release",
@@ -13,12 +14,15 @@ APPEND_ONLY = (
     "consent_log_leaf",
     "consent_log_checkpoint",
 )
+LATER = ("consent_act",)
+APPEND_ONLY = (*HOUSE, *LATER)
 PURPOSE = "consent_purpose"
 _PURPOSE_FIXED = (
     "id, uid, client_id, key, basis, required_claims, optional_claims, minimum_level, created_at, "
     "retention_for, subject_sector"
 )
 _FUNCTION = "consent_refuse_change"
+_VERBS = ("update", "delete")
 
 
 def append_only_ddl(dialect_name: str) -> list[str]:
@@ -29,12 +33,31 @@ def append_only_ddl(dialect_name: str) -> list[str]:
 def drop_append_only_ddl(dialect_name: str) -> list[str]:
     """Statements that undo :func:`append_only_ddl`."""
     if _known(dialect_name) == "sqlite":
-        tables = (*APPEND_ONLY, PURPOSE)
+        tables = (*HOUSE, PURPOSE)
         drops = [f"DROP TRIGGER {table}_no_{verb}" for table in tables for verb in ("update", "delete")]
         return [*drops, f"DROP TRIGGER {PURPOSE}_ends_once"]
-    drops = [f"DROP TRIGGER {table}_append_only ON {table}" for table in APPEND_ONLY]
+    drops = [f"DROP TRIGGER {table}_append_only ON {table}" for table in HOUSE]
     drops += [f"DROP TRIGGER {PURPOSE}_{name} ON {PURPOSE}" for name in ("append_only", "ends_once")]
     return [*drops, f"DROP FUNCTION {_FUNCTION}()"]
+
+
+def guard_ddl(dialect_name: str, table: str) -> list[str]:
+    """Statements that make one more table append-only."""
+    if _known(dialect_name) == "sqlite":
+        return [
+            _sqlite_trigger(f"{table}_no_{verb}", f"BEFORE {verb.upper()} ON {table}", table)
+            for verb in _VERBS
+        ]
+    change = "UPDATE OR DELETE OR TRUNCATE"
+    run = f"FOR EACH STATEMENT EXECUTE FUNCTION {_FUNCTION}()"
+    return [f"CREATE TRIGGER {table}_append_only BEFORE {change} ON {table} {run}"]
+
+
+def drop_guard_ddl(dialect_name: str, table: str) -> list[str]:
+    """Statements that undo :func:`guard_ddl`; dropping the table does the same."""
+    if _known(dialect_name) == "sqlite":
+        return [f"DROP TRIGGER {table}_no_{verb}" for verb in _VERBS]
+    return [f"DROP TRIGGER {table}_append_only ON {table}"]
 
 
 def _known(dialect_name: str) -> str:
@@ -45,7 +68,7 @@ def _known(dialect_name: str) -> str:
 
 def _sqlite() -> list[str]:
     statements = []
-    for table in (*APPEND_ONLY, PURPOSE):
+    for table in (*HOUSE, PURPOSE):
         fixed = f" OF {_PURPOSE_FIXED}" if table == PURPOSE else ""
         statements += [
             _sqlite_trigger(f"{table}_no_update", f"BEFORE UPDATE{fixed} ON {table}", table),
@@ -68,7 +91,7 @@ def _postgresql() -> list[str]:
     )
     run = f"EXECUTE FUNCTION {_FUNCTION}()"
     statements = [function]
-    for table in (*APPEND_ONLY, PURPOSE):
+    for table in (*HOUSE, PURPOSE):
         update = f"UPDATE OF {_PURPOSE_FIXED}" if table == PURPOSE else "UPDATE"
         statements.append(
             f"CREATE TRIGGER {table}_append_only BEFORE {update} OR DELETE OR TRUNCATE ON {table} "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select
 
+from consent import acts
 from consent import log as consent_log
 from idp.accounts.models import NotMeLink
 from idp.clients.models import InitialToken
@@ -167,12 +168,12 @@ def _record(session: Session, context: Context, events: Sequence[KeyEvent], *, n
     for event in events:
         kind = _KINDS[type(event)]
         log.info("%s kid=%s alg=%s use=%s", kind, event.kid, event.alg, event.use)
-        consent_log.append(
+        acts.record(
             session,
+            log_key=context.vault.subkey("log"),
             kind=kind,
-            subject_key=context.vault.subkey("log"),
-            record={"kid": event.kid, "alg": event.alg, "use": event.use, "at": event.at},
-            ref=("keys_signing_key", consent_log.new_uid(now)),
+            actor=acts.TOWN,
+            details={"kid": event.kid, "alg": event.alg, "use": event.use},
             now=now,
         )
     if events:

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, select, update
 from admin.models import Staff
 from admin.staff import sessions
 from admin.staff.rules import CODE_FAILURES, ROLES, matching_step
-from consent import log as consent_log
+from consent import acts
 from idp.accounts.rules import normal_username
 from idp.login import budgets, devices
 from idp.login.budgets import Guess
@@ -251,11 +251,11 @@ def _seal_context(staff_id: str) -> str:
 
 def _record(session: Session, vault: Vault, kind: str, staff_id: str, role: str, *, now: int) -> None:
     """Who may look at residents' files is an entry of the log, too."""
-    consent_log.append(
+    acts.record(
         session,
+        log_key=vault.subkey("log"),
         kind=kind,
-        subject_key=vault.subkey("log"),
-        record={"staff_id": staff_id, "role": role, "at": now},
-        ref=("admin_staff", consent_log.new_uid(now)),
+        actor=acts.TOWN,
+        details={"staff_id": staff_id, "role": role},
         now=now,
     )

@@ -62,7 +62,7 @@ class RowCheck:
     def _unopened(self, source: Source, row: Mapping[str, Any]) -> str:
         """Why the commitment does not open to this row; empty when it does, or can't be opened any more."""
         try:
-            key = self._key_for(row[source.subject]) if source.subject else self._service_key
+            key = self._key(row[source.subject] if source.subject else None)
         except LookupError:
             return "no such resident ever was"
         if key is None:
@@ -72,3 +72,6 @@ class RowCheck:
         expected = commitment(key, source.table.name, row[source.uid], record)
         same = hmac.compare_digest(expected, row["entry_commitment"])
         return "" if same else "its content differs from the commitment"
+
+    def _key(self, resident_id: str | None) -> bytes | None:
+        return self._service_key if resident_id is None else self._key_for(resident_id)

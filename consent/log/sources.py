@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Select, Table, bindparam, select
+from sqlalchemy import Select, Table, bindparam, select, true
 
-from consent.models import EVENTS, LogEntry, Lookup, Notice, Purpose, Record, Release, table
+from consent.models import EVENTS, Act, LogEntry, Lookup, Notice, Purpose, Record, Release, table
 
 _ENTRY = table(LogEntry)
 
@@ -17,7 +17,8 @@ class Source:
     """One table whose rows stand in the log; a further package adds its own.
 
     ``columns`` are what is committed to, ``kinds`` every kind its entries may have, ``kind_of`` the kind of
-    one row, ``subject`` the column with the resident whose key opens it, None for the service's own.
+    one row, ``subject`` the column with the resident whose key opens it: the service's own does where there is no
+    such column, or nobody in it. No ``kinds`` means that every kind may stand there.
     """
 
     table: Table
@@ -51,7 +52,7 @@ class Source:
             .join_from(_ENTRY, self.table, uid == _ENTRY.c.uid, isouter=True)
             .where(
                 _ENTRY.c.ref_table == self.table.name,
-                _ENTRY.c.kind.in_(self.kinds),
+                _ENTRY.c.kind.in_(self.kinds) if self.kinds else true(),
                 uid.is_(None),
                 _ENTRY.c.id > bindparam("after"),
             )
@@ -79,7 +80,7 @@ RELEASE, STAFF_LOOKUP = "release", "staff_lookup"
 PURPOSE_END_COLUMNS = ("id", "client_id", "key", "ended_at")
 
 _PURPOSE, _NOTICE, _RECORD = table(Purpose), table(Notice), table(Record)
-_RELEASE, _LOOKUP = table(Release), table(Lookup)
+_RELEASE, _LOOKUP, _ACT = table(Release), table(Lookup), table(Act)
 
 SOURCES: tuple[Source, ...] = (
     Source(
@@ -113,4 +114,5 @@ SOURCES: tuple[Source, ...] = (
     ),
     Source(_RELEASE, _committed(_RELEASE, "id"), (RELEASE,), _always(RELEASE), subject="resident_id"),
     Source(_LOOKUP, _committed(_LOOKUP, "id"), (STAFF_LOOKUP,), _always(STAFF_LOOKUP), subject="resident_id"),
+    Source(_ACT, _committed(_ACT, "id"), (), lambda row: str(row["kind"]), subject="resident_id"),
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from sqlalchemy import and_, bindparam, or_, select
 
-from consent import log as consent_log
+from consent import acts
 from idp.accounts.models import Attribute, ContactPoint, Resident
 from idp.accounts.rules import normal_email, normal_phone, normal_username
 
@@ -187,11 +187,19 @@ def log_key(vault: Vault, resident: Resident) -> bytes | None:
 
 
 def log_event(
-    session: Session, vault: Vault, resident: Resident, kind: str, *, now: int, **more: Any
+    session: Session,
+    vault: Vault,
+    resident: Resident,
+    kind: str,
+    *,
+    now: int,
+    actor: str = acts.TOWN,
+    **more: Any,
 ) -> None:
     """Write to the log that the state of an account changed, under the resident's own key.
 
-    `kind` is a word of the log, such as account_frozen; `more` is plain JSON without personal data.
+    `kind` is a word of the log, such as account_frozen; `actor` as in `consent.acts`; `more` is plain JSON without
+    personal data.
 
     Raises:
         LookupError: when the data key is destroyed, so that nothing can be said any more.
@@ -199,11 +207,4 @@ def log_event(
     key = log_key(vault, resident)
     if key is None:
         raise LookupError("the resident's data key is destroyed")
-    consent_log.append(
-        session,
-        kind=kind,
-        subject_key=key,
-        record={"resident_id": resident.id, "at": now, **more},
-        ref=(Resident.__tablename__, consent_log.new_uid(now)),
-        now=now,
-    )
+    acts.record(session, log_key=key, kind=kind, actor=actor, resident_id=resident.id, details=more, now=now)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from consent import acts
 from idp.accounts import contacts
 from idp.accounts import not_me as not_me_link
 from idp.accounts.models import Attribute, ContactPoint, Resident
@@ -87,7 +88,7 @@ def keep(session: Session, ctx: Context, resident_id: str, *, now: int) -> bool:
     if closure is None or not _end(session, closure.id, "kept", now=now):
         return False
     resident = session.get_one(Resident, resident_id)
-    log_event(session, ctx.vault, resident, "account_kept", now=now)
+    log_event(session, ctx.vault, resident, "account_kept", actor=acts.SELF, now=now)
     facts = {"link": f"{ctx.settings.server.issuer}/account"}
     tell(session, ctx.vault, resident, "closing_kept", facts, now=now)
     return True
@@ -274,7 +275,8 @@ def _announce(
             )
     except IntegrityError:
         return False
-    log_event(session, ctx.vault, resident, "account_closing", now=now, cause=cause)
+    actor = acts.SELF if cause == "asked" else acts.TOWN
+    log_event(session, ctx.vault, resident, "account_closing", actor=actor, now=now, cause=cause)
     closure = announced(session, resident.id)
     assert closure is not None
     _tell(session, ctx, resident, _ANNOUNCED[cause], closure, now=now)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 
 from consent import log, lookups, purposes
 from consent.models import Base
-from consent.triggers import append_only_ddl
+from consent.triggers import LATER, append_only_ddl, guard_ddl
 from tests.consent.town import HOUR, ORIGIN, SERVICE_KEY, Attacker, Town, key_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ def _like_ours(dbapi_connection: Any, _record: Any) -> None:
 
 def _furnish(connection: Connection) -> None:
     Base.metadata.create_all(connection)
-    for statement in append_only_ddl(connection.dialect.name):
+    dialect = connection.dialect.name
+    guards = [statement for table in LATER for statement in guard_ddl(dialect, table)]
+    for statement in [*append_only_ddl(dialect), *guards]:
         connection.execute(text(statement))
 
 

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from consent import lookups, models, records
+from consent import acts, lookups, models, records
 from consent.triggers import APPEND_ONLY
-from tests.consent.town import NOW, Attacker, Town, key_of
+from tests.consent.town import NOW, SERVICE_KEY, Attacker, Town, key_of
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,7 @@ from tests.consent.town import NOW, Attacker, Town, key_of
 )
 def test_the_database_refuses_to_rewrite_history(lived_in: Town, change: str) -> None:
     """By API nothing can be edited or deleted: no statement of ours can, the database refuses it."""
+    acts.record(lived_in.connection, log_key=SERVICE_KEY, kind="key_created", actor=acts.TOWN, now=NOW)
     columns = {"consent_notice": "published_at", "consent_log_leaf": "entry_id"}
     for table in APPEND_ONLY:
         statement = text(change.format(table, columns.get(table, "at")))

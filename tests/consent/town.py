@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from consent import log, purposes, records, releases
-from consent.triggers import drop_append_only_ddl
+from consent.triggers import LATER, drop_append_only_ddl, drop_guard_ddl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,7 +133,9 @@ class Attacker:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        for statement in drop_append_only_ddl(connection.dialect.name):
+        dialect = connection.dialect.name
+        guards = [statement for table in LATER for statement in drop_guard_ddl(dialect, table)]
+        for statement in [*guards, *drop_append_only_ddl(dialect)]:
             connection.execute(text(statement))
 
     def run(self, statement: str, **values: object) -> None:

@@ -1,0 +1,17 @@
+"""The published log: tiles, cosignatures, and what the sequencer keeps.
+
+Phase: expand. To be written.
+"""
+
+revision = "0016"
+down_revision = "0015"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

@@ -1,0 +1,17 @@
+"""Receipts.
+
+Phase: expand. To be written.
+"""
+
+revision = "0019"
+down_revision = "0018"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

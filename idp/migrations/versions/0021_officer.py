@@ -1,0 +1,17 @@
+"""The officer's workspace.
+
+Phase: expand. To be written.
+"""
+
+revision = "0021"
+down_revision = "0020"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
