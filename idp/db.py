@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import sys
 import threading
-from collections import namedtuple
+from collections import deque, namedtuple
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -101,6 +101,7 @@ class Database:
         self.writer: AbstractContextManager[Any] = _Writer() if self.is_sqlite else nullcontext()
         self._write_engine = self.engine.execution_options(denizen_write=True)
         self._local = threading.local()
+        self.left_behind: deque[Any] = deque()
         self._statements: dict[int, _Statement] = {}
 
     @contextmanager
@@ -120,9 +121,19 @@ class Database:
         """The thread's own connection in autocommit: one statement, one durable write."""
         connection: FastConnection | None = getattr(self._local, "fast", None)
         if connection is None or connection.closed:
+            self._close_left_behind()
             connection = FastConnection(self)
             self._local.fast = connection
         return connection
+
+    def _close_left_behind(self) -> None:
+        """Close the connections of threads that have ended."""
+        while True:
+            try:
+                pooled = self.left_behind.popleft()
+            except IndexError:
+                return
+            pooled.invalidate()
 
     def close(self) -> None:
         """Close the calling thread's fast connection and every pooled one."""
@@ -130,6 +141,7 @@ class Database:
         if connection is not None:
             connection.close()
             del self._local.fast
+        self._close_left_behind()
         self.engine.dispose()
 
     def statement(self, statement: Executable) -> _Statement:
@@ -350,6 +362,15 @@ class FastConnection:
         if self._driver is not None:
             self._driver = None
             self._pooled.invalidate()
+
+    def __del__(self) -> None:
+        """When its thread ends: leave the driver's connection for another thread to close.
+
+        To close it here would end the process. Closing takes the interpreter's lock once more, and up to Python 3.12.4
+        that frees the state of a thread of the server that is just ending (python/cpython#119585).
+        """
+        if getattr(self, "_driver", None) is not None:
+            self._database.left_behind.append(self._pooled)
 
 
 def _make_engine(url: str, *, checkpoints: bool, **pool: Any) -> Engine:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -256,6 +258,35 @@ def test_threads_have_connections_of_their_own(database: Database) -> None:
         thread.join(10)
     assert seen == [True, []]
     assert ids(database) == [1]
+
+
+#: Native threads, as the server's: each runs one statement and ends. Prints how many connections wait to be closed.
+_THREADS_THAT_END = """
+import ctypes, sys
+from sqlalchemy import literal, select
+from idp.db import Database, prepared
+
+database, one = Database(sys.argv[1]), prepared(select(literal(1).label("one")))
+library = ctypes.CDLL(None)
+
+@ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)
+def work(_):
+    database.fast.execute(one)
+
+for _ in range(50):
+    thread = ctypes.c_ulong()
+    library.pthread_create(ctypes.byref(thread), None, work, None)
+    library.pthread_join(thread, None)
+database.fast.execute(one)
+print(len(database.left_behind))
+"""
+
+
+def test_a_thread_of_the_server_that_ends_takes_no_process_with_it(database_url: str) -> None:
+    """A connection that is closed in the last moment of a native thread crashes the interpreter (cpython#119585)."""
+    run = [sys.executable, "-c", _THREADS_THAT_END, database_url]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")
 
 
 @pytest.mark.parametrize("empty_database_url", ["sqlite"], indirect=True)
