@@ -10,20 +10,21 @@ from __future__ import annotations
 import sqlite3
 import sys
 import threading
-from collections import deque, namedtuple
+from collections import deque
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import MetaData, bindparam, create_engine, event, insert
+from sqlalchemy import MetaData, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import NullPool
 
 from idp.gate import step_aside
+from idp.statements import NOTHING, PREPARED, FastResult, Statement, together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from sqlalchemy import Engine
@@ -44,24 +45,6 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
 
 
-_Built = TypeVar("_Built", bound="Executable")
-_PREPARED = "denizen_prepared"
-
-
-def prepared(statement: _Built) -> _Built:
-    """Mark a Core statement that is built once, at module level: sessions too run it the short way.
-
-    It is compiled once for each database, all its values are bound by name, and its rows are named tuples.
-    """
-    built: _Built = statement.execution_options(**{_PREPARED: True})
-    return built
-
-
-def insert_of(model: type[Any], *columns: str) -> Any:
-    """A prepared INSERT of these columns; the value of each is bound as `new_<column>`, all others get their default."""
-    return prepared(insert(model).values({column: bindparam(f"new_{column}") for column in columns}))
-
-
 class _Session(Session):
     """A session that hands prepared statements to the driver itself, in its transaction and after its own changes."""
 
@@ -72,7 +55,7 @@ class _Session(Session):
 
     def execute(self, statement: Any, params: Any = None, **more: Any) -> Any:
         """As `Session.execute`; for a prepared statement a `FastResult`."""
-        if _PREPARED not in statement.get_execution_options():
+        if PREPARED not in statement.get_execution_options():
             return super().execute(statement, params, **more)
         self.flush()
         return self._database.statement(statement).run(self._driver_cursor(), params or {})
@@ -102,7 +85,8 @@ class Database:
         self._write_engine = self.engine.execution_options(denizen_write=True)
         self._local = threading.local()
         self.left_behind: deque[Any] = deque()
-        self._statements: dict[int, _Statement] = {}
+        self._statements: dict[int, Statement] = {}
+        self._together: dict[tuple[Statement, ...], str] = {}
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -144,13 +128,20 @@ class Database:
         self._close_left_behind()
         self.engine.dispose()
 
-    def statement(self, statement: Executable) -> _Statement:
+    def statement(self, statement: Executable) -> Statement:
         """The compiled form of a statement built once at module level."""
         compiled = self._statements.get(id(statement))
         if compiled is None:
-            compiled = _Statement(statement, self.engine)
+            compiled = Statement(statement, self.engine)
             self._statements[id(statement)] = compiled
         return compiled
+
+    def together(self, statements: tuple[Statement, ...]) -> str:
+        """The text of one statement that does all of these; see `idp.statements.together`."""
+        text = self._together.get(statements)
+        if text is None:
+            text = self._together[statements] = together(statements)
+        return text
 
 
 class _Writer:
@@ -184,89 +175,6 @@ class _Writer:
             come_back()
 
 
-class _Statement:
-    """A Core statement compiled once: its text, how to order its values, how to read its rows."""
-
-    def __init__(self, statement: Executable, engine: Engine) -> None:
-        self.source = statement  # keeps id() valid
-        dialect = engine.dialect
-        compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
-        self.sql = str(compiled)
-        if "POSTCOMPILE" in self.sql:
-            raise TypeError("a statement that is built once cannot have a list of values")
-        self.names: tuple[str, ...] = tuple(compiled.positiontup or compiled.params)
-        self.positional = bool(compiled.positional)
-        self.writes = not getattr(statement, "is_select", False)
-        self.defaults = {n: one.value for one, n in compiled.bind_names.items() if not one.required}
-        types = {name: bind.type for bind, name in compiled.bind_names.items()}
-        found = ((name, types[name].dialect_impl(dialect).bind_processor(dialect)) for name in self.names)
-        self.bind = {name: processor for name, processor in found if processor is not None}
-        columns = [column for column in getattr(statement, "exported_columns", ()) if column is not None]
-        self.row: Any = namedtuple("Row", [str(c.key) for c in columns]) if columns else None  # noqa: PYI024
-        self.result = [
-            (index, processor)
-            for index, column in enumerate(columns)
-            if (processor := column.type.dialect_impl(dialect).result_processor(dialect, None)) is not None
-        ]
-
-    def values(self, parameters: Mapping[str, Any]) -> Any:
-        if self.bind:
-            parameters = {
-                **parameters,
-                **{n: p(parameters[n]) for n, p in self.bind.items() if n in parameters},
-            }
-        if self.defaults:
-            parameters = {**self.defaults, **parameters}
-        if self.positional:
-            return [parameters[name] for name in self.names]
-        return parameters
-
-    def run(self, cursor: Any, parameters: Mapping[str, Any]) -> FastResult:
-        """Run it on a cursor of the driver."""
-        cursor.execute(self.sql, self.values(parameters))
-        return self.result_of(cursor)
-
-    def result_of(self, cursor: Any) -> FastResult:
-        """What it did, once it has run on this cursor."""
-        if self.row is None:
-            return FastResult([], cursor.rowcount)
-        rows = self._rows(cursor.fetchall())
-        return FastResult(rows, len(rows))
-
-    def _rows(self, found: Sequence[Sequence[Any]]) -> list[Any]:
-        if not self.result:
-            return [self.row._make(row) for row in found]
-        rows = []
-        for values in found:
-            row = list(values)
-            for index, processor in self.result:
-                row[index] = processor(row[index])
-            rows.append(self.row._make(row))
-        return rows
-
-
-class FastResult:
-    """What a fast statement did: its rows, read at once, and how many it changed."""
-
-    __slots__ = ("_rows", "rowcount")
-
-    def __init__(self, rows: list[Any], rowcount: int) -> None:
-        self._rows = rows
-        self.rowcount = rowcount
-
-    def first(self) -> Any:
-        """The first row, or None."""
-        return self._rows[0] if self._rows else None
-
-    def all(self) -> list[Any]:
-        """Every row."""
-        return self._rows
-
-    def scalar(self) -> Any:
-        """The first column of the first row, or None."""
-        return self._rows[0][0] if self._rows else None
-
-
 class FastConnection:
     """A driver connection of the engine in autocommit, for statements built once.
 
@@ -279,6 +187,7 @@ class FastConnection:
         self._lock: AbstractContextManager[Any] = database.writer
         self._dbapi: Any = database.fast_engine.dialect.dbapi
         self._open_transaction = False
+        self._waiting: list[tuple[Statement, Any]] = []
         self._connect()
 
     def _connect(self) -> None:
@@ -305,9 +214,22 @@ class FastConnection:
         if known.writes and not self._open_transaction:
             with self._lock:
                 return self._execute(known, values)
+        if known.is_quiet:
+            self._waiting.append((known, values))
+            return NOTHING
+        if self._waiting:
+            self._send()
         return self._execute(known, values)
 
-    def _execute(self, known: _Statement, values: Any) -> FastResult:
+    def _send(self) -> None:
+        """Send what waits as one statement: on PostgreSQL every turn between two processes costs as much as an INSERT."""
+        waiting, self._waiting = self._waiting, []
+        values = {
+            f"q{i}_{name}": one for i, (_, values) in enumerate(waiting) for name, one in values.items()
+        }
+        self._run(self._database.together(tuple(known for known, _ in waiting)), values)
+
+    def _execute(self, known: Statement, values: Any) -> FastResult:
         try:
             self._run(known.sql, values)
         except self._dbapi.OperationalError:
@@ -331,6 +253,8 @@ class FastConnection:
                 if not durable and not self._database.is_sqlite:
                     self._run("SET LOCAL synchronous_commit = off")
                 yield self
+                if self._waiting:
+                    self._send()
                 self._run("COMMIT")
             except BaseException:
                 self._roll_back()
@@ -352,6 +276,7 @@ class FastConnection:
                 self._run("PRAGMA synchronous = FULL")
 
     def _roll_back(self) -> None:
+        self._waiting.clear()
         try:
             self._run("ROLLBACK")
         except self._dbapi.Error:
@@ -385,6 +310,7 @@ def _make_engine(url: str, *, checkpoints: bool, **pool: Any) -> Engine:
             "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
+            "secure_delete = ON",  # a destroyed key lies in no free page
             "recursive_triggers = ON",  # else INSERT OR REPLACE passes the triggers of append-only tables
             "busy_timeout = 5000",
             f"wal_autocheckpoint = {1000 if checkpoints else 0}",

@@ -32,6 +32,7 @@ from sqlalchemy import (
 from idp.db import Database, is_unavailable
 from idp.gate import Gate
 from idp.jobs.models import Lease
+from idp.statements import quiet
 from tests.support.faults import impatient
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ SAMPLE = table(
 TWICE = r"(?i)unique|duplicate"
 NAMES = ("id", "big", "flag", "word", "long_text", "raw")
 _INSERT = insert(SAMPLE).values({name: bindparam(f"new_{name}") for name in NAMES})
+_QUIET_INSERT = quiet(insert(SAMPLE).values({name: bindparam(f"new_{name}") for name in NAMES}))
 _FIND = select(SAMPLE).where(SAMPLE.c.id == bindparam("id_"))
 _ALL = select(SAMPLE).order_by(SAMPLE.c.id)
 _CHANGE = (
@@ -241,6 +243,40 @@ def test_reading_writes_nothing(database: Database) -> None:
     assert ids(database) == []
 
 
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_quiet_inserts_stand_before_whatever_comes_after_them(database: Database, count: int) -> None:
+    """They may wait inside a transaction, but not for a statement that looks, and not for its end."""
+    with database.fast.transaction() as connection:
+        for number in range(count):
+            connection.execute(_QUIET_INSERT, row(number))
+        assert [one.id for one in connection.execute(_ALL).all()] == list(range(count))
+        connection.execute(_QUIET_INSERT, row(90))
+        connection.execute(_INSERT, row(91))
+        connection.execute(_QUIET_INSERT, row(92))
+    assert ids(database) == [*range(count), 90, 91, 92]
+    database.fast.execute(_QUIET_INSERT, row(93))
+    assert ids(database)[-1] == 93
+
+
+def _write_quietly(database: Database, *numbers: int, fails: bool = False) -> None:
+    with database.fast.transaction() as connection:
+        for number in numbers:
+            connection.execute(_QUIET_INSERT, row(number))
+        if fails:
+            raise ZeroDivisionError
+
+
+def test_a_quiet_insert_that_fails_takes_its_whole_transaction_with_it(database: Database) -> None:
+    """What was put off is not forgotten: nothing stands, and nothing of it comes along with the next transaction."""
+    database.fast.execute(_INSERT, row(2))
+    with pytest.raises(Exception, match=TWICE):
+        _write_quietly(database, 1, 2, 3)
+    with pytest.raises(ZeroDivisionError):
+        _write_quietly(database, 4, fails=True)
+    _write_quietly(database, 5)
+    assert ids(database) == [2, 5]
+
+
 def test_threads_have_connections_of_their_own(database: Database) -> None:
     """A transaction of one thread is not seen, nor ended, by another."""
     seen: list[Any] = []
@@ -264,7 +300,8 @@ def test_threads_have_connections_of_their_own(database: Database) -> None:
 _THREADS_THAT_END = """
 import ctypes, sys
 from sqlalchemy import literal, select
-from idp.db import Database, prepared
+from idp.db import Database
+from idp.statements import prepared
 
 database, one = Database(sys.argv[1]), prepared(select(literal(1).label("one")))
 library = ctypes.CDLL(None)

@@ -1,0 +1,138 @@
+"""Core statements that are built once: marked where they are made, compiled once, run on a cursor of the driver."""
+
+from __future__ import annotations
+
+import re
+from collections import namedtuple
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import bindparam, insert
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Engine
+    from sqlalchemy.sql import Executable
+
+_Built = TypeVar("_Built", bound="Executable")
+PREPARED = "denizen_prepared"
+#: By this name also where this module cannot be imported: the log's own INSERT has it.
+_QUIET = "denizen_quiet"
+
+
+def prepared(statement: _Built) -> _Built:
+    """Mark a Core statement that is built once, at module level: sessions too run it the short way.
+
+    It is compiled once for each database, all its values are bound by name, and its rows are named tuples.
+    """
+    built: _Built = statement.execution_options(**{PREPARED: True})
+    return built
+
+
+def quiet(statement: _Built) -> _Built:
+    """Mark an INSERT of whose outcome nobody asks: a transaction may send it to the server with the ones after it."""
+    built: _Built = statement.execution_options(**{_QUIET: True})
+    return built
+
+
+def insert_of(model: type[Any], *columns: str) -> Any:
+    """A prepared INSERT of these columns; the value of each is bound as `new_<column>`, all others get their default."""
+    return prepared(insert(model).values({column: bindparam(f"new_{column}") for column in columns}))
+
+
+class Statement:
+    """A Core statement compiled once: its text, how to order its values, how to read its rows."""
+
+    def __init__(self, statement: Executable, engine: Engine) -> None:
+        self.source = statement  # keeps id() valid
+        dialect = engine.dialect
+        compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
+        self.sql = str(compiled)
+        if "POSTCOMPILE" in self.sql:
+            raise TypeError("a statement that is built once cannot have a list of values")
+        self.names: tuple[str, ...] = tuple(compiled.positiontup or compiled.params)
+        self.positional = bool(compiled.positional)
+        self.writes = not getattr(statement, "is_select", False)
+        # SQLite has no statement that writes to several tables, and no other process to wait for.
+        self.is_quiet = not self.positional and bool(statement.get_execution_options().get(_QUIET))
+        self.defaults = {n: one.value for one, n in compiled.bind_names.items() if not one.required}
+        types = {name: bind.type for bind, name in compiled.bind_names.items()}
+        found = ((name, types[name].dialect_impl(dialect).bind_processor(dialect)) for name in self.names)
+        self.bind = {name: processor for name, processor in found if processor is not None}
+        columns = [column for column in getattr(statement, "exported_columns", ()) if column is not None]
+        self.row: Any = namedtuple("Row", [str(c.key) for c in columns]) if columns else None  # noqa: PYI024
+        self.result = [
+            (index, processor)
+            for index, column in enumerate(columns)
+            if (processor := column.type.dialect_impl(dialect).result_processor(dialect, None)) is not None
+        ]
+
+    def values(self, parameters: Mapping[str, Any]) -> Any:
+        """Values as the driver takes them: a list where parameters have no names, else a dict."""
+        if self.bind:
+            parameters = {
+                **parameters,
+                **{n: p(parameters[n]) for n, p in self.bind.items() if n in parameters},
+            }
+        if self.defaults:
+            parameters = {**self.defaults, **parameters}
+        if self.positional:
+            return [parameters[name] for name in self.names]
+        return parameters
+
+    def run(self, cursor: Any, parameters: Mapping[str, Any]) -> FastResult:
+        """Run it on a cursor of the driver."""
+        cursor.execute(self.sql, self.values(parameters))
+        return self.result_of(cursor)
+
+    def result_of(self, cursor: Any) -> FastResult:
+        """What it did, once it has run on this cursor."""
+        if self.row is None:
+            return FastResult([], cursor.rowcount)
+        rows = self._rows(cursor.fetchall())
+        return FastResult(rows, len(rows))
+
+    def _rows(self, found: Sequence[Sequence[Any]]) -> list[Any]:
+        if not self.result:
+            return [self.row._make(row) for row in found]
+        rows = []
+        for values in found:
+            row = list(values)
+            for index, processor in self.result:
+                row[index] = processor(row[index])
+            rows.append(self.row._make(row))
+        return rows
+
+
+class FastResult:
+    """What a fast statement did: its rows, read at once, and how many it changed."""
+
+    __slots__ = ("_rows", "rowcount")
+
+    def __init__(self, rows: list[Any], rowcount: int) -> None:
+        self._rows = rows
+        self.rowcount = rowcount
+
+    def first(self) -> Any:
+        """The first row, or None."""
+        return self._rows[0] if self._rows else None
+
+    def all(self) -> list[Any]:
+        """Every row."""
+        return self._rows
+
+    def scalar(self) -> Any:
+        """The first column of the first row, or None."""
+        return self._rows[0][0] if self._rows else None
+
+
+#: What a quiet statement gives back: that it was done, which the end of the transaction makes true.
+NOTHING = FastResult([], 1)
+_NAME = re.compile(r"%\((\w+)\)")
+
+
+def together(statements: Sequence[Statement]) -> str:
+    """The text of one statement that does all of these (PostgreSQL); names of the first's values begin with q0_, and so on."""
+    parts = [_NAME.sub(rf"%(q{i}_\1)", one.sql) for i, one in enumerate(statements)]
+    first = ", ".join(f"q{i} AS ({part})" for i, part in enumerate(parts[:-1]))
+    return f"WITH {first} {parts[-1]}" if first else parts[-1]
