@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from consent import log
 from idp.jobs.models import Stamp
 from idp.web.answers import Answer, json_answer
 
@@ -18,7 +19,11 @@ _ANY = select(Stamp.name).limit(1)
 
 
 def answer(context: Context, incoming: Incoming) -> Answer:
-    """200 when the database answers; 503 otherwise, by the rule for every endpoint."""
-    context.database.fast.execute(_ANY)
-    found = json_answer(200, {"status": "ok"})
+    """200 when the database answers; 503 otherwise, by the rule for every endpoint.
+
+    `log_lag` is how many seconds the oldest entry has waited for its place in the log: a few are usual.
+    """
+    fast = context.database.fast
+    fast.execute(_ANY)
+    found = json_answer(200, {"status": "ok", "log_lag": log.lag(fast, now=context.now())})
     return found if incoming.method == "GET" else found._replace(body=b"")

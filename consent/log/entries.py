@@ -13,6 +13,9 @@ from consent.executor import Executor
 from consent.models import LogEntry, table
 
 HOUR: Final = 3600
+#: Columns that came after rows that are committed to without them: where such a row has none, its record has none.
+#: Nothing can pass for something else by that: a value put in or taken away changes the record.
+CAME_LATER: Final = frozenset({"purpose_type", "valid_for", "terms", "processing", "changes", "valid_until"})
 LOG_KEY_LENGTH: Final = 32
 _KIND = re.compile(r"[a-z][a-z_]{0,39}")
 
@@ -21,6 +24,7 @@ INSERT_ENTRY = (
     insert(table(LogEntry))
     .values({name: bindparam(name) for name in ("uid", "kind", "hour", "commitment", "ref_table", "at")})
     .inline()
+    .execution_options(denizen_quiet=True)
 )
 
 
@@ -50,8 +54,10 @@ def leaf_bytes(kind: str, hour: int, committed: bytes) -> bytes:
 
 
 def row_record(values: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:
-    """What is committed to of a row: the named columns, digests as hex."""
-    picked = ((name, values[name]) for name in columns)
+    """What is committed to of a row: the named columns, digests as hex; of those that came later, what is there."""
+    picked = (
+        (name, values[name]) for name in columns if name not in CAME_LATER or values.get(name) is not None
+    )
     return {name: value.hex() if isinstance(value, bytes) else value for name, value in picked}
 
 

@@ -7,6 +7,10 @@ from typing import Literal
 What = Literal["edited", "deleted", "truncated", "reordered", "back-dated", "unlogged", "signature"]
 
 
+class LogDamaged(Exception):
+    """What is stored contradicts itself; signing or proving on top of it would hide the damage. Run the verifier."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is wrong: in which table, at which row (its id, uid or index), and its log entry."""

@@ -1,7 +1,7 @@
 """Merkle tree hashing and proofs of RFC 6962 and RFC 9162 §2.1, over SHA-256. Pure.
 
 Hashes are 32 bytes. Proofs are built from a function that gives the hash of any range of leaves, so that
-the same code serves a list in memory and, later, tiles on disk.
+the same code serves a list in memory and the tiles in the database.
 """
 
 import hashlib
@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Self
 
 HASH_LENGTH = 32
+#: A tile holds 256 hashes: a subtree of height 8 (C2SP tlog-tiles).
+TILE_HEIGHT = 8
+TILE_WIDTH = 1 << TILE_HEIGHT
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 Subtree = Callable[[int, int], bytes]
@@ -48,6 +51,22 @@ class Frontier:
             size >>= 1
         self._hashes.append(node)
         self.size += 1
+
+    def push_last_of_tile(self, leaf: bytes) -> list[tuple[int, int, bytes]]:
+        """Append the leaf that makes ``size`` a multiple of 256: the roots of all full tiles that it completes.
+
+        Each is the level it stands in (1 spans 256 leaves), its index there and its hash (C2SP tlog-tiles).
+        """
+        size, node, height = self.size, leaf, 0
+        found = []
+        while size & 1:
+            node = node_hash(self._hashes.pop(), node)
+            size, height = size >> 1, height + 1
+            if height % TILE_HEIGHT == 0:
+                found.append((height // TILE_HEIGHT, self.size >> height, node))
+        self._hashes.append(node)
+        self.size += 1
+        return found
 
     def root(self) -> bytes:
         """The root of the tree as it stands; SHA-256 of nothing when empty (RFC 9162 §2.1.1)."""

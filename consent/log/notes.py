@@ -1,25 +1,32 @@
 """Signed notes and checkpoints: C2SP signed-note and tlog-checkpoint. Pure but for the signature itself."""
 
 import base64
-import binascii
-import hashlib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from consent.log.verifiers import (
+    ED25519,
+    KEY_ID_LENGTH,
+    NoteError,
+    VerifierKey,
+    checkpoint_lines,
+    decode,
+    parse_verifier,
+)
 
-_ED25519 = b"\x01"
-_KEY_ID_LENGTH = 4
-_PUBLIC_KEY_LENGTH = 32
+__all__ = [
+    "Checkpoint",
+    "NoteError",
+    "NoteSigner",
+    "Signature",
+    "open_checkpoint",
+    "open_note",
+    "parse_vkey",
+    "sign_checkpoint",
+    "split_note",
+]
+
 _MAX_NOTE_LENGTH = 256 * 1024  # signed-note: verifiers cap the size; room for many post-quantum signatures
-_KEY_NAME = re.compile(r"[^\s+]+")
-_SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
-
-
-class NoteError(ValueError):
-    """The text is no note of the expected form, or no known key signed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +39,17 @@ class NoteSigner:
 
     def __post_init__(self) -> None:
         """Refuse names a note can't carry."""
-        if not _KEY_NAME.fullmatch(self.name):
-            raise ValueError(f"{self.name!r} can't name a key: no spaces, no plus sign")
+        VerifierKey(self.name, ED25519, self.public_key)
 
     @property
     def key_id(self) -> bytes:
         """The four bytes that go before each signature."""
-        return _key_id(self.name, self.public_key)
+        return VerifierKey(self.name, ED25519, self.public_key).key_id
 
     @property
     def vkey(self) -> str:
         """The verifier key to publish: ``name+hex(key id)+base64(type || public key)``."""
-        encoded = base64.b64encode(_ED25519 + self.public_key).decode()
-        return f"{self.name}+{self.key_id.hex()}+{encoded}"
+        return VerifierKey(self.name, ED25519, self.public_key).vkey
 
     def sign(self, text: str) -> str:
         """The signed note over ``text``, which must end in a newline."""
@@ -62,66 +67,63 @@ class Checkpoint:
     note: str
 
 
-def _key_id(name: str, public_key: bytes) -> bytes:
-    return hashlib.sha256(name.encode() + b"\n" + _ED25519 + public_key).digest()[:_KEY_ID_LENGTH]
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One signature line: under which name, the key id with the signature, and the line itself without its end."""
 
-
-def _decode(encoded: str) -> bytes:
-    try:
-        return base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise NoteError("not base64") from error
+    name: str
+    blob: bytes
+    line: str
 
 
 def parse_vkey(vkey: str) -> tuple[str, bytes]:
-    """Name and 32-byte public key of a verifier key line. Raises NoteError if it contradicts itself."""
-    name, _, rest = vkey.partition("+")
-    key_id, _, encoded = rest.partition("+")
-    material = _decode(encoded)
-    if material[:1] != _ED25519 or len(material) != 1 + _PUBLIC_KEY_LENGTH:
+    """Name and 32-byte public key of a log's verifier key line. Raises NoteError if it contradicts itself.
+
+    Those of witnesses are for :func:`consent.log.verifiers.parse_verifier`.
+    """
+    key = parse_verifier(vkey)
+    if key.type != ED25519:
         raise NoteError("not an Ed25519 verifier key")
-    if _key_id(name, material[1:]).hex() != key_id:
-        raise NoteError("the verifier key does not match its key id")
-    return name, material[1:]
+    return key.name, key.public_key
 
 
 def open_note(note: str, *vkeys: str) -> str:
     """The text of ``note`` once one of ``vkeys`` is found to have signed it; raises NoteError otherwise.
 
-    A signature by a known key that does not fit makes the whole note bad, whoever else signed it.
+    A signature by a known key that does not fit makes the whole note bad, whoever else signed it. The keys may be
+    of any type: who needs the log's signature *and* those of witnesses asks for each by itself.
     """
-    if len(note) > _MAX_NOTE_LENGTH:
-        raise NoteError("the note is too long")
-    text, separator, signatures = note.rpartition("\n\n")
-    if not separator or not signatures.endswith("\n"):
-        raise NoteError("not a signed note")
-    text += "\n"
-    known = {(name, _key_id(name, key)): key for name, key in map(parse_vkey, vkeys)}
+    known = {(key.name, key.key_id): key for key in map(parse_verifier, vkeys)}
+    text, signatures = split_note(note)
     signed = False
-    for line in signatures.splitlines():
-        name, blob = _signature_of(line)
-        public_key = known.get((name, blob[:_KEY_ID_LENGTH]))
-        if public_key is not None:
-            _check(text, blob[_KEY_ID_LENGTH:], public_key)
+    for signature in signatures:
+        key = known.get((signature.name, signature.blob[:KEY_ID_LENGTH]))
+        if key is not None:
+            key.check(text, signature.blob[KEY_ID_LENGTH:])
             signed = True
     if not signed:
         raise NoteError("no known key signed the note")
     return text
 
 
-def _signature_of(line: str) -> tuple[str, bytes]:
+def split_note(note: str) -> tuple[str, list[Signature]]:
+    """Text and signature lines of a note, none of them checked. Raises NoteError if it is no note."""
+    if len(note) > _MAX_NOTE_LENGTH:
+        raise NoteError("the note is too long")
+    text, separator, signatures = note.rpartition("\n\n")
+    if not separator or not signatures.endswith("\n"):
+        raise NoteError("not a signed note")
+    if any(char < " " and char != "\n" for char in note):
+        raise NoteError("a control character in the note")
+    return text + "\n", [_signature_of(line) for line in signatures[:-1].split("\n")]
+
+
+def _signature_of(line: str) -> Signature:
     dash, _, rest = line.partition(" ")
     name, _, encoded = rest.partition(" ")
     if dash != "—" or not encoded:
         raise NoteError("a signature line is malformed")
-    return name, _decode(encoded)
-
-
-def _check(text: str, signature: bytes, public_key: bytes) -> None:
-    try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, text.encode())
-    except (InvalidSignature, ValueError) as error:
-        raise NoteError("the signature does not fit the note") from error
+    return Signature(name, decode(encoded), line)
 
 
 def sign_checkpoint(signer: NoteSigner, *, origin: str, size: int, root: bytes) -> Checkpoint:
@@ -134,10 +136,5 @@ def sign_checkpoint(signer: NoteSigner, *, origin: str, size: int, root: bytes) 
 
 def open_checkpoint(note: str, *vkeys: str) -> Checkpoint:
     """The checkpoint in ``note``, its signature checked as in :func:`open_note`. Raises NoteError."""
-    lines = open_note(note, *vkeys).split("\n")
-    if len(lines) < 4 or not lines[0] or not _SIZE.fullmatch(lines[1]):  # noqa: PLR2004 — three lines and the end
-        raise NoteError("not a checkpoint")
-    root = _decode(lines[2])
-    if len(root) != hashlib.sha256().digest_size:
-        raise NoteError("the root is not a SHA-256 hash")
-    return Checkpoint(lines[0], int(lines[1]), root, note)
+    origin, size, root = checkpoint_lines(open_note(note, *vkeys))
+    return Checkpoint(origin, size, root, note)

@@ -5,16 +5,47 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Select
+from sqlalchemy import Select, bindparam, select
 
 from consent.executor import Executor
 from consent.log.entries import HOUR, commitment, row_record
 from consent.log.findings import Finding
 from consent.log.sources import Source
+from consent.models import LogEntry, LogLeaf, table
 
 BATCH: Final = 2000
 KeyFor = Callable[[str], bytes | None]
 _KEYS_REMEMBERED = 65_536
+
+
+#: The uid and the id of an entry before all others, and a uid behind all others.
+FROM_THE_START: Final = (b"", 0)
+_BEYOND: Final = b"\xff" * 17
+_ENTRY, _LEAF = table(LogEntry), table(LogLeaf)
+_JOINED = (
+    select(_LEAF.c.leaf_index, _ENTRY.c.uid, _ENTRY.c.id)
+    .join_from(_LEAF, _ENTRY, _ENTRY.c.id == _LEAF.c.entry_id)
+    .where(_LEAF.c.leaf_index > bindparam("after"))
+    .order_by(_LEAF.c.leaf_index)
+    .limit(bindparam("limit"))
+)
+
+
+def joined_after(connection: Executor, size: int) -> tuple[bytes, int]:
+    """The uid and the id of an entry, behind which all those lie that joined the tree after its first leaves."""
+    first_uid, first_id, after = _BEYOND, 1 << 62, size - 1
+    while True:  # not by MIN or ORDER BY uid: a planner would walk that index from the log's beginning
+        page = connection.execute(_JOINED, {"after": after, "limit": BATCH}).all()
+        if page:
+            first_uid = min(first_uid, *(bytes(uid) for _, uid, _ in page))
+            first_id = min(first_id, *(entry_id for _, _, entry_id in page))
+            after = page[-1][0]
+        if len(page) < BATCH:
+            break
+    if first_uid == _BEYOND:
+        return _BEYOND, first_id
+    before = max(0, int.from_bytes(first_uid, "big") - 1)
+    return before.to_bytes(len(first_uid), "big"), first_id - 1
 
 
 class RowCheck:
@@ -27,13 +58,14 @@ class RowCheck:
         self.findings: list[Finding] = []
         self.rows = self.sealed = 0
 
-    def run(self, sources: Sequence[Source]) -> None:
-        """Check each source's rows, then look for entries whose row is gone."""
+    def run(self, sources: Sequence[Source], *, after: tuple[bytes, int] = FROM_THE_START) -> None:
+        """Check each source's rows, then look for entries whose row is gone; ``after`` a uid and an entry's id."""
+        after_uid, after_id = after
         for source in sources:
-            for row in self._pages(source.rows, source.uid, b""):
+            for row in self._pages(source.rows, source.uid, after_uid):
                 self.rows += 1
                 self._check(source, row)
-            for orphan in self._pages(source.orphans, "id", 0):
+            for orphan in self._pages(source.orphans, "id", after_id):
                 self._found("deleted", source, orphan["uid"].hex(), "its row is gone", orphan["id"])
 
     def _pages(self, statement: Select[Any], key: str, after: Any) -> Iterator[Mapping[str, Any]]:

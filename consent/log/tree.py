@@ -7,15 +7,25 @@ from sqlalchemy import Select, bindparam, func, select
 
 from consent.executor import Executor
 from consent.log.entries import HOUR, leaf_bytes
-from consent.log.findings import Finding, What
-from consent.log.merkle import Frontier, leaf_hash
+from consent.log.findings import Finding, LogDamaged, What
+from consent.log.merkle import TILE_HEIGHT, TILE_WIDTH, Frontier, leaf_hash
 from consent.log.notes import Checkpoint, NoteError, open_checkpoint
-from consent.models import LogCheckpoint, LogEntry, LogLeaf, table
+from consent.log.tiles import TileReader
+from consent.models import LogCheckpoint, LogEntry, LogLeaf, LogNode, table
 
-BATCH: Final = 2000
+BATCH: Final = 5000
+_LEVELS: Final = 8  # 256**8 leaves: no tree is higher
 _ENTRY, _LEAF, _CHECKPOINT = table(LogEntry), table(LogLeaf), table(LogCheckpoint)
+_NODE = table(LogNode)
 _LEAVES = (
-    select(_LEAF, _ENTRY.c.kind, _ENTRY.c.hour, _ENTRY.c.commitment)
+    select(
+        _LEAF.c.leaf_index,
+        _LEAF.c.entry_id,
+        _LEAF.c.leaf_hash,
+        _ENTRY.c.kind,
+        _ENTRY.c.hour,
+        _ENTRY.c.commitment,
+    )
     .join_from(_LEAF, _ENTRY, _ENTRY.c.id == _LEAF.c.entry_id, isouter=True)
     .where(_LEAF.c.leaf_index > bindparam("after"))
     .order_by(_LEAF.c.leaf_index)
@@ -34,6 +44,18 @@ _PENDING = (
     .order_by(_ENTRY.c.id)
     .limit(bindparam("limit"))
 )
+_NODES = (
+    select(_NODE.c.node_index, _NODE.c.node_hash)
+    .where(_NODE.c.level == bindparam("level"), _NODE.c.node_index > bindparam("after"))
+    .order_by(_NODE.c.node_index)
+    .limit(bindparam("limit"))
+)
+_LEAF_AT = (
+    select(_LEAF.c.entry_id, _ENTRY.c.hour)
+    .join_from(_LEAF, _ENTRY, _ENTRY.c.id == _LEAF.c.entry_id)
+    .where(_LEAF.c.leaf_index == bindparam("index"))
+)
+_SETTLED = select(func.max(_CHECKPOINT.c.settled_id)).where(_CHECKPOINT.c.tree_size <= bindparam("size"))
 _SUFFIX_ROWS = (
     select(
         _LEAF.c.leaf_index,
@@ -49,9 +71,15 @@ _MISPLACED = select(func.min(_SUFFIX_ROWS.c.leaf_index)).where(
 
 
 class TreeCheck:
-    """Walks leaves and checkpoints together; ``findings`` fill as it goes, ``leaves``, ``pending`` count."""
+    """Walks leaves and checkpoints together; ``findings`` fill as it goes, ``leaves``, ``pending`` count.
 
-    def __init__(self, connection: Executor, vkeys: Sequence[str], kept: Checkpoint | None) -> None:
+    With ``since`` the walk begins behind the kept checkpoint: what lies before is taken from the tiles, and believed
+    because its root is the one that was kept.
+    """
+
+    def __init__(
+        self, connection: Executor, vkeys: Sequence[str], kept: Checkpoint | None, *, since: bool = False
+    ) -> None:
         self._connection, self._vkeys, self._kept = connection, vkeys, kept
         self._frontier = Frontier()
         self._sound = True  # until the leaves stop being a tree whose roots can be compared
@@ -59,23 +87,58 @@ class TreeCheck:
         self._covered = 0
         self._last_id: int | None = None
         self._gap: int | None = None
+        self._nodes: dict[tuple[int, int], bytes] = {}
+        self._since = kept.size if since and kept else 0
+        self._pending_after = 0
         self.findings: list[Finding] = []
         self.leaves = self.pending = 0
 
     def run(self) -> None:
-        """Check leaves and heads, then what should have become a leaf."""
-        heads = self._pages(_CHECKPOINTS, "tree_size", 0)
+        """Check leaves and heads, then the tiles above, then what should have become a leaf."""
+        if self._since and not self._begin(self._since):
+            return
+        heads = self._pages(_CHECKPOINTS, "tree_size", self._since)
         head = next(heads, None)
-        for leaf in self._pages(_LEAVES, "leaf_index", -1):
-            self._check_leaf(leaf)
-            if head is not None and head.tree_size <= self.leaves:
-                self._check_head(head)
-                head = next(heads, None)
-            if self._kept is not None and self._kept.size == self.leaves:
-                self._compare(self._kept.root, self.leaves)
+        for page in self._batches(_LEAVES, self.leaves - 1):
+            for leaf, hashed in zip(page, _hashes_of(page), strict=True):
+                self._check_leaf(leaf, hashed)
+                if head is not None and head.tree_size <= self.leaves:
+                    self._check_head(head)
+                    head = next(heads, None)
+                if self._kept is not None and self._kept.size == self.leaves:
+                    self._compare(self._kept.root, self.leaves)
         self._check_end(head, heads)
-        for entry in self._pages(_PENDING, "id", 0):
+        for level in range(1, _LEVELS + 1):
+            self._check_nodes(level)
+        for entry in self._pages(_PENDING, "id", self._pending_after):
             self._check_pending(entry)
+
+    def _begin(self, size: int) -> bool:
+        """Take up the tree behind the kept checkpoint; False when what lies before is not what was kept."""
+        assert self._kept is not None
+        last = self._connection.execute(_LEAF_AT, {"index": size - 1}).first()
+        try:
+            self._frontier = TileReader(self._connection, size).frontier()
+        except LogDamaged as damage:
+            self._found("truncated", _LEAF, size - 1, f"the kept checkpoint has {size} leaves; {damage}")
+            return False
+        if last is None or self._frontier.root() != self._kept.root:
+            self._found("edited", _LEAF, 0, f"the root over leaves 0 to {size - 1} is not the kept one")
+            return False
+        self.leaves = self._start = self._covered = size
+        self._last_hour, self._last_id = last.hour, None
+        self._pending_after = self._connection.execute(_SETTLED, {"size": size}).scalar() or 0
+        return True
+
+    def _batches(self, statement: Select[Any], after: int, **more: int) -> Iterator[Sequence[Any]]:
+        """Pages of rows whose first column is the key they are in order of."""
+        while True:
+            page = self._connection.execute(statement, {"after": after, "limit": BATCH, **more}).all()
+            if page:
+                yield page
+            if len(page) < BATCH:
+                return
+            after = page[-1][0]
 
     def _pages(self, statement: Select[Any], key: str, after: int) -> Iterator[Any]:
         while True:
@@ -85,29 +148,53 @@ class TreeCheck:
                 return
             after = getattr(page[-1], key)
 
-    def _found(self, what: What, core: Any, row: int, detail: str, entry_id: int | None = None) -> None:
+    def _found(self, what: What, core: Any, row: int | str, detail: str, entry_id: int | None = None) -> None:
         self.findings.append(Finding(what, core.name, str(row), detail, entry_id))
 
-    def _check_leaf(self, leaf: Any) -> None:
-        if leaf.leaf_index != self.leaves:
-            self._found("deleted", _LEAF, self.leaves, f"the next leaf is {leaf.leaf_index}")
+    def _check_leaf(self, leaf: Any, hashed: bytes | None) -> None:
+        index, entry_id, stored, _, hour, _ = leaf
+        if index != self.leaves:
+            self._found("deleted", _LEAF, self.leaves, f"the next leaf is {index}")
             self._sound = False
-        self.leaves = leaf.leaf_index + 1
-        self._follow(leaf)
-        if leaf.kind is None:
-            self._found("deleted", _ENTRY, leaf.entry_id, "its leaf is still there", leaf.entry_id)
-        elif leaf_hash(leaf_bytes(leaf.kind, leaf.hour, leaf.commitment)) != leaf.leaf_hash:
-            self._found("edited", _ENTRY, leaf.entry_id, "it differs from its leaf", leaf.entry_id)
-        else:
-            self._check_hour(leaf.entry_id, leaf.hour)
-        if self._sound:
-            self._frontier.push(leaf.leaf_hash)
-
-    def _follow(self, leaf: Any) -> None:
-        """Remember the first id that is missing, to name the culprit should the root be wrong."""
-        if self._last_id is not None and leaf.entry_id > self._last_id + 1 and self._gap is None:
+        self.leaves = index + 1
+        # Remember the first id that is missing, to name the culprit should the root be wrong.
+        if self._gap is None and self._last_id is not None and entry_id > self._last_id + 1:
             self._gap = self._last_id + 1
-        self._last_id = leaf.entry_id
+        self._last_id = entry_id
+        if hashed is None:
+            self._found("deleted", _ENTRY, entry_id, "its leaf is still there", entry_id)
+        elif hashed != stored:
+            self._found("edited", _ENTRY, entry_id, "it differs from its leaf", entry_id)
+        elif hour != self._last_hour:
+            self._check_hour(entry_id, hour)
+        if self._sound:
+            self._push(stored)
+
+    def _push(self, stored: bytes) -> None:
+        if (self._frontier.size + 1) % TILE_WIDTH:
+            self._frontier.push(stored)
+            return
+        for level, index, node in self._frontier.push_last_of_tile(stored):
+            self._nodes[level, index] = node
+
+    def _check_nodes(self, level: int) -> None:
+        """The stored hashes of one level against those that the leaves have just given."""
+        if not self._sound:
+            return  # the leaves are wrong already: no tile can be right
+        expected = self._since >> TILE_HEIGHT * level
+        for page in self._batches(_NODES, expected - 1, level=level):
+            for index, stored in page:
+                self._expect_nodes(level, expected, index)
+                if self._nodes.get((level, index)) != stored:
+                    self._found(
+                        "edited", _NODE, f"{level}/{index}", "it is not the root of the tile below it"
+                    )
+                expected = index + 1
+        self._expect_nodes(level, expected, self.leaves >> TILE_HEIGHT * level)
+
+    def _expect_nodes(self, level: int, first: int, end: int) -> None:
+        for index in range(first, min(end, self.leaves >> TILE_HEIGHT * level)):
+            self._found("deleted", _NODE, f"{level}/{index}", "the tile below it is full")
 
     def _check_hour(self, entry_id: int, hour: int) -> None:
         # Entries come in order of time but for clocks that differ a little: one hour back is borderline, two
@@ -170,3 +257,11 @@ class TreeCheck:
         if entry.id <= self._settled_id:
             self._found("unlogged", _ENTRY, entry.id, "it never got a leaf", entry.id)
         self._check_hour(entry.id, entry.hour)
+
+
+def _hashes_of(page: Sequence[Any]) -> list[bytes | None]:
+    """What the entries of a page hash to; None for one that is gone."""
+    return [
+        None if kind is None else leaf_hash(leaf_bytes(kind, hour, committed))
+        for _, _, _, kind, hour, committed in page
+    ]

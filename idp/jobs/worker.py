@@ -24,18 +24,23 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("denizen.jobs")
 
+#: Whoever did not get a lease asks again after this many seconds, else a daily job might wait for two days.
+_ASK_AGAIN = 60
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """Something to be done every `every` seconds by one process; `run(now)` must be safe to repeat.
 
     Jobs of one lane follow each other in one thread; what may have to wait for others gets a lane of its own.
+    A job that itself sees to it that one process does it needs no lease, and never waits for a dead one's to run out.
     """
 
     name: str
     every: int
     run: Callable[[int], object]
     lane: str = "main"
+    is_leased: bool = True
 
 
 class Worker:
@@ -72,14 +77,21 @@ class Worker:
     def run_due(self, now: int, *, lane: str | None = None) -> None:
         """Do every job (of one lane, if it is named) whose time has come and whose lease this process gets."""
         for job in self._jobs:
-            if self._due.get(job.name, 0) > now or lane not in (None, job.lane):
+            # A clock that was set back must not put a job off: it is never due later than its pace.
+            is_due = not now < self._due.get(job.name, 0) <= now + job.every
+            if not is_due or lane not in (None, job.lane):
                 continue
             self._due[job.name] = now + job.every
             try:
-                if take_lease(self._database, job.name, self._holder, now=now, until=now + 60 + job.every):
+                if not job.is_leased or self._lease(job, now):
                     job.run(now)
+                else:
+                    self._due[job.name] = now + min(job.every, _ASK_AGAIN)
             except Exception:
                 log.exception("job failed name=%s", job.name)
+
+    def _lease(self, job: Job, now: int) -> bool:
+        return take_lease(self._database, job.name, self._holder, now=now, until=now + 60 + job.every)
 
 
 def take_lease(database: Database, name: str, holder: str, *, now: int, until: int) -> bool:
