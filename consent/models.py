@@ -16,12 +16,14 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 BASES = ("consent", "contract", "legal_obligation", "vital_interests", "public_task", "legitimate_interests")
 EVENTS = (
     "requested",
+    "deferred",
     "given",
     "narrowed",
     "refused",
@@ -34,11 +36,22 @@ EVENTS = (
     "informed",
 )
 RELEASE_KINDS = ("id_token", "userinfo", "introspection")
+TOLD_EVENTS = (
+    "consent-withdrawn",
+    "consent-expired",
+    "data-rectified",
+    "erasure-requested",
+    "processing-restricted",
+    "objection",
+)
+CHANNELS = ("event", "logout", "none")
+OUTCOMES = ("deleted", "restricted", "kept_by_law")
 
 _Serial = BigInteger().with_variant(Integer, "sqlite")
 
 
-def _one_of(column: str, values: tuple[str, ...]) -> str:
+def one_of(column: str, values: tuple[str, ...]) -> str:
+    """The condition of a column that holds one of some words."""
     return f"{column} IN ({', '.join(repr(value) for value in values)})"
 
 
@@ -52,9 +65,10 @@ class Purpose(Base):
     __tablename__ = "consent_purpose"
     __table_args__ = (
         UniqueConstraint("client_id", "key", name="uq_consent_purpose_client_key"),
-        CheckConstraint(_one_of("basis", BASES), name="ck_consent_purpose_basis"),
+        CheckConstraint(one_of("basis", BASES), name="ck_consent_purpose_basis"),
         CheckConstraint("retention_for IS NULL OR retention_for > 0", name="ck_consent_purpose_retention"),
         CheckConstraint("(ended_at IS NULL) = (ended_uid IS NULL)", name="ck_consent_purpose_ended"),
+        CheckConstraint("valid_for > 0", name="ck_consent_purpose_valid"),
     )
 
     id: Mapped[str] = mapped_column(Text, primary_key=True, comment="pii=no")
@@ -71,6 +85,12 @@ class Purpose(Base):
     ended_at: Mapped[int | None] = mapped_column(BigInteger, comment="set once; pii=no")
     ended_uid: Mapped[bytes | None] = mapped_column(
         LargeBinary(16), unique=True, comment="the end's name in the log; pii=no"
+    )
+    purpose_type: Mapped[str | None] = mapped_column(
+        Text, comment="what kind of purpose, such as account; pii=no"
+    )
+    valid_for: Mapped[int | None] = mapped_column(
+        BigInteger, comment="seconds that a consent lasts; null: until it is withdrawn; pii=no"
     )
 
 
@@ -96,6 +116,15 @@ class Notice(Base):
     recipients: Mapped[str] = mapped_column(Text, comment="pii=no")
     body_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True, comment="of the text; pii=no")
     published_at: Mapped[int] = mapped_column(BigInteger, comment="pii=no")
+    terms: Mapped[str | None] = mapped_column(
+        Text, comment="JSON: data, retention and validity as of this version; null: the purpose's; pii=no"
+    )
+    processing: Mapped[str | None] = mapped_column(
+        Text, comment="JSON: who processes where and how (ISO/IEC TS 27560); pii=no"
+    )
+    changes: Mapped[str | None] = mapped_column(
+        Text, comment="JSON list: what was found changed since the version before; pii=no"
+    )
 
 
 class Record(Base):
@@ -103,8 +132,14 @@ class Record(Base):
 
     __tablename__ = "consent_record"
     __table_args__ = (
-        CheckConstraint(_one_of("event", EVENTS), name="ck_consent_record_event"),
+        CheckConstraint(one_of("event", EVENTS), name="ck_consent_record_event"),
         Index("ix_consent_record_resident", "resident_id", "client_id", "id"),
+        # For the officer's search: newest first by each thing one may search by, and never a whole table read.
+        Index("ix_consent_record_at", "at", "id"),
+        Index("ix_consent_record_event", "event", "at", "id"),
+        Index("ix_consent_record_client", "client_id", "event", "at", "id"),
+        Index("ix_consent_record_purpose", "purpose_id", "event", "at", "id"),
+        Index("ix_consent_record_notice", "notice_hash", "event", "at", "id"),
     )
 
     id: Mapped[int] = mapped_column(_Serial, primary_key=True, autoincrement=True, comment="pii=no")
@@ -123,6 +158,9 @@ class Record(Base):
     authentication: Mapped[str] = mapped_column(Text, comment="JSON: acr, amr, auth_time; pii=yes")
     actor: Mapped[str] = mapped_column(Text, comment="who expressed it: self, …; pii=yes")
     at: Mapped[int] = mapped_column(BigInteger, comment="pii=yes")
+    valid_until: Mapped[int | None] = mapped_column(
+        BigInteger, comment="when it ends by itself; null: never; pii=yes"
+    )
 
 
 class Release(Base):
@@ -130,7 +168,7 @@ class Release(Base):
 
     __tablename__ = "consent_release"
     __table_args__ = (
-        CheckConstraint(_one_of("kind", RELEASE_KINDS), name="ck_consent_release_kind"),
+        CheckConstraint(one_of("kind", RELEASE_KINDS), name="ck_consent_release_kind"),
         Index("ix_consent_release_resident", "resident_id", "client_id", "id"),
     )
 
@@ -152,6 +190,7 @@ class Lookup(Base):
     __table_args__ = (
         CheckConstraint("length(reason) > 0", name="ck_consent_lookup_reason"),
         Index("ix_consent_lookup_resident", "resident_id", "id"),
+        Index("ix_consent_lookup_staff", "staff_id", "id"),
     )
 
     id: Mapped[int] = mapped_column(_Serial, primary_key=True, autoincrement=True, comment="pii=no")
@@ -174,6 +213,7 @@ class Act(Base):
         CheckConstraint("length(kind) BETWEEN 1 AND 40", name="ck_consent_act_kind"),
         Index("ix_consent_act_resident", "resident_id", "id"),
         Index("ix_consent_act_kind", "kind", "id"),
+        Index("ix_consent_act_actor", "actor", "id"),
     )
 
     id: Mapped[int] = mapped_column(_Serial, primary_key=True, autoincrement=True, comment="pii=no")
@@ -186,6 +226,46 @@ class Act(Base):
     client_id: Mapped[str | None] = mapped_column(Text, comment="which service it concerns, if any; pii=no")
     details: Mapped[str] = mapped_column(Text, comment="JSON object; pii=yes")
     at: Mapped[int] = mapped_column(BigInteger, comment="pii=yes")
+
+
+class Confirmation(Base):
+    """What one partner was told about one resident, and what it says that it has done; each word of it is an act, too."""
+
+    __tablename__ = "consent_confirmation"
+    __table_args__ = (
+        CheckConstraint(one_of("event", TOLD_EVENTS), name="ck_consent_confirmation_event"),
+        CheckConstraint(one_of("channel", CHANNELS), name="ck_consent_confirmation_channel"),
+        CheckConstraint(
+            f"outcome IS NULL OR {one_of('outcome', OUTCOMES)}", name="ck_consent_confirmation_outcome"
+        ),
+        CheckConstraint("(confirmed_at IS NULL) = (outcome IS NULL)", name="ck_consent_confirmation_done"),
+        CheckConstraint("(closed_at IS NULL) = (closed_by IS NULL)", name="ck_consent_confirmation_closed"),
+        Index("ix_consent_confirmation_resident", "resident_id", "client_id", "created_at"),
+        Index(
+            "ix_consent_confirmation_open",
+            "due_at",
+            "id",
+            sqlite_where=text("confirmed_at IS NULL AND closed_at IS NULL"),
+            postgresql_where=text("confirmed_at IS NULL AND closed_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True, comment="random; txn of what is told; pii=no")
+    resident_id: Mapped[str] = mapped_column(Text, comment="a pseudonym once the account is erased; pii=yes")
+    client_id: Mapped[str] = mapped_column(Text, comment="who is told; pii=yes")
+    event: Mapped[str] = mapped_column(Text, comment="what is told; pii=yes")
+    details: Mapped[str] = mapped_column(Text, comment="JSON: names of purposes and data; pii=yes")
+    channel: Mapped[str] = mapped_column(Text, comment="event, logout or none: how it is told; pii=no")
+    created_at: Mapped[int] = mapped_column(BigInteger, comment="pii=yes")
+    due_at: Mapped[int] = mapped_column(BigInteger, comment="when it must be confirmed; pii=no")
+    told_at: Mapped[int | None] = mapped_column(BigInteger, comment="when the partner took it; pii=yes")
+    reminded_at: Mapped[int | None] = mapped_column(BigInteger, comment="when it was sent anew; pii=no")
+    confirmed_at: Mapped[int | None] = mapped_column(BigInteger, comment="pii=yes")
+    outcome: Mapped[str | None] = mapped_column(Text, comment="deleted, restricted, kept_by_law; pii=yes")
+    reason: Mapped[str | None] = mapped_column(Text, comment="in the partner's words; pii=yes")
+    closed_at: Mapped[int | None] = mapped_column(BigInteger, comment="by an officer; pii=yes")
+    closed_by: Mapped[str | None] = mapped_column(Text, comment="id of the officer; pii=no")
+    closed_reason: Mapped[str | None] = mapped_column(Text, comment="in the officer's words; pii=yes")
 
 
 class LogEntry(Base):
@@ -231,6 +311,33 @@ class LogCheckpoint(Base):
     settled_id: Mapped[int] = mapped_column(
         BigInteger, comment="every entry up to this id has its leaf; pii=no"
     )
+    at: Mapped[int] = mapped_column(BigInteger, comment="pii=no")
+
+
+class LogNode(Base):
+    """The root over one full tile of the level below: level 1 spans 256 leaves, level 2 65,536 (C2SP tlog-tiles)."""
+
+    __tablename__ = "consent_log_node"
+
+    level: Mapped[int] = mapped_column(
+        Integer, primary_key=True, autoincrement=False, comment="1, 2, …; pii=no"
+    )
+    node_index: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False, comment="0, 1, … within its level; pii=no"
+    )
+    node_hash: Mapped[bytes] = mapped_column(LargeBinary(32), comment="RFC 9162 §2.1.1; pii=no")
+
+
+class LogCosignature(Base):
+    """What a witness said of a checkpoint (C2SP tlog-cosignature): one line of its note."""
+
+    __tablename__ = "consent_log_cosignature"
+    __table_args__ = (Index("ix_consent_log_cosignature_size", "tree_size", "name"),)
+
+    id: Mapped[int] = mapped_column(_Serial, primary_key=True, autoincrement=True, comment="pii=no")
+    tree_size: Mapped[int] = mapped_column(BigInteger, comment="of which checkpoint; pii=no")
+    name: Mapped[str] = mapped_column(Text, comment="the witness's, as in its key; pii=no")
+    line: Mapped[str] = mapped_column(Text, comment="the signature line, without its end; pii=no")
     at: Mapped[int] = mapped_column(BigInteger, comment="pii=no")
 
 

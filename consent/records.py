@@ -4,15 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, insert, select
+import orjson
+from sqlalchemy import Select, bindparam, delete, func, insert, select
 
-from consent import log, models, rules
+from consent import log, models, purposes, rules, working_models
 from consent.canonical import names, to_text
 from consent.executor import Executor
 from consent.log.sources import event_kind
 
 _RECORD, _NOTICE = models.table(models.Record), models.table(models.Notice)
-_PURPOSE = models.table(models.Purpose)
+_PURPOSE, _EXPIRING = models.table(models.Purpose), models.table(working_models.Expiring)
 _COLUMNS = tuple(column.name for column in _RECORD.columns if column.name not in {"id", "uid"})
 _INSERT = insert(_RECORD).values({name: bindparam(name) for name in ("uid", *_COLUMNS)}).inline()
 _EVENTS: Select[Any] = (
@@ -31,11 +32,27 @@ _ALL_CURRENT = _EVENTS.order_by(_RECORD.c.client_id, _RECORD.c.id)
 _BEFORE = _RECORD.c.id < bindparam("before_id")
 _HISTORY = _EVENTS.where(_BEFORE).order_by(_RECORD.c.id.desc()).limit(bindparam("limit"))
 _HISTORY_OF_CLIENT = _HISTORY.where(_RECORD.c.client_id == bindparam("client_id"))
+_BY_UID = select(_RECORD).where(_RECORD.c.uid == bindparam("record_uid"))
+_OF_PURPOSE = (
+    _EVENTS.with_only_columns(
+        _RECORD,
+        func.coalesce(_NOTICE.c.version, 0).label("notice_version"),
+        maintain_column_froms=True,
+    )
+    .where(_RECORD.c.purpose_id == bindparam("purpose_id"))
+    .order_by(_RECORD.c.id)
+)
+_NO_LONGER_EXPIRING = delete(_EXPIRING).where(
+    _EXPIRING.c.resident_id == bindparam("whose"), _EXPIRING.c.purpose_id == bindparam("which")
+)
 _BASES = select(_PURPOSE.c.id, _PURPOSE.c.basis).where(
     _PURPOSE.c.id.in_(bindparam("purpose_ids", expanding=True))
 )
 NEWEST = 2**63 - 1
 """A ``before_id`` that lies before nothing: the first page of a history."""
+DAY = 86_400
+REMIND_BEFORE = 30 * DAY
+"""So long before a consent ends by itself its resident is reminded, in seconds; at half of its time if it is short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +72,45 @@ class HistoryEntry:
     control: str
     actor: str
     at: int
+    uid: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordEntry:
+    """One event in full: with its purpose and the exact notice, as ISO/IEC TS 27560 asks of a record.
+
+    ``notice`` is None if it is gone, which only tampering does. ``state`` is as :func:`consent.rules.dpv_state`,
+    ``expressed`` as :func:`consent.rules.event_type`. ``authentication`` holds acr, amr and auth_time.
+    """
+
+    id: int
+    uid: bytes
+    resident_id: str
+    client_id: str
+    event: str
+    state: str
+    expressed: rules.ExpressedHow
+    purpose: purposes.Purpose
+    notice: purposes.Notice | None
+    claims_offered: tuple[str, ...]
+    claims_chosen: tuple[str, ...]
+    notice_hash: bytes
+    language: str
+    control: str
+    authentication: Mapping[str, Any]
+    actor: str
+    valid_until: int | None
+    at: int
+
+    @property
+    def asked(self) -> purposes.Asked:
+        """The data and times under which it happened: of its notice, else of its purpose."""
+        return (self.notice.asked if self.notice else None) or self.purpose.asked
+
+    @property
+    def rights(self) -> tuple[rules.Right, ...]:
+        """The rights that the basis of its purpose gives."""
+        return rules.rights_for(self.purpose.basis)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +136,15 @@ def append_event(
     control: str,
     authentication: Mapping[str, Any],
     actor: str = "self",
+    valid_until: int | None = None,
     now: int,
 ) -> bytes:
     """Append one event and its log entry; the 16-byte uid of the event.
 
     ``event`` is one of :data:`consent.models.EVENTS`; ``control`` says which button, form or desk expressed
-    it; ``authentication`` holds acr, amr, auth_time; ``log_key`` is the resident's. Raises ValueError if
-    something was chosen that was not offered.
+    it; ``authentication`` holds acr, amr, auth_time; ``log_key`` is the resident's; ``valid_until`` is when what is
+    agreed to ends by itself (:func:`consent.rules.valid_until`). Raises ValueError if something was chosen that was not
+    offered.
     """
     if event not in models.EVENTS:
         raise ValueError(f"{event!r} is no consent event")
@@ -106,6 +164,7 @@ def append_event(
         "authentication": to_text(dict(authentication)),
         "actor": actor,
         "at": now,
+        "valid_until": valid_until,
     }
     connection.execute(_INSERT, {"uid": uid, **values})
     log.append(
@@ -116,13 +175,68 @@ def append_event(
         ref=(_RECORD.name, uid),
         now=now,
     )
+    if valid_until is not None:
+        _will_expire(connection, values, now)
     return uid
 
 
-def current_choices(connection: Executor, resident_id: str, client_id: str) -> dict[str, rules.Choice]:
-    """Where the resident stands with each purpose of one client, by purpose."""
+def _will_expire(connection: Executor, values: Mapping[str, Any], now: int) -> None:
+    """Let the job look at it in time. Whatever comes after shows in the history, so nothing need be undone here."""
+    ends_at = values["valid_until"]
+    before = min(REMIND_BEFORE, (ends_at - now) // 2)
+    mine = {name: values[name] for name in ("resident_id", "client_id", "purpose_id")}
+    connection.execute(_NO_LONGER_EXPIRING, {"whose": values["resident_id"], "which": values["purpose_id"]})
+    connection.execute(insert(_EXPIRING), {**mine, "ends_at": ends_at, "looked_at_next": ends_at - before})
+
+
+def entry_by_uid(connection: Executor, uid: bytes) -> RecordEntry | None:
+    """One event in full, by the name of its row; None if there is none."""
+    row = connection.execute(_BY_UID, {"record_uid": uid}).mappings().first()
+    purpose = None if row is None else purposes.find_purpose(connection, row["purpose_id"])
+    if row is None or purpose is None:
+        return None
+    offered, chosen = names(row["claims_offered"]), names(row["claims_chosen"])
+    same = [
+        "id",
+        "uid",
+        "resident_id",
+        "client_id",
+        "event",
+        "notice_hash",
+        "language",
+        "control",
+        "actor",
+        "valid_until",
+        "at",
+    ]
+    notice = purposes.notice_by_hash(connection, row["notice_hash"])
+    optional = ((notice.asked if notice else None) or purpose.asked).optional_claims
+    return RecordEntry(
+        **{name: row[name] for name in same},
+        state=rules.dpv_state(row["event"]),
+        expressed=rules.event_type(row["event"], row["control"], ticked=not set(chosen).isdisjoint(optional)),
+        purpose=purpose,
+        notice=notice,
+        claims_offered=offered,
+        claims_chosen=chosen,
+        authentication=orjson.loads(row["authentication"]),
+    )
+
+
+def current_choices(
+    connection: Executor, resident_id: str, client_id: str, now: int | None = None
+) -> dict[str, rules.Choice]:
+    """Where the resident stands with each purpose of one client, by purpose; ``now`` as in :func:`rules.current_state`."""
     rows = connection.execute(_CURRENT, {"resident_id": resident_id, "client_id": client_id})
-    return rules.current_state(map(_event, rows))
+    return rules.current_state(map(_event, rows), now)
+
+
+def current_choice(
+    connection: Executor, resident_id: str, purpose_id: str, now: int | None = None
+) -> rules.Choice | None:
+    """Where the resident stands with one purpose; None if they never met it."""
+    rows = connection.execute(_OF_PURPOSE, {"resident_id": resident_id, "purpose_id": purpose_id})
+    return rules.current_state(map(_event, rows), now).get(purpose_id)
 
 
 def choices_by_client(connection: Executor, resident_id: str) -> dict[str, dict[str, rules.Choice]]:
@@ -202,6 +316,7 @@ def _event(row: Any) -> rules.Event:
         row.notice_version,
         row.notice_hash,
         row.at,
+        row.valid_until,
     )
 
 
@@ -220,4 +335,5 @@ def _history_entry(row: Any) -> HistoryEntry:
         row.control,
         row.actor,
         row.at,
+        row.uid,
     )

@@ -14,6 +14,9 @@ CONSENT: Final = "consent"
 _IN_FORCE = frozenset({"given", "narrowed", "renewed", "informed"})
 _ENDED = frozenset({"expired", "revoked", "invalidated", "superseded"})
 _SAID_NO = frozenset({"refused", "withdrawn"})
+#: These say that somebody was asked, not what they answered.
+_UNANSWERED = frozenset({"requested", "deferred"})
+_AGREED = frozenset({"given", "narrowed", "renewed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,9 @@ class Terms:
     required_claims: tuple[str, ...]
     optional_claims: tuple[str, ...]
     material_version: int
+    valid_for: int | None = None
+    is_question: bool = False
+    """Asked outside a sign-in, for its own sake: no page of a sign-in speaks of it."""
 
     @property
     def claims(self) -> tuple[str, ...]:
@@ -43,6 +49,7 @@ class Event:
     notice_version: int
     notice_hash: bytes
     at: int
+    valid_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,7 @@ class Choice:
     notice_version: int
     notice_hash: bytes
     at: int
+    valid_until: int | None = None
 
     @property
     def in_force(self) -> bool:
@@ -106,11 +114,14 @@ class Answer:
     claims_chosen: tuple[str, ...]
 
 
-def current_state(events: Iterable[Event]) -> dict[str, Choice]:
-    """Fold history, oldest first, to where the resident stands, by purpose."""
+def current_state(events: Iterable[Event], now: int | None = None) -> dict[str, Choice]:
+    """Fold history, oldest first, to where the resident stands, by purpose.
+
+    With ``now``, a consent whose time is over has expired, whether or not that was recorded yet.
+    """
     state: dict[str, Choice] = {}
     for event in events:
-        if event.event == "requested":
+        if event.event in _UNANSWERED:
             continue
         before = state.get(event.purpose_id)
         if before is not None and event.event in _ENDED:
@@ -124,8 +135,22 @@ def current_state(events: Iterable[Event]) -> dict[str, Choice]:
                 event.notice_version,
                 event.notice_hash,
                 event.at,
+                _until(event, before),
             )
-    return state
+    return state if now is None else {key: _as_of(one, now) for key, one in state.items()}
+
+
+def _until(event: Event, before: Choice | None) -> int | None:
+    """Who takes something back doesn't thereby agree for longer."""
+    if event.valid_until is None and event.event == "narrowed" and before is not None:
+        return before.valid_until
+    return event.valid_until
+
+
+def _as_of(choice: Choice, now: int) -> Choice:
+    if choice.in_force and choice.valid_until is not None and choice.valid_until <= now:
+        return replace(choice, state="expired", at=choice.valid_until)
+    return choice
 
 
 def decide(
@@ -139,7 +164,9 @@ def decide(
     asks about everything (``prompt=consent``).
     """
     wanted = frozenset(requested)
-    relevant = [one for one in terms if not one.claims or wanted.intersection(one.claims)]
+    relevant = [
+        one for one in terms if not one.is_question and (not one.claims or wanted.intersection(one.claims))
+    ]
     sections = [_question(one, wanted, choices.get(one.purpose_id), again=again) for one in relevant]
     questions = tuple(one for one in sections if one is not None and one.reason != "refused")
     covered = _covered(relevant, wanted, choices, {one.purpose_id for one in questions})
@@ -160,6 +187,11 @@ def answer(
     if not agreed or (offered and not chosen):
         return Answer(section.purpose_id, "refused", offered, ())
     return Answer(section.purpose_id, _agreement(before, chosen), offered, chosen)
+
+
+def valid_until(event: str, valid_for: int | None, *, now: int) -> int | None:
+    """When what an event agrees to ends by itself, in Unix seconds; None when it lasts until it is withdrawn."""
+    return now + valid_for if valid_for is not None and event in _AGREED else None
 
 
 def withdrawable(basis: str, choice: Choice) -> bool:
@@ -224,3 +256,86 @@ def _covered(
 
 def _among(claims: Iterable[str], allowed: Collection[str]) -> tuple[str, ...]:
     return tuple(claim for claim in claims if claim in allowed)
+
+
+# --- in the words of others ---
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """A right that a person has towards who processes their data, and when it does not hold in full."""
+
+    name: str
+    article: str
+    condition: Literal["", "when_no_longer_needed", "unless_needed_for_the_task"] = ""
+
+
+_ALWAYS: Final = (Right("access", "15"), Right("rectification", "16"))
+_ERASURE, _RESTRICTION = Right("erasure", "17"), Right("restriction", "18")
+_PORTABILITY, _OBJECTION = Right("portability", "20"), Right("objection", "21")
+_RIGHTS: Final[Mapping[str, tuple[Right, ...]]] = {
+    CONSENT: (*_ALWAYS, _ERASURE, _RESTRICTION, _PORTABILITY, Right("withdrawal", "7(3)")),
+    "contract": (*_ALWAYS, Right("erasure", "17", "when_no_longer_needed"), _RESTRICTION, _PORTABILITY),
+    "legal_obligation": (*_ALWAYS, _RESTRICTION),
+    "vital_interests": (*_ALWAYS, _ERASURE, _RESTRICTION),
+    "public_task": (
+        *_ALWAYS,
+        Right("erasure", "17", "unless_needed_for_the_task"),
+        _RESTRICTION,
+        _OBJECTION,
+    ),
+    "legitimate_interests": (*_ALWAYS, _ERASURE, _RESTRICTION, _OBJECTION),
+}
+
+
+def rights_for(basis: str) -> tuple[Right, ...]:
+    """The rights that a lawful basis gives (GDPR Art. 7(3), 15 to 18, 20, 21), in the order of their articles.
+
+    Raises KeyError for an unknown basis.
+    """
+    return _RIGHTS[basis]
+
+
+_DPV_STATES: Final[Mapping[str, str]] = {
+    "requested": "ConsentRequested",
+    "deferred": "ConsentRequestDeferred",
+    "given": "ConsentGiven",
+    "narrowed": "RenewedConsentGiven",
+    "renewed": "RenewedConsentGiven",
+    "refused": "ConsentRefused",
+    "expired": "ConsentExpired",
+    "withdrawn": "ConsentWithdrawn",
+    "revoked": "ConsentRevoked",
+    "invalidated": "ConsentInvalidated",
+    "superseded": "ConsentInvalidated",
+    "informed": "ConsentUnknown",
+}
+_BY_NOBODY = frozenset({"requested", "expired", "superseded", "invalidated", "informed"})
+#: Controls that answer one question and nothing else, so that the answer is explicit.
+_EXPLICIT = frozenset(
+    {
+        "question-yes",
+        "question-no",
+        "renew-button",
+        "withdraw-button",
+        "withdraw-one-button",
+        "share-less-button",
+    }
+)
+
+ExpressedHow = Literal["Implied", "Expressed", "ExplicitlyExpressed"]
+
+
+def dpv_state(event: str) -> str:
+    """The state of consent after an event, as the Data Privacy Vocabulary names it.
+
+    Being informed is no consent, so its state is unknown there.
+    """
+    return _DPV_STATES[event]
+
+
+def event_type(event: str, control: str, *, ticked: bool = False) -> ExpressedHow:
+    """How an event was expressed (ISO/IEC TS 27560): by nobody, by a button, or by an act for this alone."""
+    if event in _BY_NOBODY:
+        return "Implied"
+    return "ExplicitlyExpressed" if ticked or control in _EXPLICIT else "Expressed"

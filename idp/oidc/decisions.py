@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import insert, select, update
 
 from consent import records, rules
-from idp.oidc import authorization_details
+from idp.oidc import authorization_details, holds, lasting
 from idp.oidc.claims_request import read_kept
+from idp.oidc.errors import Refusal
 from idp.oidc.models import Grant
 from idp.oidc.rules import claims_of, needed_for
-from idp.oidc.service import subject_for
+from idp.oidc.service import revoke_grants, subject_for
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -25,13 +26,16 @@ if TYPE_CHECKING:
     from idp.oidc.request import AuthorizationRequest
 
 
-def is_covered(grant: Any, scope: Collection[str], claims: Collection[str], notices_hash: bytes) -> bool:
+def is_covered(
+    grant: Any, scope: Collection[str], claims: Collection[str], notices_hash: bytes, *, now: int
+) -> bool:
     """Whether a live grant answers this request without a question; `grant` is a row of it or None."""
     return (
         grant is not None
         and grant.notices_hash == notices_hash
         and set(scope).issubset(grant.scope.split())
         and set(claims).issubset(grant.decided_claims.split())
+        and not lasting.has_lapsed(grant, now=now)
     )
 
 
@@ -65,7 +69,14 @@ def live_grant(connection: Any, resident_id: str, client_id: str) -> Any:
     """The row of what a resident has authorised for a client now, or None."""
     return connection.execute(
         select(
-            Grant.id, Grant.scope, Grant.claims, Grant.decided_claims, Grant.notices_hash, Grant.subject
+            Grant.id,
+            Grant.scope,
+            Grant.claims,
+            Grant.decided_claims,
+            Grant.notices_hash,
+            Grant.subject,
+            Grant.ends_at,
+            Grant.lapses,
         ).where(Grant.resident_id == resident_id, Grant.client_id == client_id, Grant.revoked_at.is_(None))
     ).first()
 
@@ -76,6 +87,8 @@ class Decision:
 
     choices: Mapping[str, rules.Choice]
     outcome: rules.Covered | rules.Ask
+    #: How long an answer to each purpose lasts, in seconds; None: until it is taken back.
+    valid_for: Mapping[str, int | None]
 
     @property
     def sections(self) -> tuple[rules.Section, ...]:
@@ -88,13 +101,17 @@ def decide(provider: Provider, connection: Any, request: AuthorizationRequest, r
 
     A permission for a single matter is a question of its own: a no of before to anything else does not answer it.
     """
-    choices = records.current_choices(connection, resident_id, request.client_id)
+    choices = records.current_choices(connection, resident_id, request.client_id, provider.context.now())
     claims, purposes = asked_for(provider, request)
     terms = [one.terms for one in purposes.purposes]
     outcome = rules.decide(terms, claims, choices, again="consent" in request.prompt)
+    is_silent = not isinstance(outcome, rules.Ask)
+    if is_silent and live_grant(connection, resident_id, request.client_id) is None:
+        # What was on file has been stopped as a whole; it does not come back without being seen.
+        outcome = rules.decide(terms, claims, choices, again=True)
     if not _speaks_of(outcome, authorization_details.names_of(request.authorization_details)):
         outcome = rules.decide(terms, claims, choices, again=True)
-    return Decision(choices, outcome)
+    return Decision(choices, outcome, {one.purpose_id: one.valid_for for one in terms})
 
 
 def _speaks_of(outcome: rules.Covered | rules.Ask, names: frozenset[str]) -> bool:
@@ -123,7 +140,8 @@ def record_answers(  # noqa: PLR0917
     *,
     now: int,
 ) -> None:
-    """Append one consent event per section of the page."""
+    """Append one consent event per section of the page. `decision` says how long the answers last."""
+    lasts = decision.valid_for
     for section in decision.sections:
         said = rules.answer(
             section,
@@ -143,6 +161,7 @@ def record_answers(  # noqa: PLR0917
             claims_offered=said.claims_offered,
             claims_chosen=said.claims_chosen,
             notice_hash=notices[section.purpose_id].body_hash,
+            valid_until=rules.valid_until(said.event, lasts.get(section.purpose_id), now=now),
             language=expressed.language,
             control="allow-button" if expressed.agreed else "deny-button",
             authentication={
@@ -168,14 +187,20 @@ def settle_grant(
     A grant that was revoked stays dead with its tokens: a new decision makes a new one.
 
     Raises:
-        Refusal: invalid_authorization_details for a permission that no purpose covers any more.
+        Refusal: invalid_authorization_details for a permission that no purpose covers any more; access_denied for a
+            client that the resident has stopped.
     """
+    if holds.is_held(connection, resident_id, client.client_id):
+        raise Refusal("access_denied", "The resident has stopped this service")
     old = live_grant(connection, resident_id, client.client_id)
+    if old is not None and old.ends_at is not None and old.ends_at <= now:
+        revoke_grants(connection, resident_id, client_id=client.client_id, now=now)
+        old = None
     scope = set(request.scope) | set(old.scope.split() if old else ())
     before = frozenset(old.decided_claims.split() if old else ())
     claims, purposes = asked_for(provider, replace(request, scope=tuple(scope)))
     decided = claims | (before & purposes.claims)
-    choices = records.current_choices(connection, resident_id, client.client_id)
+    choices = records.current_choices(connection, resident_id, client.client_id, now)
     outcome = rules.decide([one.terms for one in purposes.purposes], decided, choices)
     covered = outcome.covered if isinstance(outcome, rules.Ask) else outcome
     if not authorization_details.names_of(request.authorization_details).issubset(covered.claims):
@@ -187,6 +212,7 @@ def settle_grant(
         "purposes": " ".join(covered.purpose_ids),
         "notices_hash": purposes.notices_hash,
         "granted_at": now,
+        **lasting.columns(covered.purpose_ids, covered.claims, choices),
     }
     if old is not None:
         connection.execute(update(Grant).where(Grant.id == old.id).values(**values))

@@ -122,6 +122,24 @@ def clients_of_sessions(
     return [Answered(*row) for row in rows]
 
 
+def live_sids(connection: Any, resident_id: str, client_id: str, *, now: int) -> list[str]:
+    """The sessions of a resident that have not ended and in which a client was answered."""
+    rows = connection.execute(
+        select(Authorization.sid)
+        .join(Grant, Grant.id == Authorization.grant_id)
+        .join(BrowserSession, BrowserSession.sid == Authorization.sid)
+        .where(
+            Grant.resident_id == resident_id,
+            Grant.client_id == client_id,
+            BrowserSession.resident_id == resident_id,
+            BrowserSession.ended_at.is_(None),
+            BrowserSession.expires_at > now,
+        )
+        .distinct()
+    )
+    return [row.sid for row in rows]
+
+
 def used_in_sessions(connection: Any, resident_id: str, sids: Sequence[str]) -> dict[str, list[Used]]:
     """The clients that were answered in some sessions of a resident, by session: each once, the latest first."""
     if not sids:

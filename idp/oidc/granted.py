@@ -10,11 +10,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from idp.db import insert_of
 from idp.oidc.checks.response_type import see_that_it_may
 from idp.oidc.issue import Issued, issue_in_front
 from idp.oidc.models import Authorization
 from idp.oidc.service import FAMILY
+from idp.statements import insert_of
 from idp.web.cookies import digest, new_secret
 
 if TYPE_CHECKING:

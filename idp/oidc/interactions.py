@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, select, update
 
-from idp.db import prepared
 from idp.login.attempts import CLOCK_LEEWAY
 from idp.oidc import login_hints, pushed
 from idp.oidc.models import Interaction
 from idp.oidc.request import AuthorizationRequest
+from idp.statements import prepared
 from idp.web.cookies import VALUE_LENGTH, digest, new_secret
 
 if TYPE_CHECKING:

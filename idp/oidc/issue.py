@@ -14,6 +14,7 @@ from idp.oidc.answers import signed_for
 from idp.oidc.authorization_details import kept, narrowed, read_kept
 from idp.oidc.binding import jkt_of, token_type
 from idp.oidc.errors import Refusal
+from idp.oidc.lasting import left
 from idp.oidc.released import id_token_claims
 from idp.oidc.resources import Target, signed_token, target_of
 
@@ -134,7 +135,7 @@ def issue(
     Raises:
         Refusal: invalid_target, invalid_authorization_details; nothing is minted then, and the transaction must not stand.
     """
-    grant = service.read_grant(connection, family.grant_id)
+    grant = service.read_grant(connection, family.grant_id, now=now)
     if grant is None or grant.data_key is None:
         return None
     if not is_refresh and "offline_access" in scope.split():
@@ -175,7 +176,7 @@ def issue_in_front(
     Raises:
         Refusal: access_denied when the grant or the account has ended, invalid_target.
     """
-    grant = service.read_grant(connection, family.grant_id)
+    grant = service.read_grant(connection, family.grant_id, now=now)
     if grant is None or grant.data_key is None:
         raise Refusal("access_denied", "What the resident agreed to has ended")
     details = read_kept(family.authorization_details)
@@ -244,7 +245,7 @@ def _record(  # noqa: PLR0917
         client_id=client.client_id,
         kind="id_token",
         claims=claims,
-        purpose_ids=grant.purposes.split(),
+        purpose_ids=left(grant, now=now).purposes,
         authorization_id=str(family.id),
         now=now,
     )

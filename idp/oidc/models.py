@@ -10,7 +10,19 @@ everything under it in one write.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, LargeBinary, String, Text, false, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    false,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.db import Base
@@ -90,6 +102,7 @@ class Grant(Base):
             sqlite_where=text("revoked_at IS NULL"),
             postgresql_where=text("revoked_at IS NULL"),
         ),
+        Index("ix_oidc_grant_subject", "client_id", "subject"),
     )
 
     id: Mapped[str] = mapped_column(String(22), primary_key=True, comment="Random id. pii=no")
@@ -107,6 +120,32 @@ class Grant(Base):
     )
     granted_at: Mapped[int] = mapped_column(BigInteger, comment="When it was decided last. pii=no")
     revoked_at: Mapped[int | None] = mapped_column(BigInteger, comment="When it ended. pii=no")
+    ends_at: Mapped[int | None] = mapped_column(
+        BigInteger, comment="When the last consent it stands on ends by itself. pii=no"
+    )
+    lapses: Mapped[str | None] = mapped_column(
+        Text,
+        comment="JSON list: which claims and purposes end by themselves before it does, and when. pii=no",
+    )
+
+
+class Hold(Base):
+    """A client that gets no new grant of a resident, because they restricted it or object to it; "" is every client."""
+
+    __tablename__ = "oidc_hold"
+    __table_args__ = (
+        CheckConstraint("cause IN ('restriction', 'objection', 'pause')", name="cause"),
+        CLUSTERED,
+    )
+
+    resident_id: Mapped[str] = mapped_column(String(22), primary_key=True, comment="Who stopped it. pii=no")
+    client_id: Mapped[str] = mapped_column(
+        String(64), primary_key=True, comment="Which client; empty: every one. pii=no"
+    )
+    cause: Mapped[str] = mapped_column(
+        String(12), primary_key=True, comment="restriction, objection or pause. pii=no"
+    )
+    since_at: Mapped[int] = mapped_column(BigInteger, comment="Since when. pii=no")
 
 
 class Authorization(Base):

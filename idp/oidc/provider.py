@@ -99,7 +99,9 @@ class Provider:
 def summed_up(purposes: Sequence[Purpose]) -> ClientPurposes:
     """The purposes of one client with the claims they cover and the notices they stand under."""
     notices = "".join(
-        f"{one.id} {one.material_version}\n" for one in sorted(purposes, key=lambda one: one.id)
+        f"{one.id} {one.material_version}\n"
+        for one in sorted(purposes, key=lambda one: one.id)
+        if not one.is_question
     )
     return ClientPurposes(
         purposes=tuple(purposes),

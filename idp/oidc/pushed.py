@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, or_, select, update
 
-from idp.db import insert_of, prepared
 from idp.oidc import login_hints
 from idp.oidc.models import PushedRequest
 from idp.oidc.request import AuthorizationRequest, Pushed
 from idp.oidc.service import CLOCK_LEEWAY
+from idp.statements import insert_of, prepared
 from idp.web.cookies import VALUE_LENGTH, digest, new_secret
 
 if TYPE_CHECKING:

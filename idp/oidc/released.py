@@ -9,11 +9,12 @@ from sqlalchemy import bindparam, select
 
 from idp.accounts.models import Attribute, Resident
 from idp.accounts.service import seal_context
-from idp.db import prepared
 from idp.login.levels import BASIC
 from idp.oidc import service, step_up
 from idp.oidc.claims_request import read_kept
+from idp.oidc.lasting import left
 from idp.oidc.rules import claim_values, needed_for, released, sources_of
+from idp.statements import prepared
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -48,7 +49,7 @@ def id_token_claims(
     by_name = read_kept(family.asked_claims).id_token
     if not by_name and not scope:
         return {}
-    allowed = released(scope, by_name, grant.claims.split())
+    allowed = released(scope, by_name, left(grant, now=now).claims)
     lacking = lacking_for(
         provider, client, allowed, acr=family.acr, auth_time=family.auth_time, issued_at=now
     )

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, or_, select, update
 
 from idp.accounts.models import Attribute, Resident
-from idp.db import insert_of
 from idp.jose.encoding import base64url
+from idp.oidc.lasting import is_not_over
 from idp.oidc.models import AccessToken, Authorization, Grant, RefreshToken
+from idp.statements import insert_of, quiet
 from idp.web.cookies import digest, new_secret
 
 if TYPE_CHECKING:
@@ -74,31 +75,40 @@ REVOKE_FAMILY = (
     .values(revoked_at=bindparam("at"))
 )
 _READ_GRANT = (
-    select(Grant.resident_id, Grant.subject, Grant.claims, Grant.purposes, Resident.data_key)
+    select(Grant.resident_id, Grant.subject, Grant.claims, Grant.purposes, Grant.lapses, Resident.data_key)
     .join(Resident, Resident.id == Grant.resident_id)
-    .where(Grant.id == bindparam("grant_id_"), Grant.revoked_at.is_(None), Resident.state == "active")
+    .where(
+        Grant.id == bindparam("grant_id_"),
+        Grant.revoked_at.is_(None),
+        is_not_over(bindparam("at")),
+        Resident.state == "active",
+    )
 )
-_INSERT_ACCESS = insert_of(
-    AccessToken,
-    "token_hash",
-    "authorization_id",
-    "client_id",
-    "scope",
-    "confirmation",
-    "resource",
-    "authorization_details",
-    "issued_at",
-    "expires_at",
+_INSERT_ACCESS = quiet(
+    insert_of(
+        AccessToken,
+        "token_hash",
+        "authorization_id",
+        "client_id",
+        "scope",
+        "confirmation",
+        "resource",
+        "authorization_details",
+        "issued_at",
+        "expires_at",
+    )
 )
-_INSERT_REFRESH = insert_of(
-    RefreshToken,
-    "token_hash",
-    "authorization_id",
-    "client_id",
-    "scope",
-    "confirmation",
-    "issued_at",
-    "expires_at",
+_INSERT_REFRESH = quiet(
+    insert_of(
+        RefreshToken,
+        "token_hash",
+        "authorization_id",
+        "client_id",
+        "scope",
+        "confirmation",
+        "issued_at",
+        "expires_at",
+    )
 )
 _LIVE_TOKEN = (
     AccessToken.token_hash == bindparam("token_hash_"),
@@ -123,6 +133,7 @@ _RESIDENT_TOKEN = (
         *_LIVE_TOKEN,
         Authorization.revoked_at.is_(None),
         Grant.revoked_at.is_(None),
+        is_not_over(bindparam("at")),
         Resident.state == "active",
     )
 )
@@ -140,6 +151,7 @@ _TOKEN_COLUMNS = (
     Grant.subject,
     Grant.claims,
     Grant.purposes,
+    Grant.lapses,
     Authorization.asked_claims,
     Authorization.auth_time,
     Authorization.acr,
@@ -213,9 +225,12 @@ def spend_code(
     return CodeRefused.REPLAYED
 
 
-def read_grant(connection: Any, grant_id: str) -> Any:
-    """Subject, claims, purposes and data key of a grant that is live, of a resident who is active; else None."""
-    return connection.execute(_READ_GRANT, {"grant_id_": grant_id}).first()
+def read_grant(connection: Any, grant_id: str, *, now: int) -> Any:
+    """Subject, claims, purposes and data key of a grant that is live, of a resident who is active; else None.
+
+    Claims and purposes are those it was given with: `lasting.left` says which are left.
+    """
+    return connection.execute(_READ_GRANT, {"grant_id_": grant_id, "at": now}).first()
 
 
 def mint(

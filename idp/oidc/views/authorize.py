@@ -51,6 +51,8 @@ _SESSION_AND_GRANT = (
         Grant.scope,
         Grant.decided_claims,
         Grant.notices_hash,
+        Grant.ends_at,
+        Grant.lapses,
     )
     .select_from(BrowserSession)
     .join(Resident, Resident.id == BrowserSession.resident_id)
@@ -148,7 +150,7 @@ def _known(
     if session.is_shared:
         return _person_needed(request, "interaction_required", "The resident is at a shared computer")
     grant = row if row.grant_id is not None else None
-    if not decisions.is_covered(grant, request.scope, claims, purposes.notices_hash):
+    if not decisions.is_covered(grant, request.scope, claims, purposes.notices_hash, now=now):
         return _person_needed(request, "consent_required", "The resident must be asked")
     return _Known(row.grant_id, session, step_up.stated_acr(demand, session.acr))
 

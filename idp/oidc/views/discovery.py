@@ -40,7 +40,10 @@ _ENDPOINTS = {
     "introspection_endpoint": "/introspect",
     "revocation_endpoint": "/revoke",
     "end_session_endpoint": "/logout",
+    "consent_request_endpoint": "/consent/requests",
+    "consent_decision_endpoint": "/consent/decisions",
     "jwks_uri": "/jwks",
+    "consent_confirmation_endpoint": "/consent/confirmations",  # ours: what partners did about a withdrawal
 }
 #: Endpoints to which clients bring certificates (RFC 8705 §5).
 _WITH_CERTIFICATE = (

@@ -199,10 +199,26 @@ def go_on() -> Response:
     claims, purposes = decisions.asked_for(provider, asked)
     with ctx.database.reading() as reading:
         grant = decisions.live_grant(reading, found.session.resident_id, asked.client_id)
-    covered = decisions.is_covered(grant, asked.scope, claims, purposes.notices_hash)
-    if "consent" in asked.prompt or not covered:
-        return redirect(f"/consent?flow={handle}#main", 303)
-    return granted_with(handle, found, lambda _: grant.id)
+    covered = decisions.is_covered(grant, asked.scope, claims, purposes.notices_hash, now=ctx.now())
+    if covered and "consent" not in asked.prompt:
+        return granted_with(handle, found, lambda _: grant.id)
+    if grant is not None and "consent" not in asked.prompt and _is_on_file(found):
+        return granted_with(handle, found, lambda writing: _settled(writing, found, now=ctx.now()))
+    return redirect(f"/consent?flow={handle}#main", 303)
+
+
+def _is_on_file(found: Ready) -> bool:
+    """Whether the records answer a request that the grant does not: something was renewed, or has ended, elsewhere."""
+    provider = current_provider()
+    with provider.context.database.reading() as reading:
+        decision = decisions.decide(provider, reading, found.waiting.request, found.session.resident_id)
+    return not decision.sections
+
+
+def _settled(writing: Session, found: Ready, *, now: int) -> str:
+    return decisions.settle_grant(
+        current_provider(), writing, found.client, found.waiting.request, found.session.resident_id, now=now
+    )
 
 
 def granted_with(handle: str, found: Ready, settle: Callable[[Session], str | Refusal]) -> Response:

@@ -131,7 +131,7 @@ def _refresh(provider: Provider, client: Client, unverified_token: str, *, now: 
     row = find_refresh(connection, unverified_token, client_id=client.client_id)
     if row is None or row.spent_at is not None or row.revoked_at is not None or row.token_expires_at <= now:
         return INACTIVE
-    grant = service.read_grant(connection, row.grant_id)
+    grant = service.read_grant(connection, row.grant_id, now=now)
     if grant is None:
         return INACTIVE
     return {

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import TYPE_CHECKING, Any
+import hashlib
+import hmac
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, g, redirect, render_template, request
-from flask_babel import format_date, gettext
 
-from consent import labels
-from consent.purposes import notices_for
-from consent.rules import CONSENT
+from consent.purposes import changes_since, notices_for
 from idp.accounts import service as accounts
 from idp.accounts.models import Resident
 from idp.accounts.rules import display_name
-from idp.oidc import decisions
+from idp.oidc import decisions, holds, sections
 from idp.oidc.errors import Refusal
-from idp.oidc.rules import COMPANIONS, claim_values
+from idp.oidc.rules import claim_values
 from idp.oidc.views import permissions
-from idp.oidc.views.interaction import Ready, granted_with, ready
+from idp.oidc.views.interaction import Ready, answered_with, granted_with, ready
 from idp.oidc.wiring import provider as current_provider
 from idp.web.languages import current_language
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from sqlalchemy.orm import Session
     from werkzeug.wrappers import Response
 
-    from consent.purposes import Notice
-    from consent.rules import Section
+    from consent.purposes import Change, Notice
     from idp.login.sessions import SignedIn
     from idp.oidc.interactions import Waiting
 
@@ -47,8 +44,12 @@ def show() -> str | Response:
     ctx = current_provider().context
     g.form_targets = client.form_targets
     with ctx.database.reading() as reading:
+        held = holds.cause_of(reading, session.resident_id, client.client_id)
+        if held is not None:
+            return render_template("ui/held.html", client_name=client.name, cause=held, flow=handle)
         decision = _decide(reading, waiting, session)
         notices = _notices(reading, decision)
+        changes = _changes(reading, decision)
         resident = reading.get(Resident, session.resident_id)
         assert resident is not None
         attributes = accounts.read_attributes(reading, ctx.vault, resident)
@@ -59,11 +60,19 @@ def show() -> str | Response:
         changed_at=resident.changed_at,
         now=ctx.now(),
     )
-    bases = {one.id: one.basis for one in current_provider().purposes_of(client.client_id).purposes}
-    sections = [
+    purposes = {one.id: one for one in current_provider().purposes_of(client.client_id).purposes}
+    details = waiting.request.authorization_details
+    shown = [
         {
-            **_section(section, bases[section.purpose_id], notices[section.purpose_id], values),
-            "permissions": permissions.shown(waiting.request.authorization_details, section.required_claims),
+            **sections.shown(
+                section,
+                purposes[section.purpose_id].basis,
+                notices[section.purpose_id].text,
+                values,
+                valid_for=decision.valid_for.get(section.purpose_id),
+                changes=changes.get(section.purpose_id, ()),
+            ),
+            "permissions": permissions.shown(details, section.required_claims),
         }
         for section in decision.sections
     ]
@@ -74,7 +83,8 @@ def show() -> str | Response:
         policy_uri=client.shown_link("policy_uri", current_language()),
         tos_uri=client.shown_link("tos_uri", current_language()),
         resident_name=display_name(attributes.get("given_name", ""), attributes.get("family_name")),
-        sections=sections,
+        sections=shown,
+        seen=_seen(notices, decision),
         information_only=not any(section.gives_choice for section in decision.sections),
         flow=handle,
         errors=[],
@@ -92,22 +102,36 @@ def submit() -> Response:
     if request.form.get("decision") not in ("allow", "deny"):
         return redirect(f"/consent?flow={handle}#main", 303)
     waiting, session = found.waiting, found.session
+    if request.form["decision"] == "deny" and _is_held(found):
+        return answered_with(handle, Refusal("access_denied", "The resident has stopped this service"))
     expressed = decisions.Expressed(
         agreed=request.form["decision"] == "allow",
         ticked=frozenset(request.form.getlist("share")),
         language=current_language(),
     )
-    now = provider.context.now()
+    now, seen = provider.context.now(), request.form.get("seen", "")
 
     def settle(writing: Session) -> str | Refusal:
-        _record(writing, waiting, session, expressed, now=now)
+        _record(writing, waiting, session, expressed, unverified_seen=seen, now=now)
         if not expressed.agreed:
             return Refusal("access_denied", "The resident did not agree")
         return decisions.settle_grant(
             provider, writing, found.client, waiting.request, session.resident_id, now=now
         )
 
-    return granted_with(handle, found, settle)
+    try:
+        return granted_with(handle, found, settle)
+    except _Stale:  # nothing of it stands
+        return redirect(f"/consent?flow={handle}#main", 303)
+
+
+class _Stale(Exception):
+    """The page that was sent back says something else by now: nobody agrees to words they have not read."""
+
+
+def _is_held(found: Ready) -> bool:
+    with current_provider().context.database.reading() as reading:
+        return holds.cause_of(reading, found.session.resident_id, found.client.client_id) is not None
 
 
 def _decide(reading: Session, waiting: Waiting, session: SignedIn) -> decisions.Decision:
@@ -119,8 +143,38 @@ def _notices(reading: Session, decision: decisions.Decision) -> Mapping[str, Not
     return notices_for(reading, [one.purpose_id for one in decision.sections], current_language(), fallback)
 
 
+def _changes(reading: Session, decision: decisions.Decision) -> dict[str, tuple[Change, ...]]:
+    """What is not as it was when the resident agreed, by purpose."""
+    fallback = current_provider().context.settings.town.languages[0]
+    return {
+        one.purpose_id: changes_since(
+            reading,
+            one.purpose_id,
+            decision.choices[one.purpose_id].notice_version,
+            current_language(),
+            fallback,
+        )
+        for one in decision.sections
+        if one.reason == "changed" and one.purpose_id in decision.choices
+    }
+
+
+def _seen(notices: Mapping[str, Notice], decision: decisions.Decision) -> str:
+    """What stands on the page, as a digest that the form carries: notices, and the data they are about."""
+    said = hashlib.sha256()
+    for one in decision.sections:
+        said.update(notices[one.purpose_id].body_hash + " ".join(one.offered).encode() + b"\n")
+    return said.hexdigest()
+
+
 def _record(
-    writing: Session, waiting: Waiting, session: SignedIn, expressed: decisions.Expressed, *, now: int
+    writing: Session,
+    waiting: Waiting,
+    session: SignedIn,
+    expressed: decisions.Expressed,
+    *,
+    unverified_seen: str,
+    now: int,
 ) -> None:
     ctx = current_provider().context
     resident = writing.get(Resident, session.resident_id)
@@ -129,51 +183,8 @@ def _record(
         raise LookupError("the resident's data key is destroyed")
     decision = _decide(writing, waiting, session)
     notices = _notices(writing, decision)
+    if not hmac.compare_digest(unverified_seen.encode(), _seen(notices, decision).encode()):
+        raise _Stale
     decisions.record_answers(
         writing, log_key, waiting.request, session, decision, notices, expressed, now=now
     )
-
-
-def _section(section: Section, basis: str, notice: Notice, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "purpose_title": notice.text.title,
-        "why": notice.text.why,
-        "basis": basis,
-        "basis_text": _basis_text(basis),
-        "retention_text": notice.text.retention_text,
-        "recipients": notice.text.recipients,
-        "required": [_item(claim, values) for claim in _shown(section.required_claims)],
-        "optional": [
-            {**_item(claim, values), "hint": "", "checked": claim in section.ticked}
-            for claim in _shown(section.optional_claims)
-        ],
-    }
-
-
-def _basis_text(basis: str) -> str:
-    """Nobody has agreed yet on this page, so consent is spoken of as a choice."""
-    return (
-        str(gettext("You decide. You can stop it at any time."))
-        if basis == CONSENT
-        else labels.basis_text(basis)
-    )
-
-
-def _shown(claims: Iterable[str]) -> list[str]:
-    return [claim for claim in claims if claim not in COMPANIONS and not claim.startswith(labels.PERMISSION)]
-
-
-def _item(claim: str, values: Mapping[str, Any]) -> dict[str, str]:
-    return {"id": claim, "label": str(labels.claim_label(claim)), "value": _text(claim, values.get(claim))}
-
-
-def _text(claim: str, value: Any) -> str:
-    if claim == "birthdate" and value is not None:
-        return str(format_date(date.fromisoformat(value), "long"))
-    if value is None:
-        return str(gettext("not known to us"))
-    if isinstance(value, bool):
-        return str(gettext("Yes") if value else gettext("No"))
-    if isinstance(value, dict):
-        return str(value.get("formatted", ""))
-    return str(value)

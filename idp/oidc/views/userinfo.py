@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from consent import releases
 from idp.oidc import service
@@ -11,6 +11,7 @@ from idp.oidc.binding import check_presented, jkt_of
 from idp.oidc.claims_request import read_kept
 from idp.oidc.dpop import ALGORITHMS, next_nonce
 from idp.oidc.errors import Refusal
+from idp.oidc.lasting import left
 from idp.oidc.released import lacking_for, opened
 from idp.oidc.rules import released
 from idp.web.answers import Answer, json_answer, text_answer
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
     from idp.oidc.provider import Provider
     from idp.oidc.step_up import Lacking
     from idp.web.incoming import Incoming
+
+
+class Handed(NamedTuple):
+    """What is handed over for a token, and for which purposes."""
+
+    unverified_token: str
+    claims: list[str]
+    purposes: list[str]
 
 
 def answer(provider: Provider, incoming: Incoming) -> Answer:
@@ -50,7 +59,8 @@ def _answer_to(provider: Provider, incoming: Incoming, scheme: str, unverified_t
     if "openid" not in scopes:
         return _challenge(403, "insufficient_scope", "The access token lacks the scope openid")
     by_name = () if token.asked_claims is None else read_kept(token.asked_claims).userinfo
-    allowed = released(scopes, by_name, token.claims.split())
+    standing = left(token, now=now)
+    allowed = released(scopes, by_name, standing.claims)
     lacking = lacking_for(
         provider, client, allowed, acr=token.acr, auth_time=token.auth_time, issued_at=token.issued_at
     )
@@ -59,7 +69,8 @@ def _answer_to(provider: Provider, incoming: Incoming, scheme: str, unverified_t
     data_key = ctx.vault.open_data_key(token.data_key)
     values = opened(data_key, token.resident_id, rows, allowed, now=now)
     if token.released_at is None:
-        _record(provider, unverified_token, token, data_key.log_key(), sorted(values), now=now)
+        about = Handed(unverified_token, sorted(values), standing.purposes)
+        _record(provider, about, token, data_key.log_key(), now=now)
     return _told(provider, incoming, client, {"sub": token.subject, **values})
 
 
@@ -114,20 +125,18 @@ def _presented(incoming: Incoming) -> tuple[str, str] | None:
     return in_header if in_form is None else ("bearer", in_form)
 
 
-def _record(
-    provider: Provider, unverified_token: str, token: Any, log_key: bytes, claims: list[str], *, now: int
-) -> None:
+def _record(provider: Provider, handed: Handed, token: Any, log_key: bytes, *, now: int) -> None:
     """The first use of a token hands the data over; that is one release, however often it is read again."""
     with provider.context.database.fast.transaction() as connection:
-        if service.is_first_release(connection, unverified_token, now=now):
+        if service.is_first_release(connection, handed.unverified_token, now=now):
             releases.record(
                 connection,
                 log_key=log_key,
                 resident_id=token.resident_id,
                 client_id=token.client_id,
                 kind="userinfo",
-                claims=claims,
-                purpose_ids=token.purposes.split(),
+                claims=handed.claims,
+                purpose_ids=handed.purposes,
                 authorization_id=str(token.authorization_id),
                 now=now,
             )

@@ -37,6 +37,9 @@ METHODS = {
     "revocation_endpoint": "POST",
     "end_session_endpoint": "GET",
     "jwks_uri": "GET",
+    "consent_confirmation_endpoint": "POST",
+    "consent_request_endpoint": "POST",
+    "consent_decision_endpoint": "POST",
 }
 
 
