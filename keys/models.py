@@ -63,7 +63,7 @@ class SigningKey(Base):
 
     kid: Mapped[str] = mapped_column(Text, primary_key=True, comment="RFC 7638 thumbprint; pii=no")
     alg: Mapped[str] = mapped_column(Text, comment="JWS algorithm, such as ES256; pii=no")
-    use: Mapped[str] = mapped_column(Text, comment="What it signs: tokens or log; pii=no")
+    use: Mapped[str] = mapped_column(Text, comment="What it signs: tokens, log or receipts; pii=no")
     state: Mapped[str] = mapped_column(Text, comment="next, current, previous or retired; pii=no")
     public_jwk: Mapped[str] = mapped_column(Text, comment="Public key as published, JSON (RFC 7517); pii=no")
     private_sealed: Mapped[SealedBytes | None] = mapped_column(

@@ -167,7 +167,7 @@ def tick(
 ) -> list[KeyEvent]:
     """Take every step that is due: make missing keys, promote, withdraw, retire. Nothing is due right after it.
 
-    Call it at start and every few minutes; `uses` are "tokens", "log" or both, `algorithms` what each of them is to
+    Call it at start and every few minutes; `uses` are among "tokens", "log" and "receipts", `algorithms` what each of them is to
     sign with, among `ALGORITHMS`. On an empty database it makes a current and a next key for every algorithm at once.
     """
     slots = [(use, alg) for use in uses for alg in algorithms[use]]

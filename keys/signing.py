@@ -26,13 +26,14 @@ PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 RSA_BITS = 2048
 _P256_BYTES = 32
 
-# What each use can sign with, the default algorithm first. The log's key never enters the token key set.
+# What each use can sign with, the default algorithm first. The keys of the log and of
+# receipts never enter the token key set; every browser can verify ES256, so that anybody can check a receipt.
 ALGORITHMS: Mapping[str, Sequence[str]] = MappingProxyType(
-    {"tokens": ("RS256", "ES256", "PS256", "EdDSA"), "log": ("Ed25519",)}
+    {"tokens": ("RS256", "ES256", "PS256", "EdDSA"), "log": ("Ed25519",), "receipts": ("ES256",)}
 )
 # What each use signs with where nobody says otherwise: every key costs, and every client can verify these.
 DEFAULT_ALGORITHMS: Mapping[str, Sequence[str]] = MappingProxyType(
-    {"tokens": ("RS256", "ES256"), "log": ("Ed25519",)}
+    {"tokens": ("RS256", "ES256"), "log": ("Ed25519",), "receipts": ("ES256",)}
 )
 
 _PUBLISHED = ("current", "next", "previous")  # in the order of the key set
@@ -113,7 +114,7 @@ class KeyRing:
 
 
 def load_ring(connection: Connection, vault: Vault, *, use: str = "tokens") -> KeyRing:
-    """The keys of one use ("tokens" or "log") as they stand in the database."""
+    """The keys of one use ("tokens", "log" or "receipts") as they stand in the database."""
     rank = {alg: place for place, alg in enumerate(ALGORITHMS[use])}
     rows = connection.execute(_RING, {"use": use}).all()
     rows = sorted(rows, key=lambda row: (_PUBLISHED.index(row[2]), rank.get(row[1], len(rank)), row[0]))

@@ -1,0 +1,1 @@
+"""Receipts: what they say, and that nothing in them can be changed unnoticed."""
