@@ -19,16 +19,20 @@ from idp.accounts import not_me as not_me_link
 from idp.accounts.models import Attribute, ContactPoint, Resident
 from idp.accounts.reach import ports as reach_ports
 from idp.accounts.service import log_event
+from idp.clients.registry import ClientRegistry
 from idp.closing.models import Closure
 from idp.closing.rules import Step, Times, for_dormant, is_dormant, on_request, step
 from idp.contacts.service import stop_everything
-from idp.db import prepared
+from idp.messaging.outbox import empty_for
 from idp.messaging.service import tell
+from idp.oidc import erasing
 from idp.oidc.service import revoke_grants
 from idp.recovery.ending import credentials_changed, recoveries_under_way, stop_cases
 from idp.recovery.erase import forget
 from idp.recovery.freeze import freeze
 from idp.recovery.helping import end_since
+from idp.signals.endings import follow_up_resident
+from idp.statements import prepared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -229,7 +233,7 @@ def _remind(session: Session, ctx: Context, closure: Closure, *, now: int) -> bo
 def close(session: Session, ctx: Context, resident: Resident, cause: str, *, now: int) -> bool:
     """Close an account for good: told, logged, every way in and every grant gone, and the data key destroyed.
 
-    Partners will be told from here, by event, before what they know the resident by is gone.
+    The act `erased` stands in the log under the town's own key and names nobody: the erasure is itself an entry.
     """
     closed = session.execute(
         update(Resident)
@@ -239,11 +243,22 @@ def close(session: Session, ctx: Context, resident: Resident, cause: str, *, now
     ).first()
     if closed is None:
         return False
+    empty_for(session, resident.id, now=now)
     tell(session, ctx.vault, resident, "account_closed", {"not_me_url": ""}, now=now)
     log_event(session, ctx.vault, resident, "account_closed", now=now, cause=cause)
     credentials_changed(session, resident.id, keep_session=None, now=now)
     revoke_grants(session, resident.id, client_id=None, now=now)
+    follow_up_resident(session, ClientRegistry(ctx.database), resident.id, now=now)
+    erasing.forget(session, resident.id)
     forget(session, resident.id)
+    acts.record(
+        session,
+        log_key=ctx.vault.subkey("log"),
+        kind="erased",
+        actor=acts.TOWN,
+        details={"cause": cause},
+        now=now,
+    )
     resident.data_key = None
     resident.username_index = None
     resident.changed_at = now

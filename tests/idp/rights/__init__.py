@@ -1,0 +1,1 @@
+"""Requests under the rights of residents."""
