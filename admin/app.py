@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from jinja2 import ChoiceLoader, FileSystemLoader
 
+from admin.audit.evidence_views import bp as evidence_bp
+from admin.audit.views import bp as audit_bp
+from admin.confirmations.views import bp as confirmations_bp
+from admin.incidents.views import bp as incidents_bp
+from admin.notices.views import bp as notices_bp
 from admin.officer.views import bp as officer_bp
+from admin.reports.views import bp as reports_bp
+from admin.requests.views import bp as requests_bp
 from admin.staff.current import check_every_view
 from admin.staff.views import bp as staff_bp
 from admin.staff.views import page_values
@@ -51,7 +58,17 @@ def create_app(context: Context) -> WebApp:
     app.register_error_handler(Busy, BusyPages(settings, admission).answer)
     app.extensions["denizen.staff"] = passwords
     app.extensions["denizen.officer"] = ClientRegistry(context.database)
-    for bp in (staff_bp, officer_bp):
+    for bp in (
+        staff_bp,
+        officer_bp,
+        audit_bp,
+        evidence_bp,
+        reports_bp,
+        incidents_bp,
+        requests_bp,
+        confirmations_bp,
+        notices_bp,
+    ):
         app.register_blueprint(bp)
     app.protocol_endpoint("/health", ("GET", "HEAD"), partial(health.answer, context))
     check_every_view(app)

@@ -24,8 +24,11 @@ main.add_late("letters", "idp.cli_messages:letters")
 main.add_late("log", "idp.cli_log:log")
 main.add_late("messages", "idp.cli_messages:messages")
 main.add_late("passwords", "idp.cli_passwords:passwords")
+main.add_late("purposes", "idp.cli_purposes:purposes")
+main.add_late("receipt", "idp.cli_receipt:receipt")
 main.add_late("signals", "idp.cli_signals:signals")
 main.add_late("staff", "admin.staff.cli:staff")
+main.add_late("witness", "idp.cli_witness:witness")
 main.add_late("worker", "idp.cli_messages:worker")
 
 

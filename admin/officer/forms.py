@@ -32,10 +32,13 @@ class SearchForm:
         errors: Errors = []
         if not self.unverified_person:
             errors.append(("person", gettext("Enter an e-mail address or user name")))
-        problem = reason_problem(self.reason)
-        if problem:
-            errors.append(("reason", _reason_text(problem)))
-        return errors
+        return errors + reason_errors(self.reason)
+
+
+def reason_errors(reason: str) -> Errors:
+    """What is wrong with a tidy reason; empty when it is one."""
+    problem = reason_problem(reason)
+    return [("reason", _reason_text(problem))] if problem else []
 
 
 def _reason_text(problem: str) -> str:

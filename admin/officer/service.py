@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from admin.staff.sessions import StaffMember
+    from idp.accounts.models import Resident
     from idp.web.context import Context
     from keys.envelope import Vault
 
@@ -67,6 +68,13 @@ def open_file(
     nobody is noted in the service's own log, without what was typed. `reason` is a tidy one. Ask `may_search` first.
     """
     resident = accounts.find_resident(session, vault, unverified_person)
+    return open_file_of(session, vault, staff, resident, reason=reason, now=now)
+
+
+def open_file_of(
+    session: Session, vault: Vault, staff: StaffMember, resident: Resident | None, *, reason: str, now: int
+) -> str | NotOpened:
+    """As `open_file`, for a person who was found by something else than a name, such as a record."""
     log_key = accounts.log_key(vault, resident) if resident else None
     if resident is None or log_key is None:
         log.info("search found nobody staff=%s", staff.staff_id)

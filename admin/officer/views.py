@@ -75,7 +75,7 @@ def person(staff: StaffMember, reference: str) -> str | Response:
         found = find_file(session, staff, reference, now=ctx.now())
         if found is None:
             abort(404)
-        return _over() if found.is_over else _person_page(session, found, reference, before)
+        return over() if found.is_over else _person_page(session, found, reference, before)
 
 
 def _person_page(session: Any, found: Opened, reference: str, before: dict[str, int]) -> str:
@@ -92,6 +92,7 @@ def _person_page(session: Any, found: Opened, reference: str, before: dict[str, 
         releases=pages.release_lines(handed, _service_name),
         next_url=url_for(".person", reference=reference, **onward) if onward else None,
         first_url=here if request.args else "",
+        here_url=here,
     )
 
 
@@ -105,7 +106,8 @@ def _form(typed: SearchForm, errors: Errors) -> str:
     )
 
 
-def _over() -> Response:
+def over() -> Response:
+    """The answer for a file that has closed by itself."""
     return error_page(
         410,
         gettext("This look-up has ended"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _
 from consent import labels
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from consent.rules import Choice
 
@@ -44,6 +44,7 @@ _CLAIMS = {
 }
 _EVENTS = {
     "requested": _("Asked"),
+    "deferred": _("Put off the answer"),
     "given": _("Agreed"),
     "narrowed": _("Agreed to share less"),
     "refused": _("Refused"),
@@ -61,12 +62,45 @@ _RELEASES = {
     "introspection": _("When the service checked the connection"),
 }
 _NOTHING = _("Only that it is the same person as before")
+_SHORT_HASH = 12
+_NOT_SHOWN = frozenset({"signature", "sha256"})
+_AGREED = frozenset({"given", "narrowed", "renewed"})
 _STATES = {
     "in_force": _("In force"),
     "withdrawn": _("Withdrawn"),
     "refused": _("Refused"),
     "ended": _("Ended"),
     "none": _("No choice on record"),
+}
+_BASES = {
+    "consent": _("Consent"),
+    "contract": _("Contract"),
+    "legal_obligation": _("Legal obligation"),
+    "vital_interests": _("Vital interests"),
+    "public_task": _("Public task"),
+    "legitimate_interests": _("Legitimate interests"),
+}
+_LEVELS = {
+    "basic": _("One way of signing in"),
+    "strong": _("Two ways of signing in"),
+    "phr": _("A passkey that knows its owner"),
+}
+_ACTS = {
+    "access_exported": _("Took a copy of everything held"),
+    "account_closed": _("Account closed"),
+    "account_frozen": _("Account frozen"),
+    "breach_notified": _("Told of an incident"),
+    "breach_opened": _("Incident recorded"),
+    "breach_reported": _("Incident reported to the authority"),
+    "file_exported": _("File exported by the privacy officer"),
+    "log_verified": _("Log verified"),
+    "records_exported": _("Records exported"),
+    "records_searched": _("Records searched"),
+}
+_ACTORS = {
+    "self": _("The person"),
+    "town": _("The town, by itself"),
+    "partner": _("The service"),
 }
 
 
@@ -105,3 +139,60 @@ def state_text(choices: Collection[Choice]) -> str:
         return str(_STATES["in_force"])
     states = {one.state for one in choices}
     return str(_STATES[next((one for one in ("withdrawn", "refused") if one in states), "ended")])
+
+
+def state_of(state: str) -> str:
+    """What the last event left: where a person stands with one purpose."""
+    return str(_STATES["in_force"]) if state in _AGREED else event_text(state)
+
+
+def basis_text(basis: str) -> str:
+    """On which lawful basis (GDPR Art. 6(1))."""
+    return str(_BASES.get(basis) or basis)
+
+
+def level_text(level: str) -> str:
+    """How surely somebody had signed in."""
+    return str(_LEVELS.get(level) or level)
+
+
+def act_text(kind: str) -> str:
+    """What was done; the word of the log where there is no other."""
+    return str(_ACTS.get(kind) or kind.replace("_", " "))
+
+
+def actor_text(actor: str) -> str:
+    """Who did it: never which member of staff."""
+    return str(_ACTORS.get(actor) or gettext("A member of staff"))
+
+
+def notice_text(version: int, notice_hash: bytes) -> str:
+    """Which notice it was: its version and the beginning of its hash."""
+    short = notice_hash.hex()[:_SHORT_HASH]
+    return str(gettext("Version %(version)s, %(hash)s", version=version, hash=short))
+
+
+def passed_on_text(kind: str) -> str:
+    """That data was passed on, and on which occasion."""
+    return str(gettext("Passed on: %(occasion)s", occasion=release_text(kind)))
+
+
+def lookup_text(role: str) -> str:
+    """That somebody of the staff looked, and in which role."""
+    return str(gettext("Looked up by: %(role)s", role=labels.role_text(role)))
+
+
+def details_text(details: Mapping[str, Any]) -> str:
+    """What stands on record of an act, but for digests and signatures."""
+    said = {
+        name: value
+        for name, value in details.items()
+        if name not in _NOT_SHOWN and value not in ("", {}, None)
+    }
+    return ", ".join(f"{name}: {_plain(value)}" for name, value in said.items())
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{name}={each}" for name, each in value.items())
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

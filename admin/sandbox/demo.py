@@ -16,6 +16,7 @@ from admin.sandbox.ports import OPTIONS, Ports, check_ports
 from admin.sandbox.printer import Printer
 from admin.sandbox.processes import check_alive, start_children, stop_children, wait_until_ready
 from admin.sandbox.sites import SiteServer
+from admin.sandbox.watching import NAME, PATH, NeighbourWitness
 from idp.schema import head_revision
 
 if TYPE_CHECKING:
@@ -127,9 +128,16 @@ def _open_sites(folder: Folder, town: Town, running: ExitStack) -> None:
     running.callback(smtp.stop)
     smtp.start()
     neighbour = Neighbour(town.ports, secrets.token_urlsafe(32))
+    witness = NeighbourWitness(folder.witness)
+    witness.join(neighbour.flask)
     folder.write_settings(
-        town.ports, smtp_port=smtp.port, gateway_secret=gateway_secret, neighbour_secret=neighbour.secret
+        town.ports,
+        smtp_port=smtp.port,
+        gateway_secret=gateway_secret,
+        neighbour_secret=neighbour.secret,
+        witness={"name": NAME, "url": f"{town.ports.neighbour_url}{PATH}", "vkey": witness.vkey},
     )
+    witness.watch(folder.settings)
     mailbox = create_mailbox(
         store,
         town.staff,

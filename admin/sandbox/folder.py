@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from admin.sandbox.ports import Ports
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 RECORD: Final = "riverton.json"
@@ -28,6 +29,8 @@ _FILES: Final = (
     "denizen.sqlite-journal",
     "denizen.key",
 )
+#: The neighbour's witness begins anew with the town: a new town has a new log under the old name.
+_WITNESS_FILES: Final = ("witness.key", "witness.sqlite", "witness.sqlite-journal", "logs.txt")
 
 
 class FolderProblem(Exception):
@@ -55,6 +58,7 @@ class Folder:
         self.settings = self.path / "denizen.toml"
         self.key = self.path / "denizen.key"
         self.mail = self.path / "mail"
+        self.witness = self.path / "witness"
         self._database = self.path / "denizen.sqlite"
         self._record = self.path / RECORD
 
@@ -114,11 +118,19 @@ class Folder:
         for pattern in ("*.eml", "*.json", "letters-*.pdf"):
             for message in self.mail.glob(pattern):
                 message.unlink(missing_ok=True)
+        for name in _WITNESS_FILES:
+            (self.witness / name).unlink(missing_ok=True)
         self._record.with_suffix(".new").unlink(missing_ok=True)
         self._record.unlink(missing_ok=True)
 
     def write_settings(
-        self, ports: Ports, *, smtp_port: int, gateway_secret: str = "", neighbour_secret: str = ""
+        self,
+        ports: Ports,
+        *,
+        smtp_port: int,
+        gateway_secret: str = "",
+        neighbour_secret: str = "",
+        witness: Mapping[str, str] | None = None,
     ) -> None:
         """The settings file; written at each start, because the mailbox takes any free port for SMTP."""
         self.settings.write_text(
@@ -134,7 +146,8 @@ class Folder:
                 gateway_authorization=_quoted(f"Bearer {gateway_secret}"),
                 neighbour_url=ports.neighbour_url,
                 neighbour_secret=_quoted(neighbour_secret or "none yet"),
-            ),
+            )
+            + (_WITNESS.format(**witness) if witness else ""),
             encoding="utf-8",
         )
 
@@ -163,6 +176,10 @@ staff_bind = "127.0.0.1:{staff}"
 [town]
 name = "Riverton"
 contact_email = "help@riverton.example"
+
+# Half an hour without a word from a service, and residents read that it is silent; after an hour it is overdue.
+[consent]
+confirm_within = 3600
 
 [database]
 url = {database}
@@ -208,4 +225,11 @@ client_secret = {neighbour_secret}
 algorithms = ["ES256"]
 newcomers = "create"
 claims = {{ given_name = "given_name", family_name = "family_name" }}
+"""
+
+_WITNESS: Final = """
+[[log.witnesses]]
+name = "{name}"
+url = "{url}"
+vkey = "{vkey}"
 """

@@ -52,7 +52,7 @@ What is where
   Mailbox        {ports.mailbox_url}   (mails, text messages and letters)
   Library        {ports.library_url}
   Tax portal     {ports.tax_url}
-  Lakeside       {ports.neighbour_url}   (a neighbouring town: "Sign in with Lakeside")
+  Lakeside       {ports.neighbour_url}   (a neighbouring town: "Sign in with Lakeside"; it watches Riverton's log, too)
 
 Other ways to sign in, to be tried by hand
 {_ways_to_try(town)}

@@ -2,11 +2,12 @@
 
 It knows the town by its address and its own client registration, and nothing of our code. Sign-in is the code
 flow with PKCE (S256), `state` and `nonce`; data comes from userinfo; sign-out is RP-initiated; the town may begin a sign-in, and
-tells when somebody has signed out elsewhere.
+tells when somebody has signed out elsewhere, or shares less.
 """
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from authlib.integrations.flask_client import OAuth, OAuthError
 from flask import Flask, redirect, render_template, request, session
 from joserfc.errors import JoseError
 
+from admin.sandbox.event_token import NotAnEvent, SecurityEvent, confirm, security_event
 from admin.sandbox.logout_token import NotALogout, ended_session
 from admin.sandbox.sites import new_site
 from admin.sandbox.visits import Memory, Visit
@@ -77,6 +79,7 @@ class PartnerApp:
         app.add_url_rule("/sign-out", view_func=self.sign_out, methods=["POST"])
         app.add_url_rule("/signed-out", view_func=self.signed_out)
         app.add_url_rule("/back-channel-logout", view_func=self.ended_elsewhere, methods=["POST"])
+        app.add_url_rule("/events", view_func=self.told, methods=["POST"])
         app.register_error_handler(requests.RequestException, self.unreachable)
         app.register_error_handler(404, self.unknown)
         return app
@@ -155,6 +158,39 @@ class PartnerApp:
         for key in self.visits.find(lambda one: (one.sid, one.subject) == (sid, subject)):
             self.visits.set(key, Visit({}, "", None, is_over=True))
         return "", 200
+
+    def told(self) -> tuple[str, int]:
+        """The town says what a person has decided: forget what rests on it, and say so (RFC 8935)."""
+        registration = self.registration
+        try:
+            event = security_event(
+                request.get_data(as_text=True),
+                lambda: self.town.fetch_jwk_set(force=True),
+                issuer=registration.issuer,
+                client_id=registration.client_id,
+            )
+        except NotAnEvent:
+            return "", 400
+        if event is not None:
+            self._forget(event)
+            if self.site.confirms:
+                threading.Thread(target=self._confirm, args=(event,), daemon=True).start()
+        return "", 202
+
+    def _forget(self, event: SecurityEvent) -> None:
+        for key in self.visits.find(lambda one: one.subject == event.subject and one.person is not None):
+            visit = self.visits.get(key)
+            if visit is None or visit.person is None:
+                continue
+            if event.claims is None:
+                self.visits.set(key, replace(visit, token={}, person=None, sid=""))
+            else:
+                left = {name: value for name, value in visit.person.items() if name not in event.claims}
+                self.visits.set(key, replace(visit, person=left))
+
+    def _confirm(self, event: SecurityEvent) -> None:
+        known = self.registration
+        confirm(event, issuer=known.issuer, client_id=known.client_id, client_secret=known.client_secret)
 
     def unreachable(self, _: Exception) -> tuple[str, int]:
         """The town does not answer."""

@@ -44,6 +44,8 @@ class PartnerSite:
     facts: tuple[Fact, ...]
     offers: tuple[Offer, ...]
     footer: str
+    #: Whether it says what it did about an event; a silent one shows what the town makes of silence.
+    confirms: bool = True
 
     def facts_about(self, person: Mapping[str, Any]) -> list[dict[str, str]]:
         """Every fact with its value, or with what it means that there is none."""
@@ -115,6 +117,7 @@ def _tax_portal(url: str) -> PartnerSite:
             Offer("Why we ask for little", "The town tells us who you are. We need no copies of papers."),
         ),
         footer="Riverton Tax Office, Town Hall, 1 Market Square",
+        confirms=False,
     )
 
 

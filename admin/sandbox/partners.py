@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from consent.purposes import NoticeText
+from consent.purposes import Asked, NoticeText, Party, Processing
 from idp.clients.metadata import DEVICE_GRANT, Details, NewClient
 
 if TYPE_CHECKING:
@@ -18,6 +18,39 @@ _SIGNS_IN: Final = ("authorization_code", "refresh_token")
 _SCOPES: Final = ("openid", "profile", "email", "offline_access")
 
 
+_AUTHORITY: Final = Party(
+    "Data Protection Office of Riverton County",
+    "1 County Square, Riverton",
+    type="public_authority",
+    url="https://privacy.county.example",
+    email="complaints@privacy.county.example",
+)
+
+
+def _facts(name: str, address: str, kind: str, recipients: tuple[str, ...] = ()) -> Processing:
+    """Who answers, and where data is kept: for every sample partner within the county."""
+    mailbox = name.lower().replace(" ", "-") + "@riverton.example"
+    return Processing(
+        controllers=(Party(name, address, "Data protection officer", kind, email=mailbox),),
+        storage_locations=("Riverton County",),
+        processing_locations=("Riverton County",),
+        jurisdiction="Riverton County",
+        recipients=recipients,
+        collection_method="from the resident’s town account, when they sign in",
+        processing_method="stored and read in the service’s own database",
+        geographic_restrictions=("Riverton County",),
+        codes_of_conduct=("Riverton open services code",),
+        impact_assessment="not needed: no data of special categories",
+        authority=_AUTHORITY,
+    )
+
+
+_LIBRARY: Final = _facts("Riverton Public Library", "4 Mill Lane, Riverton", "public_authority")
+_TAX: Final = _facts("Riverton Tax Office", "2 Town Hall Square, Riverton", "public_authority")
+_FRIENDS: Final = _facts("Friends of Riverton", "9 Ferry Street, Riverton", "association")
+_HALL: Final = _facts("Riverton Town Hall", "1 Town Hall Square, Riverton", "public_authority")
+
+
 @dataclass(frozen=True, slots=True)
 class SamplePurpose:
     """Why a client asks, with the notice in English and French."""
@@ -28,6 +61,14 @@ class SamplePurpose:
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     retention_for: int | None = None
+    purpose_type: str | None = None
+    valid_for: int | None = None
+    processing: Processing | None = None
+
+    @property
+    def asked(self) -> Asked:
+        """Which data, and for how long."""
+        return Asked(self.required, self.optional, self.retention_for, self.valid_for)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +82,8 @@ class SampleClient:
 
 LIBRARY_ACCOUNT: Final = SamplePurpose(
     key="library-account",
+    purpose_type="account",
+    processing=_LIBRARY,
     basis="consent",
     required=("name",),
     optional=("email",),
@@ -63,8 +106,16 @@ LIBRARY_ACCOUNT: Final = SamplePurpose(
         ),
     },
 )
+#: What the library would like to say from now on, and how much longer it would keep the data, in seconds.
+LIBRARY_KEEPS_LONGER: Final = _YEAR
+LIBRARY_LATER: Final = {
+    "en": "The library keeps this for as long as you use your account, and three years longer.",
+    "fr": "La bibliothèque garde ces données tant que vous utilisez votre compte, puis trois ans de plus.",
+}
 TAX_FILE: Final = SamplePurpose(
     key="tax-file",
+    purpose_type="tax",
+    processing=_TAX,
     basis="public_task",
     required=("name", "birthdate", "email"),
     retention_for=10 * _YEAR,
@@ -86,6 +137,8 @@ TAX_FILE: Final = SamplePurpose(
 )
 TAX_REMINDERS: Final = SamplePurpose(
     key="tax-reminders",
+    purpose_type="reminder",
+    processing=_TAX,
     basis="consent",
     optional=("phone_number",),
     retention_for=_YEAR,
@@ -105,8 +158,32 @@ TAX_REMINDERS: Final = SamplePurpose(
         ),
     },
 )
+TAX_SMS: Final = SamplePurpose(
+    key="tax-sms",
+    basis="consent",
+    purpose_type="reminder",
+    valid_for=_YEAR,
+    processing=_TAX,
+    texts={
+        "en": NoticeText(
+            title="May we remind you of taxes by text message?",
+            why="If you agree, the tax office may write to the number that it has, before a payment is due.",
+            retention_text="The tax office keeps your answer until you change it.",
+            recipients="Nobody else learns of it.",
+        ),
+        "fr": NoticeText(
+            title="Pouvons-nous vous rappeler vos impôts par SMS ?",
+            why="Si vous êtes d’accord, le service des impôts peut écrire au numéro qu’il connaît, "
+            "avant chaque échéance.",
+            retention_text="Le service des impôts garde votre réponse jusqu’à ce que vous la changiez.",
+            recipients="Personne d’autre ne l’apprend.",
+        ),
+    },
+)
 POCKET_ACCOUNT: Final = SamplePurpose(
     key="pocket",
+    purpose_type="account",
+    processing=_FRIENDS,
     basis="consent",
     required=("name",),
     optional=("email",),
@@ -131,6 +208,8 @@ POCKET_ACCOUNT: Final = SamplePurpose(
 
 NOTICEBOARD: Final = SamplePurpose(
     key="noticeboard",
+    purpose_type="participation",
+    processing=_HALL,
     basis="consent",
     required=("name",),
     retention_for=_YEAR,
@@ -162,7 +241,7 @@ def sample_clients(ports: Ports) -> tuple[SampleClient, ...]:
         SampleClient(
             "Riverton Tax Office",
             _website("riverton-tax", "Riverton Tax Portal", ports.tax_url, (*_SCOPES, "phone")),
-            (TAX_FILE, TAX_REMINDERS),
+            (TAX_FILE, TAX_REMINDERS, TAX_SMS),
         ),
         SampleClient("Friends of Riverton", _POCKET, (POCKET_ACCOUNT,)),
         SampleClient("Riverton Town Hall", _BOARD, (NOTICEBOARD,)),
@@ -183,6 +262,7 @@ def _website(client_id: str, name: str, url: str, scopes: tuple[str, ...]) -> Ne
             initiate_login_uri=f"{url}/start",
             backchannel_logout_uri=f"{url}/back-channel-logout",
             backchannel_logout_session_required=True,
+            events_uri=f"{url}/events",
         ),
     )
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from admin.sandbox.factors import enrol
-from admin.sandbox.partners import SampleClient, SamplePurpose, sample_clients
+from admin.sandbox.partners import (
+    LIBRARY_ACCOUNT,
+    LIBRARY_KEEPS_LONGER,
+    LIBRARY_LATER,
+    SampleClient,
+    SamplePurpose,
+    sample_clients,
+)
 from admin.sandbox.passphrases import new_passphrase
 from admin.sandbox.residents import RESIDENTS, Sample
 from admin.staff.service import add_staff
+from consent import drafts
+from consent.facts import NOTHING_SAID
 from consent.purposes import declare_purpose, publish_notice
 from idp.accounts.rules import display_name
 from idp.accounts.service import NewResident, create_resident, set_attribute
@@ -127,9 +136,31 @@ def _add_purpose(
         required_claims=purpose.required,
         optional_claims=purpose.optional,
         retention_for=purpose.retention_for,
+        purpose_type=purpose.purpose_type,
+        valid_for=purpose.valid_for,
         now=now,
     )
     publish_notice(
-        session, log_key=log_key, purpose_id=purpose_id, texts=purpose.texts, material=True, now=now
+        session,
+        log_key=log_key,
+        purpose_id=purpose_id,
+        texts=purpose.texts,
+        material=True,
+        processing=purpose.processing,
+        asked=purpose.asked,
+        now=now,
     )
+    if purpose.key == LIBRARY_ACCOUNT.key:
+        _draft(session, purpose_id, purpose, now=now)
     bump(session, PURPOSES)
+
+
+def _draft(session: Session, purpose_id: str, purpose: SamplePurpose, *, now: int) -> None:
+    """The library would like to keep accounts for a year longer: a draft that waits for the privacy officer."""
+    longer = replace(purpose.asked, retention_for=(purpose.retention_for or 0) + LIBRARY_KEEPS_LONGER)
+    texts = {
+        language: replace(words, retention_text=LIBRARY_LATER[language])
+        for language, words in purpose.texts.items()
+    }
+    contents = drafts.Contents(texts, longer, purpose.processing or NOTHING_SAID)
+    drafts.begin(session, purpose_id, contents, state="review", now=now)

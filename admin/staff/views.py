@@ -41,7 +41,7 @@ def page_values() -> dict[str, Any]:
 @for_roles(*ROLES)
 def overview(_staff: StaffMember) -> str:
     """What one can do here."""
-    return render_template("admin/home.html")
+    return render_template("admin/home.html", parts=frozenset(current_app.blueprints))
 
 
 @bp.get("/login")

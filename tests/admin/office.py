@@ -110,6 +110,11 @@ class Desk:
         page = self.get("/" if path == "/logout" else path).text
         return self.post(path, {**hidden_fields(page, path), **fields})
 
+    def submit_last(self, path: str, **fields: Any) -> TestResponse:
+        """Send the form of the page shown last that posts to `path`, with its hidden fields."""
+        assert self.last is not None
+        return self.post(path, {**hidden_fields(self.last.text, path), **fields})
+
     def sign_in(self, member: Member, **change: str) -> TestResponse:
         """Sign in; `change` replaces what is typed."""
         typed = {

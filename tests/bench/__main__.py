@@ -160,6 +160,10 @@ async def run_storm(driver: Driver, pace: Pace, results: Results) -> None:
 
 def main() -> int:
     """Run, print the table; 1 when something could not be measured or was answered wrongly."""
+    if sys.argv[1:2] == ["log"]:
+        from tests.bench.log import main as measure_log
+
+        return measure_log(sys.argv[2:])
     options = parse(sys.argv[1:])
     # So that a terminated run ends its servers too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""Journey 3, first half: a resident withdraws, and the service's tokens are dead at once."""
+"""Journey 3: a resident withdraws; the service's tokens are dead at once, it is told, deletes, and says so."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import expect
 
 from tests.journeys.people import sign_in
+from tests.support.riverton import until
 from tests.support.watching import look
 
 if TYPE_CHECKING:
@@ -78,9 +79,54 @@ def test_the_library_of_the_sample_town_loses_sight_of_a_resident_who_withdraws(
     page.get_by_role("link", name="Change what you share").click()
     page.get_by_role("link", name=f"Stop sharing with {LIBRARY}").click()
     page.get_by_role("button", name="Stop sharing").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"You stopped sharing with {LIBRARY}")
     page.goto(riverton.library_url)
-    page.get_by_role("button", name="Ask Riverton again").click()
+    if page.get_by_role("button", name="Ask Riverton again").count():  # it has not heard of it yet
+        page.get_by_role("button", name="Ask Riverton again").click()
     expect(page.get_by_role("main")).to_contain_text("Riverton no longer lets us see your data")
+
+    def confirmed() -> bool:
+        page.goto(f"{riverton.issuer}/privacy/services/riverton-library")
+        return "Confirmed on" in page.get_by_role("main").inner_text()
+
+    until(confirmed, "the library confirms")
+    told = page.get_by_role("main")
+    for part in ("What the service was told, and what it did", "Told on", "it has deleted the data"):
+        expect(told).to_contain_text(part)
+    look(page)
+    page.goto(f"{riverton.issuer}/privacy")
+    expect(entry(page, LIBRARY)).to_contain_text("You stopped sharing: Confirmed")
+    page.get_by_role("link", name="Everything that was passed on").click()
+    first = page.get_by_role("main").get_by_role("listitem").first
+    expect(first).to_contain_text(LIBRARY)
+    expect(first).to_contain_text("For: Your library account")
+    look(page)
+
+
+def test_a_service_that_says_nothing_is_seen_to_be_silent(riverton: Riverton, resident: Page) -> None:
+    """The tax portal is told, deletes the number, and does not say so: the resident sees that it has not."""
+    page = resident
+    page.goto(riverton.tax_url)
+    page.get_by_role("link", name="Sign in with your Riverton account").click()
+    sign_in(page, riverton.residents["ana.rita.duarte"])
+    page.get_by_label("Your phone number").check()
+    page.get_by_role("button", name="Allow", exact=True).click()
+    expect(page.locator("#account")).to_be_visible()
+    page.goto(f"{riverton.issuer}/privacy/services/riverton-tax")
+    page.get_by_role("button", name="Stop sharing for this alone").click()
+
+    def told() -> bool:
+        page.reload()
+        return "Told on" in page.get_by_role("main").inner_text()
+
+    until(told, "the tax portal is told")
+    main = page.get_by_role("main")
+    expect(main).to_contain_text("You share less now")
+    expect(main).to_contain_text("It must confirm by")
+    look(page)
+    page.goto(riverton.tax_url)
+    expect(page.locator("#account")).to_be_visible()
+    expect(page.get_by_role("main")).to_contain_text("You did not share it, so we send no text messages.")
 
 
 def agree_at_the_streets(riverton: Riverton, page: Page) -> None:
