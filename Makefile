@@ -107,3 +107,4 @@ system:
 
 interop:
 	@tests/support/npm.sh tests/interop
+	@tests/support/go.sh

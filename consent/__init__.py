@@ -5,7 +5,8 @@ Owns: the tables ``consent_*``; why a client may ask for which claims (purposes)
     looked a resident up; the Merkle log over all of it; the resident's privacy pages.
 Leaves to others: who is signed in, clients and their names, grants and tokens, keys. All of that comes
     in as values: a connection, ``now``, a 32-byte log key, :class:`consent.ports.Ports`.
-Routes: ``/privacy``, ``/privacy/services/<client_id>``, its ``/withdraw`` and ``/withdrawn``.
-Others may import: ``purposes``, ``records``, ``releases``, ``lookups``, ``rules``, ``log``, ``labels``,
+Routes: ``/privacy``, ``/privacy/services/<client_id>``, its ``/withdraw``, ``/withdrawn``, ``/object``
+    and ``/purposes/<purpose_id>/narrow``, ``/withdraw``; ``/privacy/history``, ``/privacy/releases``.
+Others may import: ``purposes``, ``records``, ``releases``, ``lookups``, ``withdrawals``, ``rules``, ``log``, ``labels``,
     ``ports``, ``views.bp``; migrations also ``models.Base`` and ``triggers``. Tables are private.
 """

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from consent.executor import Executor
 
 SELF: Final = "self"
+PARTNER: Final = "partner"
+"""The actor of what a partner says that it has done; ``client_id`` says which one."""
 TOWN: Final = "town"
 """The actor of what the software does by itself: keys that turn, accounts that end."""
 NEWEST: Final = 2**63 - 1
@@ -35,6 +37,7 @@ _NEWEST_FIRST = (
     .limit(bindparam("limit"))
 )
 _OF_RESIDENT = _NEWEST_FIRST.where(_ACT.c.resident_id == bindparam("resident_id"))
+_BY_ACTOR = _NEWEST_FIRST.where(_ACT.c.actor == bindparam("actor"))
 _OF_KIND = _NEWEST_FIRST.where(_ACT.c.kind == bindparam("kind"))
 
 
@@ -69,7 +72,7 @@ def record(
 ) -> bytes:
     """Record an act and its log entry; the 16-byte uid of the act.
 
-    ``kind`` is lower-case letters and underscores; ``actor`` is :data:`SELF`, :data:`TOWN` or :func:`staff`.
+    ``kind`` is lower-case letters and underscores; ``actor`` is :data:`SELF`, :data:`PARTNER`, :data:`TOWN` or :func:`staff`.
     ``log_key`` is the resident's where one is concerned, else the service's. ``details`` is plain JSON without
     personal data: it is neither encrypted nor erased.
     """
@@ -97,6 +100,12 @@ def of_kind(connection: Executor, kind: str, before_id: int = NEWEST, limit: int
     """A page of acts of one kind, newest first."""
     page = {"kind": kind, "before_id": before_id, "limit": limit}
     return [_act(row) for row in connection.execute(_OF_KIND, page)]
+
+
+def by_actor(connection: Executor, actor: str, before_id: int = NEWEST, limit: int = 50) -> list[Act]:
+    """A page of what one actor did, newest first."""
+    page = {"actor": actor, "before_id": before_id, "limit": limit}
+    return [_act(row) for row in connection.execute(_BY_ACTOR, page)]
 
 
 def _act(row: Any) -> Act:

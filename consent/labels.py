@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _
 from flask_babel.speaklater import LazyString
+
+from consent.facts import Change
 
 CLAIMS: dict[str, LazyString] = {
     "name": _("Your full name"),
@@ -46,6 +48,7 @@ BASES: dict[str, LazyString] = {
 
 _EVENTS: dict[str, LazyString] = {
     "requested": _("The service asked you."),
+    "deferred": _("You put the question off."),
     "given": _("You agreed."),
     "narrowed": _("You agreed to share less."),
     "refused": _("You refused."),
@@ -56,6 +59,17 @@ _EVENTS: dict[str, LazyString] = {
     "invalidated": _("An authority ended this."),
     "superseded": _("The service changed its terms, so your earlier answer no longer counts."),
     "informed": _("You were told about this."),
+}
+
+_CHANGES: dict[str, LazyString] = {
+    "purpose": _("The reason is another one. Please read it again."),
+    "controller": _("Responsible for your data is now: %(after)s. Before: %(before)s."),
+    "recipients": _("Who receives it has changed. Now: %(after)s. Before: %(before)s."),
+    "data": _("It now asks for this as well: %(after)s."),
+    "less_data": _("It no longer asks for: %(before)s."),
+    "retention": _("It keeps your data for longer. Now: %(after)s. Before: %(before)s."),
+    "validity": _("What you agree to lasts longer. Now: %(after)s. Before: %(before)s."),
+    "places": _("Where your data is kept or worked with has changed. Now: %(after)s. Before: %(before)s."),
 }
 
 _RELEASES: dict[str, LazyString] = {
@@ -111,6 +125,37 @@ def event_text(event: str, claims: Iterable[str]) -> str:
     said = str(_EVENTS[event])
     about = claim_list(claims)
     return gettext("%(said)s It was about: %(claims)s", said=said, claims=about) if about else said
+
+
+def length_text(seconds: int) -> str:
+    """How long, as people say it: in years, months or days."""
+    days = max(1, seconds // 86_400)
+    if days % 365 == 0:
+        return str(ngettext("%(num)s year", "%(num)s years", days // 365))
+    if days % 30 == 0:
+        return str(ngettext("%(num)s month", "%(num)s months", days // 30))
+    return str(ngettext("%(num)s day", "%(num)s days", days))
+
+
+def lasts_text(valid_for: int | None) -> str:
+    """How long an agreement lasts; nothing where it lasts until it is taken back."""
+    if valid_for is None:
+        return ""
+    return str(gettext("It ends by itself after %(time)s.", time=length_text(valid_for)))
+
+
+def change_text(change: Change) -> str:
+    """What a service changed in what it says, for whoever agreed to it before."""
+    said = {"before": ", ".join(change.before), "after": ", ".join(change.after)}
+    if change.what in {"data", "less_data"}:
+        said = {"before": claim_list(change.before), "after": claim_list(change.after)}
+    if change.what in {"retention", "validity"}:
+        said = {"before": _length(change.before), "after": _length(change.after)}
+    return str(_CHANGES[change.what]) % said
+
+
+def _length(seconds: tuple[str, ...]) -> str:
+    return length_text(int(seconds[0])) if seconds else str(gettext("it does not say how long"))
 
 
 def notice_text(title: str, version: int) -> str:

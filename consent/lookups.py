@@ -17,6 +17,12 @@ _PAGE = (
     .order_by(_LOOKUP.c.id.desc())
     .limit(bindparam("limit"))
 )
+_OF_STAFF = (
+    select(_LOOKUP)
+    .where(_LOOKUP.c.staff_id == bindparam("staff_id"), _LOOKUP.c.id < bindparam("before_id"))
+    .order_by(_LOOKUP.c.id.desc())
+    .limit(bindparam("limit"))
+)
 NEWEST = 2**63 - 1
 """A ``before_id`` that lies before nothing: the first page."""
 
@@ -27,6 +33,16 @@ class Lookup:
 
     id: int
     staff_role: str
+    reason: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnLookup:
+    """One look-up as the member of staff who made it sees it."""
+
+    id: int
+    resident_id: str
     reason: str
     at: int
 
@@ -72,3 +88,13 @@ def list_for(
     """A page of look-ups, newest first; go on with the last one's ``id`` as ``before_id``."""
     page = {"resident_id": resident_id, "before_id": before_id, "limit": limit}
     return [Lookup(row.id, row.staff_role, row.reason, row.at) for row in connection.execute(_PAGE, page)]
+
+
+def by_staff(
+    connection: Executor, staff_id: str, before_id: int = NEWEST, limit: int = 50
+) -> list[OwnLookup]:
+    """A page of what one member of staff looked up, newest first."""
+    page = {"staff_id": staff_id, "before_id": before_id, "limit": limit}
+    return [
+        OwnLookup(row.id, row.resident_id, row.reason, row.at) for row in connection.execute(_OF_STAFF, page)
+    ]

@@ -34,6 +34,49 @@ class RevokeGrants(Protocol):
         """Revoke; raising leaves everything as it was."""
 
 
+class NarrowGrants(Protocol):
+    """Bring grants and tokens in line with the records, in the caller's transaction."""
+
+    def __call__(self, connection: Any, *, resident_id: str, client_id: str, now: int) -> None:
+        """Narrow what is live, or revoke it where nothing is left; raising leaves everything as it was."""
+
+
+class TellPartner(Protocol):
+    """Put a signed event for a client into the outbox, in the caller's transaction."""
+
+    def __call__(
+        self,
+        connection: Any,
+        *,
+        event: str,
+        resident_id: str,
+        client_id: str,
+        details: Mapping[str, Any],
+        signs_out: bool,
+        now: int,
+    ) -> object:
+        """Tell; ``details`` are names of purposes and data, ``signs_out`` says that the client's access has ended."""
+
+
+class ObjectTo(Protocol):
+    """Make an objection (GDPR Art. 21) a request that is decided, in the caller's transaction."""
+
+    def __call__(self, connection: Any, *, resident_id: str, client_id: str, grounds: str, now: int) -> str:
+        """Begin it; the path of the page on which the resident sees how it goes."""
+
+
+class LookAgain(Protocol):
+    """Have a client's grant last as long as the records say now, in the caller's transaction."""
+
+    def __call__(self, connection: Any, *, resident_id: str, client_id: str, now: int) -> None:
+        """Look; raising leaves everything as it was."""
+
+
+def _no_grants(connection: Any, *, resident_id: str, client_id: str, now: int) -> None:
+    """For a host that keeps none."""
+    del connection, resident_id, client_id, now
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """The host's side. ``transaction`` commits when its block ends well and rolls back on any exception."""
@@ -49,7 +92,11 @@ class Ports:
     log_key_for: Callable[[Any, str], bytes]
     """The 32-byte log key of a resident: connection and resident id."""
     revoke_grants: RevokeGrants
+    narrow_grants: NarrowGrants
+    tell: TellPartner
+    object_to: ObjectTo
     default_language: str = "en"
+    look_again: LookAgain = _no_grants
 
 
 def init_app(app: Flask, ports: Ports) -> None:

@@ -18,17 +18,25 @@ from consent.log.sources import RELEASE
 
 _RELEASE = models.table(models.Release)
 _COLUMNS = ("resident_id", "client_id", "kind", "claims", "purpose_ids", "authorization_id", "at")
-INSERT_RELEASE = insert(_RELEASE).values({name: bindparam(name) for name in ("uid", *_COLUMNS)}).inline()
+INSERT_RELEASE = (
+    insert(_RELEASE)
+    .values({name: bindparam(name) for name in ("uid", *_COLUMNS)})
+    .inline()
+    .execution_options(denizen_quiet=True)
+)
 
 _BEFORE = _RELEASE.c.id < bindparam("before_id")
 _OF_RESIDENT = select(_RELEASE).where(_RELEASE.c.resident_id == bindparam("resident_id"))
 _PAGE: Select[Any] = _OF_RESIDENT.where(_BEFORE).order_by(_RELEASE.c.id.desc()).limit(bindparam("limit"))
 _PAGE_OF_CLIENT = _PAGE.where(_RELEASE.c.client_id == bindparam("client_id"))
-_LAST = (
-    select(_RELEASE.c.client_id, func.max(_RELEASE.c.at).label("at"))
+# The last one of each client is found in the index alone, and only those rows are read.
+_NEWEST = (
+    select(func.max(_RELEASE.c.id).label("id"))
     .where(_RELEASE.c.resident_id == bindparam("resident_id"))
     .group_by(_RELEASE.c.client_id)
+    .subquery()
 )
+_LAST = select(_RELEASE.c.client_id, _RELEASE.c.at).join(_NEWEST, _NEWEST.c.id == _RELEASE.c.id)
 _LAST_BY_LIST = (
     select(_RELEASE.c.claims, func.max(_RELEASE.c.at).label("at"))
     .where(_RELEASE.c.resident_id == bindparam("resident_id"), _RELEASE.c.client_id == bindparam("client_id"))

@@ -14,13 +14,15 @@ HOUSE = (
     "consent_log_leaf",
     "consent_log_checkpoint",
 )
-LATER = ("consent_act",)
+LATER = ("consent_act", "consent_log_node", "consent_log_cosignature")
 APPEND_ONLY = (*HOUSE, *LATER)
 PURPOSE = "consent_purpose"
 _PURPOSE_FIXED = (
     "id, uid, client_id, key, basis, required_claims, optional_claims, minimum_level, created_at, "
     "retention_for, subject_sector"
 )
+PURPOSE_LATER_FIXED = ("purpose_type", "valid_for")
+"""Columns of a purpose that came later and are as fixed as the others: :func:`fix_purpose_ddl` guards them."""
 _FUNCTION = "consent_refuse_change"
 _VERBS = ("update", "delete")
 
@@ -58,6 +60,20 @@ def drop_guard_ddl(dialect_name: str, table: str) -> list[str]:
     if _known(dialect_name) == "sqlite":
         return [f"DROP TRIGGER {table}_no_{verb}" for verb in _VERBS]
     return [f"DROP TRIGGER {table}_append_only ON {table}"]
+
+
+def fix_purpose_ddl(dialect_name: str) -> list[str]:
+    """Statements that keep the columns of a purpose that came later from being changed."""
+    event = f"BEFORE UPDATE OF {', '.join(PURPOSE_LATER_FIXED)} ON {PURPOSE}"
+    if _known(dialect_name) == "sqlite":
+        return [_sqlite_trigger(f"{PURPOSE}_stays", event, PURPOSE)]
+    return [f"CREATE TRIGGER {PURPOSE}_stays {event} FOR EACH STATEMENT EXECUTE FUNCTION {_FUNCTION}()"]
+
+
+def drop_fix_purpose_ddl(dialect_name: str) -> list[str]:
+    """Statements that undo :func:`fix_purpose_ddl`."""
+    on = "" if _known(dialect_name) == "sqlite" else f" ON {PURPOSE}"
+    return [f"DROP TRIGGER {PURPOSE}_stays{on}"]
 
 
 def _known(dialect_name: str) -> str:

@@ -9,15 +9,20 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from consent import labels, lookups, pages, records, releases
+from consent.executor import Executor
 from consent.ports import CurrentResident, ServiceName, get_ports
+from consent.withdrawals import choices as taking_back
+from consent.withdrawals.choices import Expressed, TakenBack
 
 bp = Blueprint("consent", __name__, url_prefix="/privacy", template_folder="templates")
 
 PAGE: Final = 50
 _MAX_CURSOR_DIGITS = 19
+_GROUNDS_LIMIT = 1000
 
 Found = TypeVar("Found")
 View = Callable[Concatenate[CurrentResident, ...], str | Response]
+TakeBack = Callable[[Executor, Expressed, int], TakenBack | None]
 
 
 def _signed_in(view: View) -> Callable[..., str | Response]:
@@ -38,7 +43,7 @@ def privacy(resident: CurrentResident) -> str:
     ports = get_ports()
     before = _before()
     with ports.reading() as connection:
-        services = pages.all_services(connection, resident.resident_id, *_languages())
+        services = pages.all_services(connection, resident.resident_id, *_languages(), now=ports.now())
         looked = lookups.list_for(connection, resident.resident_id, before, PAGE)
     known = _service_names(one["client_id"] for one in services)
     return render_template(
@@ -62,27 +67,38 @@ def history(resident: CurrentResident) -> str:
     return render_template("consent/history.html", choices=choices, **_paging(entries, ".history"))
 
 
+@bp.get("/releases")
+@_signed_in
+def all_releases(resident: CurrentResident) -> str:
+    """Who received what, when and why, over all services."""
+    with get_ports().reading() as connection:
+        handed = releases.list_for(connection, resident.resident_id, None, _before(), PAGE)
+        shown = pages.release_lines(connection, handed, *_languages())
+    known = _service_names({one.client_id for one in handed})
+    lines = [{**line, "service": known[line["client_id"]].name} for line in shown]
+    return render_template("consent/releases.html", releases=lines, **_paging(handed, ".all_releases"))
+
+
 @bp.get("/services/<client_id>")
 @_signed_in
 def service(resident: CurrentResident, client_id: str) -> str:
-    """What one service received and when, under which purposes, and the button that stops it."""
-    with get_ports().reading() as connection:
-        shown = _found(pages.one_service(connection, resident.resident_id, client_id, *_languages()))
+    """What one service received and when, under which purposes, what it was told, and the ways to stop it."""
+    ports = get_ports()
+    with ports.reading() as connection:
+        shown = _found(
+            pages.one_service(connection, resident.resident_id, client_id, *_languages(), now=ports.now())
+        )
         handed = releases.list_for(connection, resident.resident_id, client_id, _before(), PAGE)
         entries = records.history(connection, resident.resident_id, client_id, limit=PAGE)
+        lines = pages.release_lines(connection, handed, *_languages())
     return render_template(
         "consent/service.html",
         service=_named(shown, _service_names([client_id])),
         purposes=shown["purposes"],
-        releases=[
-            {
-                "when": one.at,
-                "kind_text": labels.release_text(one.kind),
-                "claims": labels.released_text(one.claims),
-            }
-            for one in handed
-        ],
+        effects=shown["effects"],
+        releases=lines,
         choices=[pages.choice_line(one) for one in entries],
+        grounds_limit=_GROUNDS_LIMIT,
         **_paging(handed, ".service", client_id=client_id),
     )
 
@@ -91,37 +107,100 @@ def service(resident: CurrentResident, client_id: str) -> str:
 @_signed_in
 def withdraw(resident: CurrentResident, client_id: str) -> Response:
     """End every consent for a service, and its grants and tokens with it, in one transaction."""
+
+    def everything(connection: Executor, by: Expressed, now: int) -> TakenBack | None:
+        return taking_back.withdraw_all(connection, client_id, by, now=now)
+
+    return _take_back(resident, client_id, "withdraw-button", everything)
+
+
+@bp.post("/services/<client_id>/purposes/<purpose_id>/withdraw")
+@_signed_in
+def withdraw_one(resident: CurrentResident, client_id: str, purpose_id: str) -> Response:
+    """End the consent to one purpose; the service keeps what rests on others."""
+
+    def one(connection: Executor, by: Expressed, now: int) -> TakenBack | None:
+        return taking_back.withdraw_one(connection, client_id, purpose_id, by, now=now)
+
+    return _take_back(resident, client_id, "withdraw-one-button", one)
+
+
+@bp.post("/services/<client_id>/purposes/<purpose_id>/narrow")
+@_signed_in
+def narrow(resident: CurrentResident, client_id: str, purpose_id: str) -> Response:
+    """Take back single data of one purpose: whatever is not ticked any more."""
+    keep = frozenset(request.form.getlist("share"))
+
+    def less(connection: Executor, by: Expressed, now: int) -> TakenBack | None:
+        return taking_back.narrow(connection, client_id, purpose_id, keep, by, now=now)
+
+    return _take_back(resident, client_id, "share-less-button", less)
+
+
+def _take_back(resident: CurrentResident, client_id: str, control: str, take: TakeBack) -> Response:
+    """One transaction: the events, the end of what rested on them, and the order to tell the partner."""
     ports = get_ports()
     now = ports.now()
     with ports.transaction() as connection:
         if not pages.known(connection, resident.resident_id, client_id):
             abort(404)
-        ended = records.withdraw(
+        by = Expressed(
+            resident.resident_id,
+            ports.log_key_for(connection, resident.resident_id),
+            control,
+            ports.language(),
+            resident.authentication,
+        )
+        taken = take(connection, by, now)
+        if taken is not None:
+            whose: dict[str, Any] = {"resident_id": resident.resident_id, "client_id": client_id}
+            ports.tell(
+                connection,
+                event="consent-withdrawn",
+                details=taken.details,
+                signs_out=not taken.partial,
+                now=now,
+                **whose,
+            )
+            end = ports.narrow_grants if taken.partial else ports.revoke_grants
+            end(connection, now=now, **whose)
+    if taken is None or taken.partial:
+        return redirect(url_for(".service", client_id=client_id, _anchor="told" if taken else None), 303)
+    return redirect(url_for(".withdrawn", client_id=client_id), 303)
+
+
+@bp.post("/services/<client_id>/object")
+@_signed_in
+def object_to(resident: CurrentResident, client_id: str) -> Response:
+    """Object to what the service does without asking, where its basis allows that (GDPR Art. 21(1))."""
+    ports = get_ports()
+    grounds = request.form.get("grounds", "").strip()[:_GROUNDS_LIMIT]
+    with ports.transaction() as connection:
+        if not pages.objectionable(connection, resident.resident_id, client_id):
+            abort(404)
+        path = ports.object_to(
             connection,
-            log_key=ports.log_key_for(connection, resident.resident_id),
             resident_id=resident.resident_id,
             client_id=client_id,
-            control="withdraw-button",
-            language=ports.language(),
-            authentication=resident.authentication,
-            now=now,
+            grounds=grounds,
+            now=ports.now(),
         )
-        if ended:
-            ports.revoke_grants(connection, resident_id=resident.resident_id, client_id=client_id, now=now)
-    target = ".withdrawn" if ended else ".service"
-    return redirect(url_for(target, client_id=client_id), 303)
+    return redirect(path, 303)
 
 
 @bp.get("/services/<client_id>/withdrawn")
 @_signed_in
 def withdrawn(resident: CurrentResident, client_id: str) -> str:
     """What the withdrawal did; only while it stands."""
-    with get_ports().reading() as connection:
+    ports = get_ports()
+    with ports.reading() as connection:
         done = _found(pages.withdrawal(connection, resident.resident_id, client_id))
+        told = pages.effects(connection, resident.resident_id, client_id, now=ports.now())
     return render_template(
         "consent/withdraw_done.html",
         service=_named({"client_id": client_id}, _service_names([client_id])),
         when=done.at,
+        told=told[:1],
         effects=[
             *(_("No longer passed on: %(claims)s", claims=claims) for claims in done.claims),
             *(_("No longer allowed: %(permissions)s", permissions=one) for one in done.permissions),

@@ -11,7 +11,9 @@ from jinja2 import ChoiceLoader, FileSystemLoader
 
 from consent import ports as consent_ports
 from consent import views as consent_views
-from idp import health, testing_hooks
+from consent.questions.views import bp as questions_bp
+from consent.receipts import views as receipt_views
+from idp import health, published_log, published_receipts, testing_hooks
 from idp.accounts import reach
 from idp.accounts import service as accounts
 from idp.accounts.models import Resident
@@ -21,6 +23,7 @@ from idp.closing.views import bp as closing_bp
 from idp.contacts.views import bp as contacts_bp
 from idp.db import Database
 from idp.home.devices import bp as devices_bp
+from idp.home.pause import bp as pause_bp
 from idp.home.views import bp as home_bp
 from idp.home.ways_in import bp as ways_in_bp
 from idp.jobs.worker import Worker
@@ -51,12 +54,14 @@ from idp.login.upstream.views import bp as upstream_bp
 from idp.login.views import bp as login_bp
 from idp.login.ways import Ways
 from idp.messaging import ports as messaging_ports
-from idp.oidc import cross_origin, interactions, service
+from idp.oidc import cross_origin, interactions, lasting, narrowing, service
 from idp.oidc.provider import Provider
 from idp.oidc.views import (
     authorize,
     check_session,
     confirm,
+    confirmations,
+    consent_requests,
     device,
     device_authorization,
     discovery,
@@ -74,7 +79,11 @@ from idp.oidc.views import (
 from idp.recovery.ending import credentials_changed
 from idp.recovery.helper_views import bp as helpers_bp
 from idp.recovery.views import bp as recovery_bp
+from idp.rights import service as rights
+from idp.rights.asking_views import bp as rights_asking_bp
+from idp.rights.views import bp as rights_bp
 from idp.schema import check_schema
+from idp.signals import events
 from idp.signup.views import bp as signup_bp
 from idp.upkeep import jobs
 from idp.web.brand import brand_css
@@ -96,6 +105,41 @@ if TYPE_CHECKING:
     from idp.web.answers import Answer
 
 
+#: The pages of residents, each part with its own.
+_BLUEPRINTS = (
+    login_bp,
+    shared_bp,
+    passkey_views.bp,
+    cards_bp,
+    passwords_bp,
+    otp_bp,
+    recovery_codes_bp,
+    codes_bp,
+    code_links_bp,
+    code_choices_bp,
+    ways_in_bp,
+    upstream_bp,
+    connect_bp,
+    signup_bp,
+    home_bp,
+    contacts_bp,
+    recovery_bp,
+    helpers_bp,
+    closing_bp,
+    rights_bp,
+    rights_asking_bp,
+    devices_bp,
+    pause_bp,
+    interaction.bp,
+    confirm.bp,
+    device.bp,
+    lost.bp,
+    release.bp,
+    logout.bp,
+    consent_views.bp,
+    questions_bp,
+    receipt_views.bp,
+)
 #: The factors that every town has.
 WAYS = Ways((login.WAY, otp.WAY, CARD_WAY, PAPER_WAY, recovery_codes.WAY))
 
@@ -139,37 +183,10 @@ def create_app(context: Context, *, hot: bool = True) -> WebApp:
     fetcher = Fetcher(context.settings.testing)
     app.extensions["denizen.upstream"] = open_upstreams(context.settings, fetcher)
     consent_ports.init_app(app, _consent_ports(provider))
-    for bp in (
-        login_bp,
-        shared_bp,
-        passkey_views.bp,
-        cards_bp,
-        passwords_bp,
-        otp_bp,
-        recovery_codes_bp,
-        codes_bp,
-        code_links_bp,
-        code_choices_bp,
-        ways_in_bp,
-        upstream_bp,
-        connect_bp,
-        signup_bp,
-        home_bp,
-        contacts_bp,
-        recovery_bp,
-        helpers_bp,
-        closing_bp,
-        devices_bp,
-        interaction.bp,
-        confirm.bp,
-        device.bp,
-        lost.bp,
-        release.bp,
-        logout.bp,
-        consent_views.bp,
-    ):
+    for bp in _BLUEPRINTS:
         app.register_blueprint(bp)
     _protocol_endpoints(app, provider)
+    published_receipts.register(app)
     logging.getLogger("authlib").setLevel(logging.INFO)  # at DEBUG it prints live tokens
     return app
 
@@ -191,6 +208,9 @@ def _protocol_endpoints(app: WebApp, provider: Provider) -> None:
     serve(device_authorization.PATH, post, partial(device_authorization.answer, provider))
     serve_pages("/token", post, partial(token.answer, provider))
     serve_pages("/userinfo", ("GET", "POST"), partial(userinfo.answer, provider))
+    serve(consent_requests.REQUESTS, post, partial(consent_requests.ask, provider))
+    serve(consent_requests.DECISIONS, post, partial(consent_requests.decide, provider))
+    serve(confirmations.PATH, post, partial(confirmations.answer, provider))
     serve("/introspect", post, partial(introspect.answer, provider))
     serve_pages("/revoke", post, partial(revoke.answer, provider))
     serve(register.PATH, post, partial(register.create, provider))
@@ -207,6 +227,7 @@ def _protocol_endpoints(app: WebApp, provider: Provider) -> None:
         frame = check_session.page(app.statics.url_for_static(check_session.SCRIPT), secure=app.is_secure)
         serve(check_session.PATH, get, lambda _: frame)
     serve("/health", get, partial(health.answer, provider.context))
+    published_log.register(app)
     if provider.context.settings.testing.hook_secret:
         serve(testing_hooks.ROTATE_KEYS, post, partial(testing_hooks.rotate, provider))
         serve(testing_hooks.RESOURCE, ("GET",), partial(testing_hooks.resource, provider))
@@ -292,6 +313,16 @@ def _consent_ports(provider: Provider) -> consent_ports.Ports:
     def revoke_grants(connection: Any, *, resident_id: str, client_id: str, now: int) -> None:
         service.revoke_grants(connection, resident_id, client_id=client_id, now=now)
 
+    def narrow_grants(connection: Any, *, resident_id: str, client_id: str, now: int) -> None:
+        narrowing.narrow(connection, resident_id, client_id, now=now)
+
+    def look_again(connection: Any, *, resident_id: str, client_id: str, now: int) -> None:
+        lasting.look_again(connection, resident_id, client_id, now=now)
+
+    def object_to(connection: Any, *, resident_id: str, client_id: str, grounds: str, now: int) -> str:
+        rights.object_to(connection, ctx, resident_id, client_id, grounds, now=now)
+        return "/privacy/rights"
+
     return consent_ports.Ports(
         transaction=ctx.database.transaction,
         reading=ctx.database.reading,
@@ -301,5 +332,9 @@ def _consent_ports(provider: Provider) -> consent_ports.Ports:
         language=current_language,
         log_key_for=log_key_for,
         revoke_grants=revoke_grants,
+        narrow_grants=narrow_grants,
+        tell=partial(events.tell, confirm_within=ctx.settings.consent.confirm_within),
+        object_to=object_to,
         default_language=ctx.settings.town.languages[0],
+        look_again=look_again,
     )

@@ -30,7 +30,7 @@ def add(config_path: Path, manifest: Path, as_json: bool) -> None:  # noqa: FBT0
     """
     from sqlalchemy.exc import IntegrityError
 
-    from idp.clients.manifest import enrol, read_manifest
+    from idp.clients.manifest import enrol, left_to_officer, read_manifest
     from idp.clients.sectors import check_sector
     from idp.clients.service import ClientRefused
     from idp.web.fetcher import Fetcher
@@ -48,11 +48,14 @@ def add(config_path: Path, manifest: Path, as_json: bool) -> None:  # noqa: FBT0
                 vault=context.vault,
                 allow_loopback=context.settings.testing.allow_loopback,
                 algorithms=context.settings.keys.algorithms,
+                languages=context.settings.town.languages,
             )
     except ClientRefused as error:
         raise click.ClickException(str(error)) from None
     except IntegrityError:
         raise click.ClickException(f"client_id: {described.client_id} is taken already") from None
+    for waits in left_to_officer(described, context.settings.town.languages):
+        click.echo(f"waits for the privacy officer: {waits}", err=True)
     if as_json:
         click.echo(json.dumps({"client_id": client_id, "client_secret": secret}))
         return
@@ -104,7 +107,7 @@ def token(config_path: Path, partner: str, profile: str, uses: int, days: int) -
 @click.pass_obj
 def approve(config_path: Path, client_id: str, purposes: Path | None) -> None:
     """Let a client that registered itself receive what its purposes allow."""
-    from idp.clients.manifest import declare_purposes, read_manifest
+    from idp.clients.manifest import declare_purposes, left_to_officer, read_manifest
     from idp.clients.service import ClientRefused, approve_client
 
     context = context_of(config_path)
@@ -115,10 +118,13 @@ def approve(config_path: Path, client_id: str, purposes: Path | None) -> None:
             if not approve_client(session, client_id, now=now):
                 raise click.ClickException(f"There is no client {client_id}.")
             if described is not None:
-                declare_purposes(session, context.vault.subkey("log"), client_id, described, now=now)
+                log_key, languages = context.vault.subkey("log"), context.settings.town.languages
+                declare_purposes(session, log_key, client_id, described, languages=languages, now=now)
     except ClientRefused as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{client_id} is approved.")
+    for waits in left_to_officer(described, context.settings.town.languages) if described else ():
+        click.echo(f"waits for the privacy officer: {waits}", err=True)
 
 
 @client.command("list")

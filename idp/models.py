@@ -17,6 +17,7 @@ from idp.messaging import models as messaging
 from idp.oidc import models as oidc
 from idp.oidc.device import models as oidc_device
 from idp.recovery import models as recovery
+from idp.rights import models as rights
 from idp.signals import models as signals
 from idp.signup import models as signup
 
@@ -38,6 +39,7 @@ __all__ = [
     "oidc",
     "oidc_device",
     "recovery",
+    "rights",
     "signals",
     "signup",
 ]

@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 
 from consent import acts
 from consent import log as consent_log
+from idp import lapses
 from idp.accounts.models import NotMeLink
 from idp.clients.models import InitialToken
 from idp.clients.registry import ClientRegistry
@@ -38,10 +39,12 @@ from idp.oidc.models import AccessToken, Authorization, Interaction, PushedReque
 from idp.oidc.provider import Provider
 from idp.recovery.answering import answer_asked
 from idp.recovery.models import Case, Helper, Token
+from idp.rights.models import Request
 from idp.signals.delivery import Messenger
 from idp.signals.models import Delivery
 from idp.signup.models import SignUpLink
 from idp.signup.service import expire_links
+from idp.witnessing import Rounds
 from keys import rotation
 from keys.rotation import RotationSchedule
 from keys.signing import DEFAULT_ALGORITHMS, load_ring
@@ -57,11 +60,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("denizen.upkeep")
 
-USES = ("tokens", "log")
+USES = ("tokens", "log", "receipts")
 LOG_ALGORITHM = "Ed25519"
 #: Ended rows are kept this long, in seconds, so that a replay is still told from a guess.
 KEEP_ENDED_FOR = 7 * 86_400
 _BATCH = 5000
+#: Leaves of one transaction on SQLite, where everybody who writes waits for it.
+_SQLITE_BATCH = 1000
 #: So long after its time the use of an assertion or a proof is forgotten, in seconds.
 _FORGET_USED_AFTER = 600
 #: So long a pushed request is kept, in seconds: its resident may be signing in for it.
@@ -69,6 +74,7 @@ _FORGET_PUSHED_AFTER = 2 * WAIT_FOR
 #: So far back upkeep looks for sessions that expired unseen, in seconds: more than the pace of its job.
 EXPIRED_SINCE = 3600
 _LOG_EVERY = 2
+_WITNESSES_EVERY = 5
 #: Once a day the log looks for entries that were committed very late, in seconds.
 SWEEP_EVERY = 86_400
 _ENDED = (
@@ -115,15 +121,25 @@ def jobs(context: Context) -> list[Job]:
         ),
         Job("signals", 1, Messenger(Provider(context, ClientRegistry(context.database))).run, lane="signals"),
         Job("messages", 600, lambda now: outbox.tidy(context, now=now)),
-        Job("log", _LOG_EVERY, lambda now: integrate_log(context, now=now)),
+        Job("log", _LOG_EVERY, lambda now: integrate_log(context, now=now), lane="log", is_leased=False),
+        Job("log-sweep", SWEEP_EVERY, lambda now: sweep_log(context, now=now)),
         Job("keys", 60, lambda now: turn_keys(context, now=now)),
         Job("sign-ins", 60, lambda now: end_expired_sign_ins(context, now=now)),
         Job("recoveries", 1, lambda now: answer_asked(context, now=now)),
         Job("contacts", 60, lambda now: apply_due(context, now=now)),
         Job("closing", 600, lambda now: closing.advance(context, now=now)),
+        Job("consents", 60, lambda now: lapses.look(context, ClientRegistry(context.database), now=now)),
         Job("dormant", 3600, lambda now: closing.find_dormant(context, now=now)),
         Job("purge", 600, lambda now: purge(context, now=now)),
+        *_witness_jobs(context),
     ]
+
+
+def _witness_jobs(context: Context) -> list[Job]:
+    """None where nobody watches the log."""
+    if not context.settings.log.witnesses:
+        return []
+    return [Job("witnesses", _WITNESSES_EVERY, Rounds(context).run, lane="witnesses")]
 
 
 def schedule(settings: Settings) -> RotationSchedule:
@@ -188,16 +204,40 @@ _KINDS: dict[type[Any], str] = {
 }
 
 
-def integrate_log(context: Context, *, now: int) -> None:
-    """Give every pending log entry its place and sign checkpoints, a batch a transaction."""
-    sweep = now % SWEEP_EVERY < _LOG_EVERY
-    integrated: object = True
-    while integrated is not None:
-        with context.database.transaction() as session:
+def integrate_log(context: Context, *, now: int, sweep: bool = False) -> None:
+    """Give every pending log entry its place and sign checkpoints, a batch a transaction; nothing while another does.
+
+    The database says who does it: a process that dies in the middle leaves nothing behind, and nobody waits for it.
+    """
+    database = context.database
+    limit = _BATCH if not database.is_sqlite else _SQLITE_BATCH
+    while True:
+        with database.transaction() as session:
+            if not database.is_sqlite and not consent_log.is_alone(session):
+                return
             signer, earlier = note_signers(session, context)
             integrated = consent_log.integrate(
-                session, signer, origin=signer.name, now=now, sweep=sweep, earlier_vkeys=earlier
+                session,
+                signer,
+                origin=signer.name,
+                now=now,
+                limit=limit,
+                sweep=sweep,
+                earlier_vkeys=earlier,
             )
+        if integrated is None:
+            return
+
+
+def sweep_log(context: Context, *, now: int) -> None:
+    """Give entries their place that were committed absurdly late; SQLite has none: one writes there at a time."""
+    if context.database.is_sqlite:
+        return
+    with context.database.reading() as session:
+        found = consent_log.has_stragglers(session)
+    if found:
+        log.warning("entries of the log were committed late")
+        integrate_log(context, now=now, sweep=True)
 
 
 def note_signers(session: Session, context: Context) -> tuple[consent_log.NoteSigner, list[str]]:
@@ -239,6 +279,8 @@ def purge(context: Context, *, now: int) -> None:
     """Clear away what ended long ago, in small batches, so that no lock is held for long."""
     for key, ended_at in _ENDED:
         _purge_batch(context, key, ended_at, before=now - KEEP_ENDED_FOR)
+    # With their steps.
+    _purge_batch(context, Request.id, Request.ended_at, before=now - context.settings.retention.requests_for)
     # One row per proof, by the million: what is too old is refused for its age, so nothing is lost with them.
     for key, ended_at, after in _MANY:
         while _purge_batch(context, key, ended_at, before=now - after) == _BATCH:

@@ -104,6 +104,8 @@ class Details(BaseModel):
     frontchannel_logout_session_required: bool = False
     backchannel_logout_uri: Address = Field("", max_length=2000)
     backchannel_logout_session_required: bool = False
+    #: Where security events are pushed to (RFC 8935); ours.
+    events_uri: Address = Field("", max_length=2000)
 
     tls_client_auth_subject_dn: str = Field("", max_length=1000)
     tls_client_auth_san_dns: str = Field("", max_length=255)
@@ -210,7 +212,7 @@ def _check_addresses(new: NewClient, *, allow_loopback: bool) -> None:
         if problem:
             raise ClientRefused(f"redirect URI {uri!r} {problem}", "invalid_redirect_uri")
     details = new.details
-    names = ("jwks_uri", "sector_identifier_uri", "backchannel_logout_uri")
+    names = ("jwks_uri", "sector_identifier_uri", "backchannel_logout_uri", "events_uri")
     fetched: dict[str, tuple[str, ...]] = {name: (getattr(details, name),) for name in names}
     fetched |= {"request_uris": tuple(uri.partition("#")[0] for uri in details.request_uris)}
     for name, uris in fetched.items():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, render_template, request
 from flask_babel import gettext
 
+from consent.questions import service as questions
 from idp.accounts import contacts
 from idp.accounts import service as accounts
 from idp.accounts.models import Resident
@@ -28,10 +29,13 @@ def start() -> str:
     """Where one goes from here."""
     session = signed_in()
     if session is None:
-        return render_template("ui/home.html", name=None, services=[])
+        return render_template("ui/home.html", name=None, services=[], questions=0)
     with context().database.reading() as reading:
+        asked = questions.how_many(reading, session.resident_id)
         services = entrances(provider(), reading, session.resident_id, current_language())
-    return render_template("ui/home.html", name=_name_and_reach(session)[0], services=services)
+    return render_template(
+        "ui/home.html", name=_name_and_reach(session)[0], services=services, questions=asked
+    )
 
 
 @bp.get("/account")

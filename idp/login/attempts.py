@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, or_, select, text, update
 
-from idp.db import prepared
 from idp.login.levels import Method, Proof
 from idp.login.models import LoginAttempt, LoginProof
+from idp.statements import prepared
 from idp.web.cookies import VALUE_LENGTH, digest, new_secret
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, update
 
-from idp.db import prepared
 from idp.login.attempts import CLOCK_LEEWAY
 from idp.login.ceremony import CHALLENGE_FOR
 from idp.login.models import Challenge
+from idp.statements import prepared
 from idp.web.cookies import digest
 
 _KEEP = prepared(insert(Challenge))

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, select, update
 
-from idp.db import prepared
 from idp.login.models import BrowserSession
+from idp.statements import prepared
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -67,6 +67,18 @@ def take_in_hand(connection: Any, *, limit: int, now: int) -> list[Ended]:
     succeeded = _succeeded(connection, {row.sid for row in taken})
     last = {row.sid: row.resident_id for row in taken if row.sid not in succeeded}
     return [Ended(sid, last[of]) for sid, of in line_of(connection, last).items()]
+
+
+def take_all_of(connection: Any, resident_id: str, *, now: int) -> set[str]:
+    """The sessions of one resident that ended and were not told of yet, with all that went before each."""
+    taken = connection.execute(
+        update(BrowserSession)
+        .where(BrowserSession.resident_id == resident_id, *_UNTOLD)
+        .values(told_at=now)
+        .returning(BrowserSession.sid),
+        execution_options={"synchronize_session": False},
+    )
+    return set(line_of(connection, set(taken.scalars())))
 
 
 def line_of(connection: Any, sids: Collection[str]) -> dict[str, str]:

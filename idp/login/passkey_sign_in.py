@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, exists, select, update
 
-from idp.db import prepared
 from idp.login import ceremony, challenges
 from idp.login.ceremony import CeremonyRefused
 from idp.login.levels import PHR, Method, Proof
@@ -17,6 +16,7 @@ from idp.login.models import Passkey
 from idp.login.passkeys import Refusal, give_back, of_resident, relying_party, spend
 from idp.login.settling import Failure
 from idp.login.ways import RESIDENT, Way
+from idp.statements import prepared
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

@@ -13,10 +13,10 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import ARGON2_VERSION
 from sqlalchemy import bindparam, delete, select
 
-from idp.db import prepared
 from idp.login.admission import Admission
 from idp.login.models import Password
 from idp.login.rules import normal_password
+from idp.statements import prepared
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Integer, and_, bindparam, insert, or_, select, type_coerce, update
 
 from idp.accounts.models import Resident
-from idp.db import prepared
 from idp.login.keeping import SEEN_STEP, Keeping
 from idp.login.levels import LEVELS
 from idp.login.limits import absolute_limit, block_of, idle_limit
 from idp.login.models import BrowserSession
+from idp.statements import prepared
 from idp.web.cookies import digest, new_secret
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BindParameter, bindparam, select
 
 from idp.accounts.models import Resident
-from idp.db import prepared
+from idp.statements import prepared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -73,6 +73,17 @@ def drop(connection: Any, message_id: str | None, *, now: int) -> list[str]:
     return outgoing.change(connection, Message, message_id, *which, values=given_up)
 
 
+def empty_for(connection: Any, resident_id: str, *, now: int) -> None:
+    """Erase what waits, or could not be sent, for a resident: their account ends, and nothing about them is kept."""
+    of_theirs = (Message.resident_id == resident_id, Message.content.is_not(None))
+    waiting = (*of_theirs, Message.state == "waiting")
+    given_up = {"state": "dropped", "content": None, "finished_at": now}
+    outgoing.change(connection, Message, None, *waiting, Message.batch.is_(None), values=given_up)
+    outgoing.change(
+        connection, Message, None, *of_theirs, Message.state != "waiting", values={"content": None}
+    )
+
+
 def tidy(context: Context, *, now: int) -> None:
     """Erase what dead letters and unprinted letters say once it is out of date, and say how many are stuck."""
     with context.database.transaction() as session:

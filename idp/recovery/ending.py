@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, exists, or_, update
 
-from idp.db import prepared
 from idp.login import sessions
 from idp.login.models import Challenge, LoginAttempt
 from idp.oidc.families import end_all_families
 from idp.recovery.models import Case, Token
+from idp.statements import prepared
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement

@@ -12,11 +12,14 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings import SettingsError as UnreadableVariable
 
 from idp.settings.accounts import AccountSettings
+from idp.settings.consent import ConsentSettings
 from idp.settings.kiosk import KioskSettings
 from idp.settings.letters import LetterSettings
+from idp.settings.log import LogSettings
 from idp.settings.mail import MailSettings
 from idp.settings.messages import MessageSettings
 from idp.settings.registration import RegistrationSettings
+from idp.settings.rights import RetentionSettings, RightsSettings
 from idp.settings.section import is_address, is_internal
 from idp.settings.server import ServerSettings
 from idp.settings.sign_in import PasswordSettings, SessionSettings
@@ -65,6 +68,10 @@ class Settings(BaseSettings):
     kiosk: KioskSettings = KioskSettings()
     passwords: PasswordSettings = PasswordSettings()
     accounts: AccountSettings = AccountSettings()
+    consent: ConsentSettings = ConsentSettings()
+    rights: RightsSettings = RightsSettings()
+    retention: RetentionSettings = RetentionSettings()
+    log: LogSettings = LogSettings()
     throttle: ThrottleSettings = ThrottleSettings()
     upstream: UpstreamSettings = UpstreamSettings()
     testing: TestingSettings = TestingSettings()

@@ -16,20 +16,24 @@ from urllib.parse import urlencode
 
 from sqlalchemy import select
 
+from consent.withdrawals import service as withdrawals
+from idp.accounts.evidence import subject_key
 from idp.jobs import outgoing
 from idp.jobs.outgoing import chance
 from idp.oidc.answers import encrypted_for
 from idp.oidc.errors import Refusal
 from idp.oidc.service import subject_for
+from idp.signals import events
 from idp.signals.endings import follow_up
 from idp.signals.models import Delivery
-from idp.signals.rules import LONGEST_REST, RETRIES, Verdict, verdict, wish
+from idp.signals.rules import LONGEST_REST, RETRIES, Verdict, event_verdict, verdict, wish
 from idp.signals.tokens import TYPE, logout_claims
 from idp.web.fetcher import FetchFailed
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from consent.withdrawals.rules import Matter
     from idp.clients.registry import Client
     from idp.oidc.provider import Provider
     from keys.signing import KeyRing
@@ -129,7 +133,7 @@ class Messenger:
             claimed = outgoing.claim(session, Delivery, delivery, until=self._context.now() + HOLD_FOR)
         if not claimed:
             return True
-        if client is None or not client.details.backchannel_logout_uri:
+        if client is None or not _address(client, delivery):
             trouble = "not registered for it any more"
             self._settle(delivery, state="dropped", trouble=trouble, finished_at=self._context.now())
             return True
@@ -138,34 +142,55 @@ class Messenger:
         except Undelivered as error:
             self._failed(delivery, error)
             return error.is_final
-        self._settle(delivery, state="sent", trouble="", finished_at=self._context.now())
+        self._taken(delivery)
         log.info("signal taken kind=%s client=%s id=%s", delivery.kind, delivery.client_id, delivery.id)
         self._rest(delivery.client_id, is_well=True)
         return True
 
     def _send(self, delivery: Delivery, client: Client, ring: KeyRing) -> None:
-        """POST a fresh logout token (Back-Channel Logout 1.0 §2.5), outside any transaction.
+        """POST a fresh token, outside any transaction (Back-Channel Logout 1.0 §2.5, RFC 8935 §2.1).
 
         Raises:
             Undelivered: when the client did not take it.
         """
-        subject = subject_for(self._context.vault, client, delivery.resident_id)
-        claims = logout_claims(delivery, subject, issuer=self._provider.issuer, now=self._context.now())
-        signed = ring.current(client.id_token_alg).sign(claims, TYPE)
+        is_event = delivery.kind == "event"
         try:
-            token = encrypted_for(self._provider, client, signed, what="id_token")
-            body = urlencode({"logout_token": token}).encode()
+            token = self._token(delivery, client, ring)
+            body = token.encode() if is_event else urlencode({"logout_token": token}).encode()
             answer = self._provider.fetcher.post(
-                client.details.backchannel_logout_uri, body, content_type=_FORM
+                _address(client, delivery),
+                body,
+                content_type=events.CONTENT_TYPE if is_event else _FORM,
+                headers={"Accept": "application/json"} if is_event else None,
             )
         except Refusal:
             raise Undelivered("no key to encrypt to") from None
         except FetchFailed as error:
             raise Undelivered(error.cause) from error
-        meant = verdict(answer.status)
+        meant = event_verdict(answer.status) if is_event else verdict(answer.status)
         if meant is not Verdict.TAKEN:
             after = wish(answer.headers.get("retry-after", ""))
             raise Undelivered(f"status {answer.status}", is_final=meant is Verdict.REFUSED, after=after)
+
+    def _token(self, delivery: Delivery, client: Client, ring: KeyRing) -> str:
+        """What is told, signed anew and by the name under which this client knows the resident."""
+        subject = subject_for(self._context.vault, client, delivery.resident_id)
+        is_event = delivery.kind == "event"
+        claims_of, typ = (events.event_claims, events.TYPE) if is_event else (logout_claims, TYPE)
+        claims = claims_of(delivery, subject, issuer=self._provider.issuer, now=self._context.now())
+        signed = ring.current(client.id_token_alg).sign(claims, typ)
+        return encrypted_for(self._provider, client, signed, what="id_token")
+
+    def _taken(self, delivery: Delivery) -> None:
+        """Write down that a client has taken a signal, and so that it was told what it must confirm."""
+        now, ctx = self._context.now(), self._context
+        done = {"state": "sent", "trouble": "", "finished_at": now}
+        with ctx.database.transaction() as session:
+            outgoing.settle(session, Delivery, delivery.id, claims=delivery.attempts + 1, values=done)
+            matter = withdrawals.find(session, delivery.matter_id) if delivery.matter_id else None
+            if matter is not None and _is_it(matter, delivery):
+                key = subject_key(session, ctx.vault, delivery.resident_id)
+                withdrawals.told(session, matter, key=key, jti=delivery.id, now=now)
 
     def _failed(self, delivery: Delivery, error: Undelivered) -> None:
         now, refusals = self._context.now(), delivery.refusals + 1
@@ -195,3 +220,13 @@ class Messenger:
     def _settle(self, delivery: Delivery, **values: Any) -> None:
         with self._context.database.transaction() as session:
             outgoing.settle(session, Delivery, delivery.id, claims=delivery.attempts + 1, values=values)
+
+
+def _address(client: Client, delivery: Delivery) -> str:
+    details = client.details
+    return details.events_uri if delivery.kind == "event" else details.backchannel_logout_uri
+
+
+def _is_it(matter: Matter, delivery: Delivery) -> bool:
+    """Whether a client that has taken this was told of the matter by it, and not just of what goes with it."""
+    return delivery.kind == matter.channel and delivery.event in (None, matter.event)

@@ -16,6 +16,7 @@ _LONGEST_WISH = 3600
 
 _TAKEN = (200, 204)
 _REFUSED = 400
+_ACCEPTED = 202
 
 
 class Verdict(Enum):
@@ -31,6 +32,11 @@ def verdict(status: int) -> Verdict:
     if status in _TAKEN:
         return Verdict.TAKEN
     return Verdict.REFUSED if status == _REFUSED else Verdict.LATER
+
+
+def event_verdict(status: int) -> Verdict:
+    """RFC 8935 §2.2, §2.3: 202 (200 and 204 are accepted, too), 400; anything else is the trouble of a machine."""
+    return Verdict.TAKEN if status == _ACCEPTED else verdict(status)
 
 
 def wish(retry_after: str) -> int:

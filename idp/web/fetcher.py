@@ -35,6 +35,9 @@ BODY_LIMIT = 64 * 1024
 _HEAD_LIMIT = 16 * 1024
 _URL_LIMIT = 2048
 _HIGHEST_PORT = 65535
+_PORTS = {"https": 443, "http": 80}
+#: Scheme, host and port.
+Origin = tuple[str, str, int]
 
 
 class FetchFailed(Exception):
@@ -88,11 +91,19 @@ def system_resolve(host: str, port: int) -> Sequence[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
+def origin_of(url: str) -> Origin:
+    """Scheme, host and port of an address in the settings."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+
+
 @dataclass(frozen=True)
 class Fetcher:
     """Fetches; safe to share between threads. `monotonic` gives seconds that only go on."""
 
     testing: TestingSettings
+    #: What the operator named in the settings, by `origin_of`: it may be on this machine or in a private network.
+    own: frozenset[Origin] = frozenset()
     resolve: Resolve = system_resolve
     total_for: float = TOTAL_FOR
     monotonic: Callable[[], float] = time.monotonic
@@ -152,7 +163,12 @@ class Fetcher:
         except ValueError as error:
             raise FetchFailed("no plain URL") from error
         host = parts.hostname or ""
-        if parts.scheme not in self._schemes or "@" in parts.netloc or parts.netloc.endswith(":"):
+        is_named = (parts.scheme, host, port or _PORTS.get(parts.scheme)) in self.own
+        if (
+            not (parts.scheme in self._schemes or is_named)
+            or "@" in parts.netloc
+            or parts.netloc.endswith(":")
+        ):
             raise FetchFailed("not by https", host)
         if not is_host(host) or not (port is None or 0 < port <= _HIGHEST_PORT):
             raise FetchFailed("no plain host", host)
@@ -160,7 +176,7 @@ class Fetcher:
         if parts.netloc.lower() not in (written, f"{written}:{port}"):
             raise FetchFailed("no plain host", host)  # Python reads x[::1]y as ::1 (CVE-2025-0938)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        return _Target(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), path)
+        return _Target(parts.scheme, host, port or _PORTS[parts.scheme], path)
 
     @property
     def _schemes(self) -> tuple[str, ...]:
@@ -180,10 +196,11 @@ class Fetcher:
         return addresses
 
     def _is_allowed(self, target: _Target, address: str) -> bool:
+        is_own = (target.scheme, target.host, target.port) in self.own
         if is_loopback_address(address):
-            return self.testing.allow_loopback
+            return self.testing.allow_loopback or is_own
         if is_private_address(address):
-            return self.testing.allow_private and target.scheme == "https"
+            return (self.testing.allow_private or is_own) and target.scheme == "https"
         return target.scheme == "https" and is_public(address)
 
     @cached_property

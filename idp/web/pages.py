@@ -202,6 +202,7 @@ def init_pages(app: WebApp) -> None:
     )
     app.jinja_env.globals.update(csrf_token=csrf_token, static_url=app.statics.url_for_static)
     app.jinja_env.filters["day_time"] = times.day_time
+    app.jinja_env.filters["day"] = times.day
 
 
 def web_app() -> WebApp:

@@ -14,3 +14,8 @@ def day_time(at: int | None) -> str:
     moment = datetime.fromtimestamp(at, UTC)
     pattern: str = str(get_locale().datetime_formats["medium"])
     return pattern.replace("{1}", format_date(moment, "medium")).replace("{0}", format_time(moment, "short"))
+
+
+def day(at: int) -> str:
+    """The day of an instant, written out."""
+    return str(format_date(datetime.fromtimestamp(at, UTC), "long"))

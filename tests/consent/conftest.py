@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 
 from consent import log, lookups, purposes
 from consent.models import Base
-from consent.triggers import LATER, append_only_ddl, guard_ddl
+from consent.triggers import LATER, append_only_ddl, fix_purpose_ddl, guard_ddl
 from tests.consent.town import HOUR, ORIGIN, SERVICE_KEY, Attacker, Town, key_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def _furnish(connection: Connection) -> None:
     Base.metadata.create_all(connection)
     dialect = connection.dialect.name
     guards = [statement for table in LATER for statement in guard_ddl(dialect, table)]
-    for statement in [*append_only_ddl(dialect), *guards]:
+    for statement in [*append_only_ddl(dialect), *fix_purpose_ddl(dialect), *guards]:
         connection.execute(text(statement))
 
 

@@ -18,6 +18,7 @@ from consent.models import BASES as ALL_BASES
 from consent.models import EVENTS, RELEASE_KINDS
 from consent.ports import CurrentResident, Ports, ServiceName, init_app
 from consent.views import bp
+from consent.withdrawals import service as withdrawals
 from tests.consent.town import HOW, NOW, Town, key_of, words
 
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ class Host:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.now = NOW + 60
         self.refuses_to_revoke = False
+        self.told: list[tuple[str, dict[str, Any], bool]] = []
+        self.objections: list[str] = []
         with engine.begin() as connection:
             connection.execute(text("CREATE TABLE killed (resident_id TEXT, client_id TEXT)"))
 
@@ -53,6 +57,28 @@ class Host:
         connection.execute(text("INSERT INTO killed VALUES (:r, :c)"), values)
         if self.refuses_to_revoke:
             raise OSError(now)
+
+    def tell(self, connection: Connection, **said: Any) -> None:
+        self.told.append((said["event"], dict(said["details"]), said["signs_out"]))
+        withdrawals.begin(
+            connection,
+            matter_id=f"m{len(self.told)}",
+            resident_id=said["resident_id"],
+            client_id=said["client_id"],
+            event=said["event"],
+            details=said["details"],
+            channel="event",
+            due_at=said["now"] + 1000,
+            now=said["now"],
+        )
+
+    def narrow(self, connection: Connection, *, resident_id: str, client_id: str, now: int) -> None:
+        values = {"r": resident_id, "c": f"{client_id} narrowed"}
+        connection.execute(text("INSERT INTO killed VALUES (:r, :c)"), values)
+
+    def object_to(self, connection: Connection, **said: Any) -> str:
+        self.objections.append(f"{said['resident_id']} {said['client_id']} {said['grounds']}")
+        return "/privacy/rights/1"
 
     def app(self) -> Flask:
         app = Flask("town")
@@ -72,12 +98,15 @@ class Host:
             Ports(
                 transaction=self.transaction,
                 reading=self.transaction,
-                now=lambda: NOW + 60,
+                now=lambda: self.now,
                 resident=self.resident,
                 client_names=lambda client_ids: {one: NAMES[one] for one in client_ids if one in NAMES},
                 language=lambda: "en",
                 log_key_for=lambda _connection, resident_id: key_of(resident_id),
                 revoke_grants=self.revoke,
+                narrow_grants=self.narrow,
+                tell=self.tell,
+                object_to=self.object_to,
             ),
         )
         app.register_blueprint(bp)
@@ -250,6 +279,7 @@ def test_without_a_resident_the_host_answers(visitor: FlaskClient, engine: Engin
     for path in (
         "/privacy",
         "/privacy/history",
+        "/privacy/releases",
         "/privacy/services/reports",
         "/privacy/services/reports/withdrawn",
     ):
@@ -265,7 +295,7 @@ def test_long_lists_page_by_cursor(visitor: FlaskClient, engine: Engine, purpose
         for number in range(1, 60):
             town.release(now=NOW + number)
             town.event(purpose_id, now=NOW + number)
-    for path in ("/privacy/services/reports", "/privacy/history"):
+    for path in ("/privacy/services/reports", "/privacy/history", "/privacy/releases"):
         first = visitor.get(path, headers=R1).text
         cursor = first.split("?before=")[1].split('"')[0]
         second = visitor.get(f"{path}?before={cursor}", headers=R1).text
@@ -278,7 +308,9 @@ def test_long_lists_page_by_cursor(visitor: FlaskClient, engine: Engine, purpose
 
 
 @pytest.mark.parametrize("cursor", ["-1", "1e9", "x", "", "1;drop", "١", "9" * 20, "%00"])
-@pytest.mark.parametrize("path", ["/privacy", "/privacy/history", "/privacy/services/reports"])
+@pytest.mark.parametrize(
+    "path", ["/privacy", "/privacy/history", "/privacy/releases", "/privacy/services/reports"]
+)
 def test_a_forged_cursor_is_a_bad_request(
     visitor: FlaskClient, purpose_id: str, path: str, cursor: str
 ) -> None:
@@ -332,3 +364,114 @@ def test_notices_are_found_by_purpose_and_version_alone(engine: Engine, purpose_
     with engine.begin() as connection:
         assert purposes.notices_at(connection, {purpose_id: 9}, "en", "en") == {}
         assert purposes.notices_at(connection, {}, "en", "en") == {}
+
+
+def test_every_release_says_who_what_when_and_why(
+    visitor: FlaskClient, engine: Engine, purpose_id: str
+) -> None:
+    """Over all services, in the words of the notice; nobody else's."""
+    with engine.begin() as connection:
+        Town(connection, None).release(purpose_ids=[purpose_id], now=NOW + 5)
+        Town(connection, None).release(resident_id="r2", client_id="tax")
+    page = visitor.get("/privacy/releases", headers=R1).text
+    for part in ("Street reports", "The district you live in", "second 5", "For: Street reports"):
+        assert part in page
+    assert "Taxes" not in page
+
+
+def test_every_choice_has_its_receipt(visitor: FlaskClient, engine: Engine, purpose_id: str) -> None:
+    with engine.begin() as connection:
+        uid = connection.execute(text("SELECT uid FROM consent_record WHERE resident_id = 'r1'")).scalar_one()
+    for path in ("/privacy/history", "/privacy/services/reports"):
+        assert f'href="/privacy/receipts/{bytes(uid).hex()}"' in visitor.get(path, headers=R1).text
+
+
+def test_a_withdrawal_tells_the_service_in_the_same_transaction(
+    host: Host, visitor: FlaskClient, purpose_id: str
+) -> None:
+    """By the partner's own name of the purpose; and the page says how it goes, in words, from amber to red."""
+    visitor.post("/privacy/services/reports/withdraw", headers=R1)
+    assert host.told == [
+        ("consent-withdrawn", {"purposes": ["reports"], "claims": ["district"], "partial": False}, True)
+    ]
+    assert "The service is being told." in visitor.get("/privacy/services/reports/withdrawn", headers=R1).text
+    for after, word, said in (
+        (0, "Being told", "It must confirm by"),
+        (500, "No answer yet", "It has not confirmed yet"),
+        (1000, "Overdue", "privacy officer sees to it"),
+    ):
+        host.now = NOW + 60 + after
+        page = visitor.get("/privacy/services/reports", headers=R1).text
+        assert word in page
+        assert said in page
+        assert word in visitor.get("/privacy", headers=R1).text
+    visitor.post("/privacy/services/reports/withdraw", headers=R1)
+    assert len(host.told) == 1
+
+
+@pytest.fixture
+def two_purposes(engine: Engine, purpose_id: str) -> tuple[str, str]:
+    """r1 shares e-mail with street reports as well, and agreed to a second purpose."""
+    with engine.begin() as connection:
+        town = Town(connection, None)
+        offered = ["district", "email"]
+        town.event(purpose_id, "renewed", claims_offered=offered, claims_chosen=offered)
+        second = town.purpose(key="news", required=["name"])
+        town.event(second, claims_offered=["name"], claims_chosen=["name"])
+    return purpose_id, second
+
+
+def test_single_data_can_be_taken_back(
+    host: Host, visitor: FlaskClient, engine: Engine, two_purposes: tuple[str, str]
+) -> None:
+    """The box of what is needed does not exist; grants are narrowed, not killed."""
+    path = f"/privacy/services/reports/purposes/{two_purposes[0]}/narrow"
+    page = visitor.get("/privacy/services/reports", headers=R1).text
+    assert f'action="{path}"' in page
+    assert 'value="email"' in page
+    assert 'value="district"' not in page
+    kept = visitor.post(path, data={"share": ["email", "phone_number"]}, headers=R1)
+    assert (kept.location, host.told) == ("/privacy/services/reports", [])
+    done = visitor.post(path, data={}, headers=R1)
+    assert done.location == "/privacy/services/reports#told"
+    assert host.told[0][1:] == ({"purposes": ["reports"], "claims": ["email"], "partial": True}, False)
+    assert _killed(engine) == [("r1", "reports narrowed")]
+    assert _events(engine)[-1] == "narrowed"
+
+
+def test_one_purpose_of_several_can_be_stopped(
+    host: Host, visitor: FlaskClient, engine: Engine, two_purposes: tuple[str, str]
+) -> None:
+    first, second = (f"/privacy/services/reports/purposes/{one}/withdraw" for one in two_purposes)
+    page = visitor.get("/privacy/services/reports", headers=R1).text
+    assert first in page
+    assert second in page
+    assert visitor.post(second, headers=R1).location == "/privacy/services/reports#told"
+    assert visitor.post(first, headers=R1).location == "/privacy/services/reports/withdrawn"
+    assert [said["partial"] for _, said, _ in host.told] == [True, False]
+    assert _killed(engine) == [("r1", "reports narrowed"), ("r1", "reports")]
+
+
+def test_an_objection_is_for_bases_that_allow_it(host: Host, visitor: FlaskClient, purpose_id: str) -> None:
+    """GDPR Art. 21: public task and legitimate interests; never where the resident decides anyway."""
+    assert "/object" in visitor.get("/privacy/services/tax", headers=R2).text
+    answer = visitor.post("/privacy/services/tax/object", data={"grounds": " mine "}, headers=R2)
+    assert (answer.status_code, answer.location) == (303, "/privacy/rights/1")
+    assert host.objections == ["r2 tax mine"]
+    assert "/object" not in visitor.get("/privacy/services/reports", headers=R1).text
+    for path, whose in (("reports", R1), ("tax", R1), ("nosuch", R1)):
+        assert visitor.post(f"/privacy/services/{path}/object", headers=whose).status_code == 404
+    assert len(host.objections) == 1
+
+
+def test_nobody_takes_back_for_somebody_else(
+    host: Host, visitor: FlaskClient, engine: Engine, two_purposes: tuple[str, str]
+) -> None:
+    """K34: another resident's purpose is as absent as none."""
+    for what in ("narrow", "withdraw"):
+        path = f"/privacy/services/reports/purposes/{two_purposes[0]}/{what}"
+        assert visitor.post(path, headers=R2).status_code == 404
+        assert visitor.post(path).location == "/login"
+    assert visitor.post("/privacy/services/reports/purposes/nosuch/narrow", headers=R1).status_code == 303
+    assert host.told == []
+    assert _killed(engine) == []

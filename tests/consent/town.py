@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from consent import log, purposes, records, releases
-from consent.triggers import LATER, drop_append_only_ddl, drop_guard_ddl
+from consent.log.entries import INSERT_ENTRY
+from consent.triggers import LATER, drop_append_only_ddl, drop_fix_purpose_ddl, drop_guard_ddl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,6 +114,10 @@ class Town:
             **values,
         )
 
+    def fill(self, count: int, start: int = 0) -> None:
+        """Put many entries into the queue."""
+        self.connection.execute(INSERT_ENTRY, filler(start, count, self.now))
+
     def integrate(self, **changed: Any) -> log.Checkpoint | None:
         """Run the sequencer once."""
         return log.integrate(self.connection, self.signer, **{"origin": ORIGIN, "now": self.now} | changed)
@@ -128,6 +133,21 @@ class Town:
         return log.verify(self.connection, **values)
 
 
+def filler(start: int, count: int, now: int = NOW) -> list[dict[str, Any]]:
+    """The rows of so many entries that speak of no row, ``start`` being the number of the first."""
+    return [
+        {
+            "uid": number.to_bytes(16, "big"),
+            "kind": "release",
+            "hour": now - now % HOUR,
+            "commitment": hashlib.sha256(b"%d" % number).digest(),
+            "ref_table": "t",
+            "at": now,
+        }
+        for number in range(start, start + count)
+    ]
+
+
 class Attacker:
     """Owns the database, but no key."""
 
@@ -135,7 +155,7 @@ class Attacker:
         self._connection = connection
         dialect = connection.dialect.name
         guards = [statement for table in LATER for statement in drop_guard_ddl(dialect, table)]
-        for statement in [*guards, *drop_append_only_ddl(dialect)]:
+        for statement in [*guards, *drop_fix_purpose_ddl(dialect), *drop_append_only_ddl(dialect)]:
             connection.execute(text(statement))
 
     def run(self, statement: str, **values: object) -> None:

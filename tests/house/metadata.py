@@ -16,6 +16,8 @@ def of_package(package: str) -> MetaData:
     """The metadata of one package, with every table known."""
     if package == "idp":
         importlib.import_module("idp.models")
+    if package == "consent":
+        importlib.import_module("consent.working_models")
     base = importlib.import_module(BASES[package]).Base
     metadata: MetaData = base.metadata
     return metadata

@@ -11,7 +11,7 @@ import re
 import sys
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,6 +85,9 @@ class Riverton:
     streets: RelyingParty
     mails: Callable[[str], list[str]]
     letters: Callable[[str], list[str]]
+    staff_url: str = ""
+    staff: dict[str, dict[str, str]] = field(default_factory=dict)
+    settings: Path = Path()
 
     def link_in_mail(self, address: str, path: str) -> str:
         """The link below `path` that the town sends to an address, as soon as it arrives."""
@@ -137,6 +140,7 @@ def demo_town(folder: Path) -> Iterator[Riverton]:
             streets,
             mails=_demo_mails(said["mailbox_url"]),
             letters=_demo_letters(said["mailbox_url"]),
+            settings=folder / "denizen.toml",
         )
 
 
@@ -155,9 +159,14 @@ def city_town(database_url: str, folder: Path) -> Iterator[Riverton]:
             server.start()
         process = Tied([DENIZEN, "--config", settings, "serve"], log=folder / "serve.log", cwd=ROOT)
         stack.callback(process.stop)
+        staff = Tied(
+            [DENIZEN, "--config", settings, "serve", "--only", "staff"], log=folder / "staff.log", cwd=ROOT
+        )
+        stack.callback(staff.stop)
         until(lambda: _is_up(process, ports.issuer), "the town answers")
+        until(lambda: _is_up(staff, ports.staff_url), "the staff pages answer")
         mails, letters = partial(_texts, mailbox), partial(_waiting_letters, settings)
-        yield _riverton(ports, said, ours, streets, mails=mails, letters=letters)
+        yield _riverton(ports, said, ours, streets, mails=mails, letters=letters, settings=settings)
 
 
 @contextmanager
@@ -177,6 +186,7 @@ def _riverton(
     *,
     mails: Callable[[str], list[str]],
     letters: Callable[[str], list[str]],
+    settings: Path,
 ) -> Riverton:
     samples = {one.username: one for one in RESIDENTS}
     people = {
@@ -192,7 +202,18 @@ def _riverton(
     (alone,) = said["card_only"]
     holder = Holder(alone["name"], alone["card_number"], alone["pin"], tuple(alone["paper_codes"]))
     return Riverton(
-        ports.issuer, ports.library_url, ports.tax_url, people, holder, clients, streets, mails, letters
+        ports.issuer,
+        ports.library_url,
+        ports.tax_url,
+        people,
+        holder,
+        clients,
+        streets,
+        mails,
+        letters,
+        ports.staff_url,
+        {one["role"]: one for one in said["staff"]},
+        settings,
     )
 
 
@@ -221,6 +242,7 @@ def _settings(ports: Ports, database_url: str, folder: Path, mailbox: Mailbox) -
 issuer = "{ports.issuer}"
 staff_url = "{ports.staff_url}"
 bind = "127.0.0.1:{ports.residents}"
+staff_bind = "127.0.0.1:{ports.staff}"
 
 [town]
 name = "Riverton"
@@ -251,7 +273,7 @@ def _settle(settings: Path, ports: Ports) -> tuple[dict[str, Any], dict[str, Any
     with context.database.transaction() as session:
         made_up = seed(session, context, ports, now=now)
     context.database.close()
-    said = {"residents": made_up.residents, "card_only": made_up.card_only}
+    said = {"residents": made_up.residents, "card_only": made_up.card_only, "staff": made_up.staff}
     return said, {one["client_id"]: one for one in made_up.clients}
 
 

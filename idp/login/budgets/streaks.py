@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Integer, bindparam, column, select, text
 
-from idp.db import prepared
 from idp.login.budgets.models import FailureStreak
 from idp.login.budgets.rules import PASSED, SPENT_RETRY_AFTER, Verdict
+from idp.statements import prepared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Integer, String, column, text
 
-from idp.db import prepared
 from idp.login.budgets.rules import window_at
+from idp.statements import prepared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

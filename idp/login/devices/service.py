@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, case, delete, insert, select, update
 
-from idp.db import prepared
 from idp.login.devices.models import KnownDevice
+from idp.statements import prepared
 from idp.web.cookies import VALUE_LENGTH, digest, new_secret
 
 if TYPE_CHECKING:

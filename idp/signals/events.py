@@ -1,0 +1,172 @@
+"""Security events for partners (RFC 8417): put into the outbox in the transaction of what they tell of.
+
+The town's own events stand under its issuer, because no standard knows them. Where the resident is signed out with it,
+a partner hears that as well: by a logout token, or by CAEP's `session-revoked`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from sqlalchemy import insert, select
+
+from consent.canonical import to_text
+from consent.withdrawals import service as withdrawals
+from consent.withdrawals.service import CONFIRM_WITHIN
+from idp.clients.models import ClientRow
+from idp.oidc import families
+from idp.signals.models import Delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from consent.withdrawals.rules import Matter
+
+TYPE: Final = "secevent+jwt"
+CONTENT_TYPE: Final = "application/secevent+jwt"
+EVENTS: Final = (
+    "consent-withdrawn",
+    "consent-expired",
+    "data-rectified",
+    "erasure-requested",
+    "processing-restricted",
+    "objection",
+)
+SESSION_REVOKED: Final = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """How a client can be told."""
+
+    events: bool = False
+    logout: bool = False
+
+
+def tell(
+    session: Any,
+    *,
+    event: str,
+    client_id: str,
+    resident_id: str,
+    details: Mapping[str, Any],
+    now: int,
+    confirm_within: int | None = None,
+    signs_out: bool = False,
+) -> str:
+    """Have one partner told about one resident, in the transaction of the thing itself; the `txn` of it.
+
+    `event` is one of :data:`EVENTS`; `details` is plain JSON with names of purposes and data, never a value. The
+    partner has `confirm_within` seconds to say what it has done (14 days where nothing is said). `signs_out`: its
+    access has ended with it, so its live sessions with the resident end as well.
+
+    Raises:
+        ValueError: for an event that is none of ours.
+    """
+    if event not in EVENTS:
+        raise ValueError(f"{event!r} is no event for partners")
+    reach = _reach(session, client_id)
+    matter_id, due_at = secrets.token_urlsafe(16), now + (confirm_within or CONFIRM_WITHIN)
+    sids = families.live_sids(session, resident_id, client_id, now=now) if signs_out else []
+    rows = []
+    if reach.events:
+        rows.append(_event_row(event, details, now=now, due_at=due_at))
+        if sids and not reach.logout:
+            rows.append(_event_row(SESSION_REVOKED, {"initiating_entity": "user"}, now=now))
+    if reach.logout:
+        # A second later, so that the partner knows why before it is told that the session has ended.
+        rows += [{**_row(now=now), "kind": "logout", "sid": sid, "due_at": now + 1} for sid in sids]
+    channel = "event" if reach.events else "logout" if rows else "none"
+    withdrawals.begin(
+        session,
+        matter_id=matter_id,
+        resident_id=resident_id,
+        client_id=client_id,
+        event=event,
+        details=details,
+        channel=channel,
+        due_at=due_at,
+        now=now,
+    )
+    _put(session, rows, client_id=client_id, resident_id=resident_id, matter_id=matter_id)
+    return matter_id
+
+
+def tell_again(session: Any, matter: Matter, *, now: int) -> bool:
+    """Put the event of a matter into the outbox once more, with a `jti` of its own; False without an address."""
+    if not _reach(session, matter.client_id).events:
+        return False
+    rows = [_event_row(matter.event, matter.details, now=now, due_at=matter.due_at)]
+    _put(session, rows, client_id=matter.client_id, resident_id=matter.resident_id, matter_id=matter.id)
+    return True
+
+
+def event_claims(delivery: Delivery, subject: str, *, issuer: str, now: int) -> dict[str, Any]:
+    """What a security event token says (RFC 8417 §2, RFC 9493 §3.2.3): about whom in `sub_id` alone, and no `exp`.
+
+    A second try is the same event: `jti` stays, so that a partner knows it again; `iat` is when it was signed.
+    """
+    assert delivery.event is not None
+    assert delivery.payload is not None
+    uri = delivery.event if ":" in delivery.event else event_uri(issuer, delivery.event)
+    payload = orjson.loads(delivery.payload)
+    if "confirm_by" in payload:
+        payload["confirm_at"] = f"{issuer}/consent/confirmations"
+    return {
+        "iss": issuer,
+        "aud": delivery.client_id,
+        "iat": now,
+        "toe": delivery.created_at,
+        "jti": delivery.id,
+        **({"txn": delivery.matter_id} if delivery.matter_id else {}),
+        "sub_id": {"format": "iss_sub", "iss": issuer, "sub": subject},
+        "events": {uri: payload},
+    }
+
+
+def event_uri(issuer: str, event: str) -> str:
+    """The name of one of our own events."""
+    return f"{issuer}/events/{event}"
+
+
+def _reach(session: Any, client_id: str) -> _Reach:
+    found = session.execute(
+        select(ClientRow.details).where(ClientRow.client_id == client_id, ClientRow.disabled_at.is_(None))
+    ).scalar_one_or_none()
+    details: Mapping[str, Any] = found or {}
+    return _Reach(bool(details.get("events_uri")), bool(details.get("backchannel_logout_uri")))
+
+
+def _row(*, now: int) -> dict[str, Any]:
+    return {
+        "id": secrets.token_urlsafe(16),
+        "kind": "event",
+        "sid": "",
+        "state": "waiting",
+        "created_at": now,
+        "due_at": now,
+        "attempts": 0,
+        "refusals": 0,
+        "trouble": "",
+        "finished_at": None,
+        "event": None,
+        "payload": None,
+    }
+
+
+def _event_row(
+    event: str, payload: Mapping[str, Any], *, now: int, due_at: int | None = None
+) -> dict[str, Any]:
+    by = {} if due_at is None else {"confirm_by": due_at}
+    return {**_row(now=now), "event": event, "payload": to_text({**payload, **by})}
+
+
+def _put(
+    session: Any, rows: list[dict[str, Any]], *, client_id: str, resident_id: str, matter_id: str
+) -> None:
+    about = {"client_id": client_id, "resident_id": resident_id, "matter_id": matter_id}
+    if rows:
+        session.execute(insert(Delivery), [{**row, **about} for row in rows])

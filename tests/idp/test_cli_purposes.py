@@ -1,0 +1,84 @@
+"""`denizen purposes`: from a file to a published notice, with the linter on the way."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.idp.test_cli_clients import EXAMPLE, command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["command"]
+
+
+@pytest.fixture
+def registered(command: Any) -> str:
+    """The client of the example."""
+    return str(json.loads(command("client", "add", str(EXAMPLE), "--json").stdout)["client_id"])
+
+
+def _file(folder: Path, client_id: str, **change: str) -> str:
+    """A file with the example's purpose, changed."""
+    purpose = EXAMPLE.read_text().partition("[[purpose]]")[2].replace("[purpose.notice", "[purpose.notice")
+    text = f'client_id = "{client_id}"\n[purpose]{purpose}'
+    for old, new in change.items():
+        text = text.replace(f"{old} = ", f"{old} = {new} # ", 1)
+    path = folder / "draft.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def _listed(command: Any) -> dict[str, Any]:
+    (found,) = json.loads(command("purposes", "list", "--json").stdout)
+    return dict(found)
+
+
+def test_from_file_to_notice(command: Any, registered: str, tmp_path: Path) -> None:
+    """Draft, review, publish; what changed in substance is said, and who it touches."""
+    assert _listed(command)["version"] == 1
+    made = command("purposes", "draft", _file(tmp_path, registered, retention_days="1000"))
+    assert made.exit_code == 0, made.stderr
+    draft = made.stdout.strip()
+    assert "open draft" in command("purposes", "draft", _file(tmp_path, registered)).stderr
+    assert command("purposes", "publish", draft, "--reason", "r").exit_code == 1
+    reviewed = command("purposes", "review", draft).stdout
+    assert "changed: retention" in reviewed
+    assert "0 residents will choose again." in reviewed
+    assert _listed(command)["draft_state"] == "review"
+    done = command("purposes", "publish", draft, "--reason", "longer loans").stdout
+    assert done == "Version 2 is published; residents choose again.\n"
+    found = _listed(command)
+    assert (found["version"], found["material_version"], found["draft"]) == (2, 2, None)
+
+
+def test_what_the_linter_refuses_is_named(command: Any, registered: str, tmp_path: Path) -> None:
+    draft = command("purposes", "draft", _file(tmp_path, registered, retention_days='1\ntype = "odd"')).stdout
+    refused = command("purposes", "draft", _file(tmp_path, "nobody"))
+    assert (refused.exit_code, "there is no client nobody" in refused.stderr) == (1, True)
+    assert draft == ""  # its kind never changes
+
+
+def test_a_purpose_that_needs_the_officer_is_registered_and_waits(command: Any, tmp_path: Path) -> None:
+    """The client is there, nobody is asked, and the reason is said."""
+    path = tmp_path / "more.toml"
+    path.write_text(EXAMPLE.read_text().replace('required = ["name"]', 'required = ["name", "birthdate"]'))
+    added = command("client", "add", str(path))
+    assert added.exit_code == 0, added.stderr
+    assert "waits for the privacy officer: account: it asks for birthdate" in added.stderr
+    found = _listed(command)
+    assert (found["state"], found["version"], found["draft_state"]) == ("declared", 0, "review")
+    command("purposes", "publish", found["draft"], "--reason", "they check it")
+    assert _listed(command)["state"] == "published"
+
+
+def test_a_purpose_that_is_refused_registers_nothing(command: Any, tmp_path: Path) -> None:
+    path = tmp_path / "none.toml"
+    path.write_text(EXAMPLE.read_text().replace("retention_days = 730\n", ""))
+    refused = command("client", "add", str(path))
+    assert refused.exit_code == 1
+    assert "purpose account: it does not say how long the data is kept" in refused.stderr
+    assert command("client", "list").stdout.count("Library account") == 0
