@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 from sqlalchemy import bindparam, func, insert, or_, select, tuple_, update
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from consent.executor import Executor
-
-#: How long a partner may take where nobody says otherwise, in seconds: 14 days.
-CONFIRM_WITHIN: Final = 14 * 86_400
 
 _TABLE = models.table(models.Confirmation)
 _COLUMNS = tuple(Matter.__dataclass_fields__)

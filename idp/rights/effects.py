@@ -34,11 +34,26 @@ _NAMES = frozenset({"given_name", "middle_name", "family_name"})
 _AGES = ("age_over_14", "age_over_16", "age_over_18", "age_over_65")
 
 
-def tell_partner(
-    session: Session, event: str, client_id: str, resident_id: str, details: Mapping[str, Any], *, now: int
+def tell_partner(  # noqa: PLR0917
+    session: Session,
+    ctx: Context,
+    event: str,
+    client_id: str,
+    resident_id: str,
+    details: Mapping[str, Any],
+    *,
+    now: int,
 ) -> None:
     """Tell one partner, by the outbox."""
-    events.tell(session, event=event, client_id=client_id, resident_id=resident_id, details=details, now=now)
+    events.tell(
+        session,
+        event=event,
+        client_id=client_id,
+        resident_id=resident_id,
+        details=details,
+        confirm_within=ctx.settings.consent.confirm_within,
+        now=now,
+    )
 
 
 def known_to(session: Session, resident_id: str) -> list[str]:
@@ -81,14 +96,14 @@ def rectify(session: Session, ctx: Context, resident: Resident, case: Case, *, n
         received = concerned & releases.last_by_claim(session, resident.id, client_id).keys()
         if received:
             details = {"reference": case.reference, "claims": sorted(received)}
-            tell_partner(session, "data-rectified", client_id, resident.id, details, now=now)
+            tell_partner(session, ctx, "data-rectified", client_id, resident.id, details, now=now)
 
 
 def erase(session: Session, ctx: Context, resident: Resident, case: Case, *, now: int) -> None:
     """Tell every partner that had to do with the resident, then end the account for good (Art. 17, 19)."""
     for client_id in known_to(session, resident.id):
         details = {"reference": case.reference}
-        tell_partner(session, "erasure-requested", client_id, resident.id, details, now=now)
+        tell_partner(session, ctx, "erasure-requested", client_id, resident.id, details, now=now)
     closing.close(session, ctx, resident, "erasure", now=now)
 
 

@@ -102,7 +102,7 @@ def object_to(
     row = ask(session, ctx, resident_id, "objection", client_id, {"text": text} if text else {}, now=now)
     if row is not None and holds.place(session, resident_id, client_id, holds.OBJECTION, now=now):
         effects.tell_partner(
-            session, "objection", client_id, resident_id, {"reference": row.reference}, now=now
+            session, ctx, "objection", client_id, resident_id, {"reference": row.reference}, now=now
         )
     return row
 
@@ -118,7 +118,7 @@ def restrict(session: Session, ctx: Context, resident_id: str, client_id: str, *
     assert row is not None
     for one in [client_id] if client_id else effects.known_to(session, resident_id):
         effects.tell_partner(
-            session, "processing-restricted", one, resident_id, {"reference": row.reference}, now=now
+            session, ctx, "processing-restricted", one, resident_id, {"reference": row.reference}, now=now
         )
     facts = {"link": f"{ctx.settings.server.issuer}/privacy/rights"}
     tell(session, ctx.vault, resident, "services_stopped", facts, now=now)

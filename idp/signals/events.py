@@ -15,7 +15,6 @@ from sqlalchemy import insert, select
 
 from consent.canonical import to_text
 from consent.withdrawals import service as withdrawals
-from consent.withdrawals.service import CONFIRM_WITHIN
 from idp.clients.models import ClientRow
 from idp.oidc import families
 from idp.signals.models import Delivery
@@ -54,14 +53,14 @@ def tell(
     resident_id: str,
     details: Mapping[str, Any],
     now: int,
-    confirm_within: int | None = None,
+    confirm_within: int,
     signs_out: bool = False,
 ) -> str:
     """Have one partner told about one resident, in the transaction of the thing itself; the `txn` of it.
 
     `event` is one of :data:`EVENTS`; `details` is plain JSON with names of purposes and data, never a value. The
-    partner has `confirm_within` seconds to say what it has done (14 days where nothing is said). `signs_out`: its
-    access has ended with it, so its live sessions with the resident end as well.
+    partner has `confirm_within` seconds to say what it has done. `signs_out`: its access has ended with it, so its live
+    sessions with the resident end as well.
 
     Raises:
         ValueError: for an event that is none of ours.
@@ -69,7 +68,7 @@ def tell(
     if event not in EVENTS:
         raise ValueError(f"{event!r} is no event for partners")
     reach = _reach(session, client_id)
-    matter_id, due_at = secrets.token_urlsafe(16), now + (confirm_within or CONFIRM_WITHIN)
+    matter_id, due_at = secrets.token_urlsafe(16), now + confirm_within
     sids = families.live_sids(session, resident_id, client_id, now=now) if signs_out else []
     rows = []
     if reach.events:

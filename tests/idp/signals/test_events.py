@@ -13,7 +13,6 @@ from sqlalchemy import text
 
 from consent import acts
 from consent.withdrawals import service as withdrawals
-from consent.withdrawals.service import CONFIRM_WITHIN
 from idp.clients.metadata import ClientRefused, Details, NewClient, check
 from idp.oidc.models import Grant
 from idp.signals import events
@@ -30,6 +29,9 @@ if TYPE_CHECKING:
 
 SCOPE = "openid profile email offline_access"
 WITHDRAWN = f"{ISSUER}/events/consent-withdrawn"
+
+#: What the settings say where a town says nothing.
+_CONFIRM_WITHIN = 14 * 86_400
 
 
 @dataclass
@@ -123,7 +125,7 @@ def test_a_withdrawal_kills_the_tokens_and_tells_the_partner(shop: Shop) -> None
             "purposes": ["main"],
             "claims": ["name", "email"],
             "partial": False,
-            "confirm_by": began + CONFIRM_WITHIN,
+            "confirm_by": began + _CONFIRM_WITHIN,
             "confirm_at": f"{ISSUER}/consent/confirmations",
         }
     }
@@ -279,7 +281,9 @@ def test_only_events_of_ours_are_told(shop: Shop) -> None:
         shop.telling.town.context.database.transaction() as session,
         pytest.raises(ValueError, match="no event"),
     ):
-        events.tell(session, event="nonsense", client_id="shop", resident_id="r", details={}, now=1)
+        events.tell(
+            session, event="nonsense", client_id="shop", resident_id="r", details={}, confirm_within=1, now=1
+        )
 
 
 def test_an_event_about_somebody_erased_is_told_all_the_same(shop: Shop) -> None:
@@ -292,6 +296,7 @@ def test_an_event_about_somebody_erased_is_told_all_the_same(shop: Shop) -> None
             client_id="shop",
             resident_id="erased",
             details={"reference": "1"},
+            confirm_within=_CONFIRM_WITHIN,
             now=int(town.clock()),
         )
     (told,) = shop.deliver()
