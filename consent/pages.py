@@ -150,7 +150,7 @@ def _standing(client_id: str, choices: Choices, basis_of: Mapping[str, str]) -> 
     if not choices or any(choice.in_force for choice in choices.values()):
         state = "active"
     else:
-        state = "withdrawn" if "withdrawn" in states else "refused"
+        state = next((one for one in ("withdrawn", "refused") if one in states), "ended")
     withdrawable = any(rules.withdrawable(basis_of[key], choice) for key, choice in choices.items())
     return {"client_id": client_id, "state": state, "withdrawable": withdrawable}
 

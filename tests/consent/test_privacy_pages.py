@@ -204,6 +204,26 @@ def test_the_notice_shown_is_the_one_agreed_to(visitor: FlaskClient, engine: Eng
     assert "Advertising" not in visitor.get("/privacy/services/reports", headers=R1).text
 
 
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ("given", "Connected"),
+        ("refused", "You refused"),
+        ("withdrawn", "You stopped sharing"),
+        ("expired", "Ended"),
+    ],
+)
+def test_how_it_stands_with_a_service_is_said_in_a_word(
+    visitor: FlaskClient, engine: Engine, purpose_id: str, event: str, said: str
+) -> None:
+    """Nobody is said to have refused what only ran out."""
+    with engine.begin() as connection:
+        Town(connection, None).event(purpose_id, event, claims_offered=["district"], claims_chosen=[])
+    page = visitor.get("/privacy", headers=R1).text
+    tags = {one for one in ("Connected", "You refused", "You stopped sharing", "Ended") if f">{one}<" in page}
+    assert tags == {said}
+
+
 def test_withdrawing_is_one_button_and_kills_grants(
     visitor: FlaskClient, engine: Engine, purpose_id: str
 ) -> None:
