@@ -220,7 +220,11 @@ def _start() -> Response | None:
         return error_page(404, gettext("Page not found"), gettext("There is nothing at this address."))
     view = app.view_functions.get(request.endpoint or "")
     changes_something = request.method not in ("GET", "HEAD", "OPTIONS")
-    if view is None or not changes_something or getattr(view, "is_protocol", False) or not is_forged():
+    if view is None or getattr(view, "is_protocol", False):
+        return None
+    if _has_nul(form=changes_something):
+        raise BadRequest("A value holds a character that no text may.")
+    if not changes_something or not is_forged():
         return None
     return error_page(
         403,
@@ -228,6 +232,13 @@ def _start() -> Response | None:
         gettext("The page was open for a long time, or cookies are switched off."),
         gettext("Go back, load the page again and send it once more."),
     )
+
+
+def _has_nul(*, form: bool) -> bool:
+    """Whether a value holds the one character that no text may: PostgreSQL stores none, and no person types it."""
+    if b"%00" in request.query_string:
+        return True
+    return form and any("\0" in value for _, value in request.form.items(multi=True))
 
 
 def _finish(response: Response) -> Response:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 #: The endpoints that partners' software calls, which therefore have no form token.
 PROTOCOL = {
     "/authorize",
+    "/consent/confirmations",
+    "/consent/decisions",
+    "/consent/requests",
     "/device_authorization",
     "/introspect",
     "/logout",
