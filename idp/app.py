@@ -222,6 +222,7 @@ def _protocol_endpoints(app: WebApp, provider: Provider) -> None:
     serve("/jwks", get, partial(discovery.jwks, provider))
     serve("/.well-known/openid-configuration", get, partial(discovery.configuration, provider))
     serve("/.well-known/oauth-authorization-server", get, partial(discovery.configuration, provider))
+    serve(discovery.CONSENT, get, partial(discovery.consent_services, provider))
     serve("/.well-known/oauth-protected-resource", get, partial(discovery.protected_resource, provider))
     if provider.context.settings.sessions.browser_check:
         frame = check_session.page(app.statics.url_for_static(check_session.SCRIPT), secure=app.is_secure)

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, insert, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from consent import acts, lookups, models, records
@@ -22,7 +22,16 @@ from tests.consent.town import NOW, SERVICE_KEY, Attacker, Town, key_of
 def test_the_database_refuses_to_rewrite_history(lived_in: Town, change: str) -> None:
     """By API nothing can be edited or deleted: no statement of ours can, the database refuses it."""
     acts.record(lived_in.connection, log_key=SERVICE_KEY, kind="key_created", actor=acts.TOWN, now=NOW)
-    columns = {"consent_notice": "published_at", "consent_log_leaf": "entry_id"}
+    for model, row in (
+        (models.LogNode, {"level": 1, "node_index": 0, "node_hash": bytes(32)}),
+        (models.LogCosignature, {"tree_size": 1, "name": "w", "line": "l", "at": NOW}),
+    ):
+        lived_in.connection.execute(insert(model), row)
+    columns = {
+        "consent_notice": "published_at",
+        "consent_log_leaf": "entry_id",
+        "consent_log_node": "node_index",
+    }
     for table in APPEND_ONLY:
         statement = text(change.format(table, columns.get(table, "at")))
         with (

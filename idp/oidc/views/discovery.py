@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -40,10 +40,16 @@ _ENDPOINTS = {
     "introspection_endpoint": "/introspect",
     "revocation_endpoint": "/revoke",
     "end_session_endpoint": "/logout",
-    "consent_request_endpoint": "/consent/requests",
-    "consent_decision_endpoint": "/consent/decisions",
     "jwks_uri": "/jwks",
-    "consent_confirmation_endpoint": "/consent/confirmations",  # ours: what partners did about a withdrawal
+}
+#: What is Denizen's own stands in a document of its own: no standard knows these names.
+CONSENT: Final = "/.well-known/denizen-consent"
+_CONSENT = {
+    "request_endpoint": "/consent/requests",
+    "decision_endpoint": "/consent/decisions",
+    "confirmation_endpoint": "/consent/confirmations",
+    "receipts_jwks_uri": "/receipts/jwks",
+    "log_checkpoint": "/log/checkpoint",
 }
 #: Endpoints to which clients bring certificates (RFC 8705 §5).
 _WITH_CERTIFICATE = (
@@ -197,6 +203,11 @@ def protected_resource(provider: Provider, incoming: Incoming) -> Answer:
     return _cached(_resource(provider, provider.clients.details_types), incoming)
 
 
+def consent_services(provider: Provider, incoming: Incoming) -> Answer:
+    """Where partners ask outside a sign-in, check answers and confirm; where receipts and the log can be checked."""
+    return _cached(_consent(provider.issuer), incoming)
+
+
 def configuration(provider: Provider, incoming: Incoming) -> Answer:
     """The metadata document."""
     return _cached(_configuration(provider, provider.clients.details_types), incoming)
@@ -210,6 +221,11 @@ def jwks(provider: Provider, incoming: Incoming) -> Answer:
 @lru_cache(maxsize=4)
 def _configuration(provider: Provider, types: tuple[str, ...]) -> Answer:
     return _for_minutes(metadata(provider.context.settings, types))
+
+
+@lru_cache(maxsize=4)
+def _consent(issuer: str) -> Answer:
+    return _for_minutes({"issuer": issuer, **{name: f"{issuer}{path}" for name, path in _CONSENT.items()}})
 
 
 @lru_cache(maxsize=4)

@@ -163,5 +163,5 @@ def test_a_matter_that_an_officer_closed_can_still_be_confirmed(town: Town, txn:
 
 
 def test_discovery_says_where(town: Town) -> None:
-    found = town.app.test_client().get("/.well-known/openid-configuration", base_url=ISSUER).json
-    assert found["consent_confirmation_endpoint"] == f"{ISSUER}{PATH}"
+    found = town.app.test_client().get("/.well-known/denizen-consent", base_url=ISSUER).json
+    assert found["confirmation_endpoint"] == f"{ISSUER}{PATH}"

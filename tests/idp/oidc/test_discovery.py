@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from idp.oidc.views.discovery import CONSENT
 from tests.support.settled import assert_refused_back, parameters
 from tests.support.town import ISSUER
 
@@ -37,9 +38,6 @@ METHODS = {
     "revocation_endpoint": "POST",
     "end_session_endpoint": "GET",
     "jwks_uri": "GET",
-    "consent_confirmation_endpoint": "POST",
-    "consent_request_endpoint": "POST",
-    "consent_decision_endpoint": "POST",
 }
 
 
@@ -58,6 +56,17 @@ def test_what_must_be_there_is_there(metadata: dict[str, Any]) -> None:
     assert set(metadata) >= REQUIRED
     assert metadata["issuer"] == ISSUER
     assert all(value not in (None, "", []) for value in metadata.values())
+
+
+def test_what_is_our_own_is_listed_apart(settled: Settled, metadata: dict[str, Any]) -> None:
+    """The document of OpenID Connect holds registered names alone; every address of ours is there and answers."""
+    own = _get(settled.town, CONSENT).json
+    assert own.pop("issuer") == metadata["issuer"]
+    assert own
+    assert not set(own) & set(metadata)
+    for name, address in own.items():
+        path, method = address.removeprefix(ISSUER), "POST" if name.endswith("_endpoint") else "GET"
+        assert _get(settled.town, path, method).status_code in (200, 401), name
 
 
 def test_every_listed_endpoint_answers_and_no_other_is_listed(
