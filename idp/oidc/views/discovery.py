@@ -49,7 +49,7 @@ _CONSENT = {
     "decision_endpoint": "/consent/decisions",
     "confirmation_endpoint": "/consent/confirmations",
     "receipts_jwks_uri": "/receipts/jwks",
-    "log_checkpoint": "/log/checkpoint",
+    "log_vkey_uri": "/log/vkey",
 }
 #: Endpoints to which clients bring certificates (RFC 8705 §5).
 _WITH_CERTIFICATE = (

@@ -203,7 +203,7 @@ kill = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 if told["moment"] == "before it is sent":
     delivery.Messenger._send = kill
 if told["moment"] == "after it was taken":
-    delivery.Messenger._settle = kill
+    delivery.Messenger._taken = kill
 if told["moment"] == "before anybody is claimed":
     delivery.Messenger._clients_due = kill
 messenger.run(told["now"])
