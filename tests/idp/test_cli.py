@@ -75,6 +75,7 @@ def test_a_town_begins_with_two_commands(folder: Path, run: Run) -> None:
         ("tokens", "RS256"),
         ("tokens", "ES256"),
         ("log", "Ed25519"),
+        ("receipts", "ES256"),
     }
     assert run("migrate").exit_code == 0  # safe to repeat
     assert json.loads(run("keys", "list", "--json").output) == listed
