@@ -220,13 +220,7 @@ def _start() -> Response | None:
         return error_page(404, gettext("Page not found"), gettext("There is nothing at this address."))
     view = app.view_functions.get(request.endpoint or "")
     changes_something = request.method not in ("GET", "HEAD", "OPTIONS")
-    if view is None or getattr(view, "is_protocol", False):
-        return None
-    if (
-        b"%00" in request.query_string
-    ):  # PostgreSQL stores no such text; what people type in forms is looked at there
-        raise BadRequest("A value holds a character that no text may.")
-    if not changes_something or not is_forged():
+    if view is None or not changes_something or getattr(view, "is_protocol", False) or not is_forged():
         return None
     return error_page(
         403,

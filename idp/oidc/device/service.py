@@ -7,6 +7,7 @@ redemption, is one conditional write.
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from keys.envelope import Vault
 
 _INDEX = "device-user-code"
+_ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
 # The unique index decides; the clause reads the same on both engines.
 _INSERT = text(
@@ -197,9 +199,11 @@ def find_typed(connection: Any, vault: Vault, unverified_code: str, *, now: int)
     return None if row is None else _asked(row, now=now)
 
 
-def find(connection: Any, request_id: str, *, now: int) -> Asked | None:
-    """A request by its id."""
-    row = connection.execute(_FIND, {"id_": request_id}).first()
+def find(connection: Any, unverified_id: str, *, now: int) -> Asked | None:
+    """A request by its id; none has an id with anything else than letters, digits, hyphens and underscores in it."""
+    if not _ID.fullmatch(unverified_id):
+        return None
+    row = connection.execute(_FIND, {"id_": unverified_id}).first()
     return None if row is None else _asked(row, now=now)
 
 

@@ -146,7 +146,7 @@ def done() -> str | Response:
     """What became of it, as the rows say."""
     provider = current_provider()
     ctx = provider.context
-    asked = service.find(ctx.database.fast, request.args.get("request", "")[:22], now=ctx.now())
+    asked = service.find(ctx.database.fast, request.args.get("request", ""), now=ctx.now())
     client = provider.clients.find(asked.request.client_id) if asked else None
     if asked is None or client is None or asked.state is State.EXPIRED:
         return _too_late()
