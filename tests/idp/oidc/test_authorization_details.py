@@ -465,6 +465,10 @@ def test_a_type_whose_api_is_switched_off_while_the_resident_decides_is_not_give
     with town.context.database.transaction() as session:
         disable_client(session, "tax-api", now=int(town.clock()))
     town.fresh()
+    shown_again = browser.follow(browser.allow())  # what stood there is not what would be agreed to now
+    assert shown_again.status_code == 200
+    assert shown_again.request.path == "/consent"
+    assert not town.rows(Grant)
     assert_refused_back(browser.follow(browser.allow()), ERROR)
     assert not [row for row in town.rows(Grant) if row.client_id == "advisor"]
 
