@@ -59,7 +59,7 @@ def ask() -> Response | tuple[str, int]:
         return _ask_page(name, wish, [("name", text)]), 422
     ctx = context()
     now, source = ctx.now(), network_of(incoming().remote_address)
-    counted = (budgets.MAIL_PER_ADDRESS, name.strip().casefold()), (budgets.MAIL_PER_SOURCE, source)
+    counted = (budgets.MAIL_PER_SOURCE, source), (budgets.MAIL_PER_ADDRESS, name.strip().casefold())
     if not budgets.take(ctx, *counted, now=now):
         text = gettext("There were too many requests. Wait an hour, then try again.")
         return _ask_page(name, wish, [("name", text)]), 429

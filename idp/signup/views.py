@@ -58,7 +58,7 @@ def submit() -> str | tuple[str, int]:
     ctx = context()
     now = ctx.now()
     source = network_of(incoming().remote_address)
-    counted = (budgets.MAIL_PER_ADDRESS, email.strip().casefold()), (budgets.MAIL_PER_SOURCE, source)
+    counted = (budgets.MAIL_PER_SOURCE, source), (budgets.MAIL_PER_ADDRESS, email.strip().casefold())
     if not budgets.take(ctx, *counted, now=now):
         errors = [("email", gettext("There were too many requests. Wait an hour, then try again."))]
         return _first_page(email, errors), 429

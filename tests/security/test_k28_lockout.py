@@ -73,7 +73,8 @@ def test_after_a_thousand_failures_from_one_source_its_victim_still_enters(
     by_passkey = town.browser()
     by_passkey.http.environ_base["REMOTE_ADDR"] = ATTACKER
     assert sign_in_by_passkey(by_passkey, device).status_code == 303
-    assert attempt(town.browser(), "maria", town.maria.password, HOME) == 303
+    for number in range(80):  # whichever part of the town's count the attacker's failures are in
+        assert attempt(town.browser(), "maria", town.maria.password, f"10.{number}.0.1") == 303
 
 
 def test_the_attacker_stays_throttled_and_then_it_heals_without_an_operator(town: Town) -> None:

@@ -21,14 +21,14 @@ log = logging.getLogger("denizen.login")
 PATIENCE = 0.2
 AWAY_FOR = 5.0
 
-# One script is one step to Redis: it counts in every window and gives back how full they are.
+# One script is one step to Redis: it counts in every window up to one that is full, and says which that is; 0 for none.
 _TAKE = """
-local used = {}
 for i, key in ipairs(KEYS) do
-    used[i] = redis.call('INCR', key)
-    if used[i] == 1 then redis.call('EXPIRE', key, ARGV[i]) end
+    local used = redis.call('INCR', key)
+    if used == 1 then redis.call('EXPIRE', key, ARGV[2 * i]) end
+    if used > tonumber(ARGV[2 * i - 1]) then return i end
 end
-return used
+return 0
 """
 _GIVE_BACK = """
 for _, key in ipairs(KEYS) do
@@ -63,11 +63,11 @@ class RedisWindows:
         """Count one guess in each window: 0 when there was room in all, else the seconds to wait; None when away."""
         lives = [window_at(one.limit, now) + one.limit.window_for - now for one in counts]
         # Kept a while longer than counted, so that nodes whose clocks differ a little share a window's end.
-        used = self._ask(self._take, counts, [live + 60 for live in lives], now=now)
-        if used is None:
-            return None
-        full = (live for one, live, n in zip(counts, lives, used, strict=True) if n > one.limit.guesses)
-        return max(full, default=0)
+        values = [
+            value for one, live in zip(counts, lives, strict=True) for value in (one.limit.guesses, live + 60)
+        ]
+        full = self._ask(self._take, counts, values, now=now)
+        return None if full is None else [0, *lives][full]
 
     def give_back(self, counts: Sequence[Count], *, now: int) -> bool:
         """Uncount one guess in each window; False when away."""

@@ -74,7 +74,11 @@ def refund(ctx: Context, guess: Guess, *, now: int, connection: Any = None) -> N
 
 
 def take(ctx: Context, *counted: tuple[Limit, str], now: int) -> Verdict:
-    """Count one use in each window and say whether all had room: for what is no guess, such as sending mail."""
+    """Count one use in each window and say whether all had room: for what is no guess, such as sending mail.
+
+    Name the window of the source before that of somebody's address: what is full counts nothing in those after it, so
+    whoever has used up their own cannot use up another's.
+    """
     if ctx.settings.testing.enabled:
         return PASSED
     counts = [count_in(_key(ctx.vault), limit, part) for limit, part in counted]

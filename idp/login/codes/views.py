@@ -106,7 +106,7 @@ def _send(underway: Underway, channel: Channel) -> Page:
     ctx = context()
     whose = (underway.attempt.resident_id or "") if underway.attempt.proofs else typed.strip().casefold()
     source = network_of(incoming().remote_address)
-    if not budgets.take(ctx, (_PER_NAME, whose), (_PER_SOURCE, source), now=ctx.now()):
+    if not budgets.take(ctx, (_PER_SOURCE, source), (_PER_NAME, whose), now=ctx.now()):
         text = gettext("Too many codes were asked for. Wait 15 minutes, then try again.")
         field = "" if underway.attempt.proofs else "username"
         return _page(underway, channel, asks_code=False, errors=[(field, text)], typed=typed), 429

@@ -161,6 +161,14 @@ def test_rows_and_keys_name_nobody(town: Town, redis_server: RedisServer) -> Non
     assert all(len(one.removeprefix("denizen:")) <= 100 for one in kept)
 
 
+def test_a_source_that_is_full_takes_no_letter_from_an_address(town: Town) -> None:
+    """Whoever may send no more cannot keep others from sending to the same address."""
+    now, mine = int(town.clock()), Limit("mail-source-test", 2, 3600)
+    for _ in range(9):
+        budgets.take(town.context, (mine, "attacker"), (MAIL, "a@example.org"), now=now)
+    assert budgets.take(town.context, (mine, "somebody"), (MAIL, "a@example.org"), now=now)
+
+
 # --- one authenticator ---
 
 
