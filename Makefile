@@ -108,3 +108,4 @@ system:
 interop:
 	@tests/support/npm.sh tests/interop
 	@tests/support/go.sh
+	@tests/support/java.sh
