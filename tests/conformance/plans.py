@@ -37,7 +37,7 @@ class Variant:
     def configuration(self) -> str:
         """The name under which `denizen conformance` prints what is pasted into the suite."""
         if self.signed:
-            return f"fapi2-message-signing-{self.bound}"
+            return f"fapi2-message-signing-{self.auth}-{self.bound}"
         kind = "" if self.openid else "-client_credentials" if self.credentials else "-plain_oauth"
         return f"fapi2-{self.auth}-{self.bound}{kind}"
 
@@ -54,6 +54,8 @@ SIGNED = [
     Variant("private_key_jwt", "dpop", signed=True),
     Variant("private_key_jwt", "dpop", signed=True, jarm=True),
     Variant("private_key_jwt", "mtls", signed=True, jarm=True),
+    Variant("mtls", "dpop", signed=True, jarm=True),
+    Variant("mtls", "mtls", signed=True, jarm=True),
 ]
 CREDENTIALS = [replace(one, credentials=True) for one in PROFILE if not one.openid]
 CODE = [*PROFILE, *RAR, *SIGNED]

@@ -99,7 +99,7 @@ def _client(name: str, plan: Plan, authority: Authority) -> StaticClient:
 def _by_key(name: str, plan: Plan, given: Given | None, authority: Authority) -> StaticClient:
     """private_key_jwt; in the profiles of FAPI 2.0 with tokens bound by DPoP or to a certificate, as the name says.
 
-    What signs its requests may have its tokens bound in either way.
+    `fapi2-signed` may have its tokens bound in either way.
     """
     is_fapi, kind = name.startswith("fapi2"), name.removesuffix("-2")
     private = None if given and given.jwks else _made_keys(name, "ES256" if is_fapi else _RS256)
@@ -119,19 +119,28 @@ def _by_key(name: str, plan: Plan, given: Given | None, authority: Authority) ->
 
 
 def _by_certificate(name: str, plan: Plan, given: Given | None, authority: Authority) -> StaticClient:
-    """FAPI 2.0 by mutual TLS: the first by its name under our authority, the second, or one that was given, by its key."""
+    """FAPI 2.0 by mutual TLS: the first by its name under our authority, the second, or one that was given, by its key.
+
+    One that signs its requests has a key for that besides.
+    """
     certified, pem = _certified(name, given, authority)
     by_name = certified is not None and not name.endswith("-2")
     kind = name.removesuffix("-2")
     changes: dict[str, Any] = dict(_bound(kind))
+    private, keys = None, []
+    if _profile(kind) == "fapi2-signed":
+        private = None if given and given.jwks else _made_keys(name, "ES256")
+        keys = _public(given.jwks if given and given.jwks else private)["keys"]
     if by_name and certified is not None:
         changes["tls_client_auth_subject_dn"] = certified.subject
     else:
-        changes["jwks"] = {"keys": [_key_of(name, pem)]}
+        keys = [*keys, _key_of(name, pem)]
+    if keys:
+        changes["jwks"] = {"keys": keys}
     method = "tls_client_auth" if by_name else "self_signed_tls_client_auth"
     new = _new(name, plan, token_endpoint_auth_method=method, profile=_profile(kind))
     new = replace(new, grant_types=_EVERY_GRANT, details=new.details.model_copy(update=changes))
-    return StaticClient(new, None, certified, pem)
+    return StaticClient(new, private, certified, pem)
 
 
 def _certified(name: str, given: Given | None, authority: Authority) -> tuple[Certified | None, str]:
@@ -143,16 +152,16 @@ def _certified(name: str, given: Given | None, authority: Authority) -> tuple[Ce
 
 
 def _bound(kind: str) -> dict[str, bool]:
-    """How the tokens of a client must be bound."""
-    if kind in ("fapi2-dpop", "fapi2-mtls-dpop"):
+    """How the tokens of a client must be bound, as its name says."""
+    if "dpop" in kind:
         return {"dpop_bound_access_tokens": True}
-    return {"tls_client_certificate_bound_access_tokens": True} if kind.endswith("-mtls") else {}
+    return {"tls_client_certificate_bound_access_tokens": True} if "mtls" in kind else {}
 
 
 def _profile(kind: str) -> str:
     if not kind.startswith("fapi2"):
         return _NO_PKCE
-    return "fapi2-signed" if kind == "fapi2-signed" else "fapi2"
+    return "fapi2-signed" if kind.endswith("-signed") else "fapi2"
 
 
 def _new(name: str, plan: Plan, **more: Any) -> NewClient:

@@ -34,6 +34,10 @@ CLIENTS: Final = (
     "fapi2-mtls-dpop-2",
     "fapi2-signed",
     "fapi2-signed-2",
+    "fapi2-mtls-signed",
+    "fapi2-mtls-signed-2",
+    "fapi2-mtls-dpop-signed",
+    "fapi2-mtls-dpop-signed-2",
 )
 #: The API of the run: it answers whoever brings a live token and holds its key, and has this scope and this permission.
 API: Final = "conformance-api"

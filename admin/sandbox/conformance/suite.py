@@ -67,9 +67,9 @@ def configurations(told: dict[str, Any], places: Places, alias: str) -> dict[str
         found[f"fapi2-{auth}-{bound}"] = base
         found[f"fapi2-{auth}-{bound}-plain_oauth"] = _without_openid(base, "profile offline_access")
         found[f"fapi2-{auth}-{bound}-client_credentials"] = _without_openid(base, API_SCOPE)
-    signed = plan("fapi2-signed", "fapi2-signed-2")
-    for bound in ("dpop", "mtls") if places.mtls_port else ("dpop",):
-        found[f"fapi2-message-signing-{bound}"] = _fapi(signed, told, "fapi2-signed", places, bound=bound)
+        signs = f"{name}-signed" if auth == "mtls" else "fapi2-signed"
+        signed = _fapi(plan(signs, f"{signs}-2"), told, signs, places, bound=bound)
+        found[f"fapi2-message-signing-{auth}-{bound}"] = signed
     return found
 
 
