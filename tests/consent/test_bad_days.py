@@ -18,9 +18,10 @@ from sqlalchemy import Engine, create_engine, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from consent import models
+from consent.log.entries import INSERT_ENTRY
 from idp.db import Database
 from tests.consent.conftest import _furnish
-from tests.consent.town import HOUR, NOW, Town
+from tests.consent.town import HOUR, NOW, Town, filler
 from tests.consent.writing import COMMAND, PATIENCE, ROOT, integrate, new_signer, write
 from tests.support import postgres
 from tests.support.faults import fault
@@ -163,6 +164,39 @@ def test_a_full_disk_refuses_and_loses_nothing(engine: Engine) -> None:
     check(engine, [*running.acknowledged, *later])
 
 
+def test_a_full_disk_of_a_server_refuses_and_loses_nothing(run_folder: Path) -> None:
+    """The same of PostgreSQL, whose tables may not grow any more; its journal has room, in files of a megabyte."""
+    folder = run_folder / f"full-{os.getpid()}"
+    cluster = postgres.start(folder, "--wal-segsize=1")
+    engine = create_engine(cluster.create("denizen"))
+    try:
+        _make_durable(engine)
+        with engine.begin() as connection:
+            _furnish(connection)
+            connection.execute(INSERT_ENTRY, filler(0, 9000))
+            size = connection.execute(text("SELECT pg_relation_size('consent_log_entry')")).scalar_one()
+        assert size > 1 << 20, "else the journal would get full first, which ends the server"
+        engine.dispose()
+        postgres.stop(folder)
+        postgres.go_on(folder, largest_file=size + (8 << 10))
+        with writers(engine) as running:
+            for _ in range(20):
+                if not running.live(1.0, "start"):
+                    break
+            else:
+                raise AssertionError("the disk never got full")
+            assert running.acknowledged
+            assert running.live(0.5, "start") == 0, "and stays full"
+            engine.dispose()
+            postgres.stop(folder)
+            postgres.go_on(folder)
+            assert running.live(0.5, "first"), "with room it goes on"
+        check(engine, running.acknowledged)
+    finally:
+        engine.dispose()
+        postgres.stop(folder)
+
+
 FAULTS = [
     *(("sqlite", name) for name in ("locked", "read-only", "full", "gone")),
     *(("postgresql", name) for name in ("read-only", "gone")),
@@ -212,7 +246,7 @@ def test_a_server_that_crashes_and_comes_back_has_kept_its_word(run_folder: Path
                 time.sleep(1.0)
                 postgres.stop(folder)
                 time.sleep(0.2)
-                _start_again(folder)
+                postgres.go_on(folder)
                 assert running.end()
         check(engine, running.acknowledged)
     finally:
@@ -226,12 +260,6 @@ def _make_durable(engine: Engine) -> None:
         for name in ("fsync", "synchronous_commit", "full_page_writes"):
             connection.execute(text(f"ALTER SYSTEM SET {name} = 'on'"))
         connection.execute(text("SELECT pg_reload_conf()"))
-
-
-def _start_again(folder: Path) -> None:
-    found, data = postgres.programs(), folder / "data"
-    as_owner = postgres._owner_of(data)
-    postgres._pg_ctl(found, data, "start", "--log", str(folder / "log"), **as_owner)
 
 
 def test_a_clock_that_jumps_loses_and_doubles_nothing(engine: Engine) -> None:

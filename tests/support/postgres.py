@@ -9,11 +9,14 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from tests.support.loopback import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 AT_LEAST = 14
 OWNER = "denizen"
@@ -101,7 +104,7 @@ def running(folder: Path) -> Cluster | None:
         return None
 
 
-def start(folder: Path) -> Cluster:
+def start(folder: Path, *initdb_options: str) -> Cluster:
     """Make a cluster in a new folder and start it; returns when it answers."""
     folder.mkdir()
     as_owner = _give_away(folder)
@@ -118,15 +121,23 @@ def start(folder: Path) -> Cluster:
         "UTF8",
         "--locale=C",
         "--no-sync",
+        *initdb_options,
     ]
     subprocess.run(initdb, check=True, capture_output=True, cwd="/", **as_owner)
     port = free_port()
     settings = OPTIONS | {"port": str(port), "unix_socket_directories": str(folder)}
     with (data / "postgresql.auto.conf").open("a") as file:
         file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
-    _pg_ctl(found, data, "start", "--log", str(folder / "log"), **as_owner)
+    go_on(folder)
     (folder / "port").write_text(str(port))
     return Cluster(folder, port)
+
+
+def go_on(folder: Path, *, largest_file: int | None = None) -> None:
+    """Start the stopped server of a folder, whose files may grow no larger than so many bytes, if that is said."""
+    data = folder / "data"
+    limited = ["prlimit", f"--fsize={largest_file}:"] if largest_file else []
+    _pg_ctl(programs(), data, "start", "--log", str(folder / "log"), before=limited, **_owner_of(data))
 
 
 def stop(folder: Path) -> None:
@@ -137,8 +148,10 @@ def stop(folder: Path) -> None:
             _pg_ctl(programs(), data, "stop", "--mode=immediate", **_owner_of(data))
 
 
-def _pg_ctl(found: Path, data: Path, action: str, *options: str, **as_owner: Any) -> None:
-    command = [found / "pg_ctl", action, "--pgdata", data, "--wait", "--silent", *options]
+def _pg_ctl(
+    found: Path, data: Path, action: str, *options: str, before: Sequence[str] = (), **as_owner: Any
+) -> None:
+    command = [*before, found / "pg_ctl", action, "--pgdata", data, "--wait", "--silent", *options]
     # The server inherits these three, so a pipe would stay open for as long as it runs.
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     subprocess.run(command, check=True, cwd="/", **quiet, **as_owner)
