@@ -16,6 +16,7 @@ from admin.notices.views import bp as notices_bp
 from admin.officer.views import bp as officer_bp
 from admin.reports.views import bp as reports_bp
 from admin.requests.views import bp as requests_bp
+from admin.services import keep_registry
 from admin.staff.current import check_every_view
 from admin.staff.views import bp as staff_bp
 from admin.staff.views import page_values
@@ -57,7 +58,7 @@ def create_app(context: Context) -> WebApp:
     passwords = Passwords(settings.passwords, context.vault.subkey("password-pepper"), admission)
     app.register_error_handler(Busy, BusyPages(settings, admission).answer)
     app.extensions["denizen.staff"] = passwords
-    app.extensions["denizen.officer"] = ClientRegistry(context.database)
+    keep_registry(app, ClientRegistry(context.database))
     for bp in (
         staff_bp,
         officer_bp,

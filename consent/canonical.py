@@ -1,5 +1,6 @@
 """One byte form per value, so that a digest or commitment can be computed again years later."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -13,6 +14,11 @@ def canonical(value: Any) -> bytes:
 def to_text(value: Any) -> str:
     """The same, as text for a column: what stands in the database is literally what was committed to."""
     return canonical(value).decode()
+
+
+def moment(at: int) -> str:
+    """An instant, in Unix seconds, as files and documents have it (RFC 3339, UTC)."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from sqlalchemy import bindparam, exists, func, insert, select, update
 
-from consent import acts, facts, linter, models, purposes, working_models
+from consent import acts, facts, linter, models, purposes, rules, working_models
 from consent.canonical import to_text
 from consent.linter import Finding
 from consent.purposes import NoticeText
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 _DRAFT, _RECORD = models.table(working_models.Draft), models.table(models.Record)
 OPEN: Final = ("draft", "review")
-_STANDING: Final = ("given", "narrowed", "renewed", "informed")
-_UNANSWERED: Final = ("requested", "deferred")
 _ONE = select(_DRAFT).where(_DRAFT.c.id == bindparam("draft_id"))
 _ALL_OPEN = (
     select(_DRAFT).where(_DRAFT.c.state.in_(OPEN)).order_by(_DRAFT.c.state.desc(), _DRAFT.c.changed_at)
@@ -37,13 +35,13 @@ _ALL_OPEN = (
 _LATER = _RECORD.alias()
 _TOUCHED = select(func.count()).where(
     _RECORD.c.purpose_id == bindparam("purpose_id"),
-    _RECORD.c.event.in_(_STANDING),
+    _RECORD.c.event.in_(rules.IN_FORCE),
     ~exists().where(
         _LATER.c.resident_id == _RECORD.c.resident_id,
         _LATER.c.client_id == _RECORD.c.client_id,
         _LATER.c.purpose_id == _RECORD.c.purpose_id,
         _LATER.c.id > _RECORD.c.id,
-        _LATER.c.event.not_in(_UNANSWERED),
+        _LATER.c.event.not_in(rules.UNDECIDED),
     ),
 )
 
@@ -160,11 +158,17 @@ def discard(connection: Executor, draft: Draft, *, now: int) -> None:
 def check(connection: Executor, draft: Draft, *, town_languages: Collection[str]) -> tuple[Finding, ...]:
     """What the linter says of a draft."""
     purpose = _purpose_of(connection, draft)
-    contents = draft.contents
+    return lint(purpose.basis, purpose.purpose_type, draft.contents, town_languages)
+
+
+def lint(
+    basis: str, purpose_type: str | None, contents: Contents, town_languages: Collection[str]
+) -> tuple[Finding, ...]:
+    """What the linter says of a notice with these contents, for a purpose on this basis and of this kind."""
     return linter.lint(
         linter.Asking(
-            purpose.basis,
-            purpose.purpose_type,
+            basis,
+            purpose_type,
             contents.asked,
             contents.processing,
             tuple(contents.texts),

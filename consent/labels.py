@@ -46,6 +46,15 @@ BASES: dict[str, LazyString] = {
     "legitimate_interests": _("The service has a legitimate interest in this. You can object."),
 }
 
+_BASE_NAMES: dict[str, LazyString] = {
+    "consent": _("Consent"),
+    "contract": _("Contract"),
+    "legal_obligation": _("Legal obligation"),
+    "vital_interests": _("Vital interests"),
+    "public_task": _("Public task"),
+    "legitimate_interests": _("Legitimate interests"),
+}
+
 _EVENTS: dict[str, LazyString] = {
     "requested": _("The service asked you."),
     "deferred": _("You put the question off."),
@@ -118,6 +127,11 @@ def claim_list(claims: Iterable[str]) -> str:
 def basis_text(basis: str) -> str:
     """What a lawful basis means for the person."""
     return str(BASES[basis])
+
+
+def basis_name(basis: str) -> str:
+    """What a lawful basis is called (GDPR Art. 6(1))."""
+    return str(_BASE_NAMES.get(basis) or basis)
 
 
 def event_text(event: str, claims: Iterable[str]) -> str:

@@ -41,7 +41,6 @@ NEEDED: Final[Mapping[str, frozenset[str]]] = {
     "register": _FILE | {"gender"},
     "school": _FILE,
 }
-PURPOSE_TYPES: Final = tuple(NEEDED)
 #: Tasks that the law gives to an authority: nobody is free to refuse them (GDPR recital 43).
 PUBLIC_TASKS: Final = frozenset({"tax", "benefit", "permit", "register", "school"})
 #: Data that tells much, and what says enough for most purposes.

@@ -20,6 +20,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from consent import rules
+
 BASES = ("consent", "contract", "legal_obligation", "vital_interests", "public_task", "legitimate_interests")
 EVENTS = (
     "requested",
@@ -36,16 +38,7 @@ EVENTS = (
     "informed",
 )
 RELEASE_KINDS = ("id_token", "userinfo", "introspection")
-TOLD_EVENTS = (
-    "consent-withdrawn",
-    "consent-expired",
-    "data-rectified",
-    "erasure-requested",
-    "processing-restricted",
-    "objection",
-)
 CHANNELS = ("event", "logout", "none")
-OUTCOMES = ("deleted", "restricted", "kept_by_law")
 
 _Serial = BigInteger().with_variant(Integer, "sqlite")
 
@@ -233,10 +226,10 @@ class Confirmation(Base):
 
     __tablename__ = "consent_confirmation"
     __table_args__ = (
-        CheckConstraint(one_of("event", TOLD_EVENTS), name="ck_consent_confirmation_event"),
+        CheckConstraint(one_of("event", rules.TOLD_EVENTS), name="ck_consent_confirmation_event"),
         CheckConstraint(one_of("channel", CHANNELS), name="ck_consent_confirmation_channel"),
         CheckConstraint(
-            f"outcome IS NULL OR {one_of('outcome', OUTCOMES)}", name="ck_consent_confirmation_outcome"
+            f"outcome IS NULL OR {one_of('outcome', rules.OUTCOMES)}", name="ck_consent_confirmation_outcome"
         ),
         CheckConstraint("(confirmed_at IS NULL) = (outcome IS NULL)", name="ck_consent_confirmation_done"),
         CheckConstraint("(closed_at IS NULL) = (closed_by IS NULL)", name="ck_consent_confirmation_closed"),

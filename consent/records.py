@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-import orjson
 from sqlalchemy import Select, bindparam, delete, func, insert, select
 
-from consent import log, models, purposes, rules, working_models
+from consent import log, models, rules, working_models
 from consent.canonical import names, to_text
 from consent.executor import Executor
 from consent.log.sources import event_kind
@@ -16,32 +15,22 @@ _RECORD, _NOTICE = models.table(models.Record), models.table(models.Notice)
 _PURPOSE, _EXPIRING = models.table(models.Purpose), models.table(working_models.Expiring)
 _COLUMNS = tuple(column.name for column in _RECORD.columns if column.name not in {"id", "uid"})
 _INSERT = insert(_RECORD).values({name: bindparam(name) for name in ("uid", *_COLUMNS)}).inline()
-_EVENTS: Select[Any] = (
-    # A notice that is gone was tampered with: its version counts as older than all, so the resident is asked.
-    select(
-        _RECORD,
-        func.coalesce(_NOTICE.c.version, 0).label("notice_version"),
-        func.coalesce(_NOTICE.c.title, "").label("notice_title"),
-    )
-    .join_from(_RECORD, _NOTICE, _NOTICE.c.body_hash == _RECORD.c.notice_hash, isouter=True)
-    .where(_RECORD.c.resident_id == bindparam("resident_id"))
+#: Events for :func:`event_of`, each with the version of its notice. A notice that is gone was tampered with: its
+#: version counts as older than all, so the resident is asked.
+EVENTS: Final[Select[Any]] = select(
+    _RECORD, func.coalesce(_NOTICE.c.version, 0).label("notice_version")
+).join_from(_RECORD, _NOTICE, _NOTICE.c.body_hash == _RECORD.c.notice_hash, isouter=True)
+_OF_RESIDENT = EVENTS.where(_RECORD.c.resident_id == bindparam("resident_id"))
+_CURRENT = _OF_RESIDENT.where(_RECORD.c.client_id == bindparam("client_id")).order_by(_RECORD.c.id)
+_ALL_CURRENT = _OF_RESIDENT.order_by(_RECORD.c.client_id, _RECORD.c.id)
+_HISTORY = (
+    _OF_RESIDENT.add_columns(func.coalesce(_NOTICE.c.title, "").label("notice_title"))
+    .where(_RECORD.c.id < bindparam("before_id"))
+    .order_by(_RECORD.c.id.desc())
+    .limit(bindparam("limit"))
 )
-_OF_CLIENT = _EVENTS.where(_RECORD.c.client_id == bindparam("client_id"))
-_CURRENT = _OF_CLIENT.order_by(_RECORD.c.id)
-_ALL_CURRENT = _EVENTS.order_by(_RECORD.c.client_id, _RECORD.c.id)
-_BEFORE = _RECORD.c.id < bindparam("before_id")
-_HISTORY = _EVENTS.where(_BEFORE).order_by(_RECORD.c.id.desc()).limit(bindparam("limit"))
 _HISTORY_OF_CLIENT = _HISTORY.where(_RECORD.c.client_id == bindparam("client_id"))
-_BY_UID = select(_RECORD).where(_RECORD.c.uid == bindparam("record_uid"))
-_OF_PURPOSE = (
-    _EVENTS.with_only_columns(
-        _RECORD,
-        func.coalesce(_NOTICE.c.version, 0).label("notice_version"),
-        maintain_column_froms=True,
-    )
-    .where(_RECORD.c.purpose_id == bindparam("purpose_id"))
-    .order_by(_RECORD.c.id)
-)
+_OF_PURPOSE = _OF_RESIDENT.where(_RECORD.c.purpose_id == bindparam("purpose_id")).order_by(_RECORD.c.id)
 _NO_LONGER_EXPIRING = delete(_EXPIRING).where(
     _EXPIRING.c.resident_id == bindparam("whose"), _EXPIRING.c.purpose_id == bindparam("which")
 )
@@ -73,44 +62,6 @@ class HistoryEntry:
     actor: str
     at: int
     uid: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordEntry:
-    """One event in full: with its purpose and the exact notice, as ISO/IEC TS 27560 asks of a record.
-
-    ``notice`` is None if it is gone, which only tampering does. ``state`` is as :func:`consent.rules.dpv_state`,
-    ``expressed`` as :func:`consent.rules.event_type`. ``authentication`` holds acr, amr and auth_time.
-    """
-
-    id: int
-    uid: bytes
-    resident_id: str
-    client_id: str
-    event: str
-    state: str
-    expressed: rules.ExpressedHow
-    purpose: purposes.Purpose
-    notice: purposes.Notice | None
-    claims_offered: tuple[str, ...]
-    claims_chosen: tuple[str, ...]
-    notice_hash: bytes
-    language: str
-    control: str
-    authentication: Mapping[str, Any]
-    actor: str
-    valid_until: int | None
-    at: int
-
-    @property
-    def asked(self) -> purposes.Asked:
-        """The data and times under which it happened: of its notice, else of its purpose."""
-        return (self.notice.asked if self.notice else None) or self.purpose.asked
-
-    @property
-    def rights(self) -> tuple[rules.Right, ...]:
-        """The rights that the basis of its purpose gives."""
-        return rules.rights_for(self.purpose.basis)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,46 +140,12 @@ def _will_expire(connection: Executor, values: Mapping[str, Any], now: int) -> N
     connection.execute(insert(_EXPIRING), {**mine, "ends_at": ends_at, "looked_at_next": ends_at - before})
 
 
-def entry_by_uid(connection: Executor, uid: bytes) -> RecordEntry | None:
-    """One event in full, by the name of its row; None if there is none."""
-    row = connection.execute(_BY_UID, {"record_uid": uid}).mappings().first()
-    purpose = None if row is None else purposes.find_purpose(connection, row["purpose_id"])
-    if row is None or purpose is None:
-        return None
-    offered, chosen = names(row["claims_offered"]), names(row["claims_chosen"])
-    same = [
-        "id",
-        "uid",
-        "resident_id",
-        "client_id",
-        "event",
-        "notice_hash",
-        "language",
-        "control",
-        "actor",
-        "valid_until",
-        "at",
-    ]
-    notice = purposes.notice_by_hash(connection, row["notice_hash"])
-    optional = ((notice.asked if notice else None) or purpose.asked).optional_claims
-    return RecordEntry(
-        **{name: row[name] for name in same},
-        state=rules.dpv_state(row["event"]),
-        expressed=rules.event_type(row["event"], row["control"], ticked=not set(chosen).isdisjoint(optional)),
-        purpose=purpose,
-        notice=notice,
-        claims_offered=offered,
-        claims_chosen=chosen,
-        authentication=orjson.loads(row["authentication"]),
-    )
-
-
 def current_choices(
     connection: Executor, resident_id: str, client_id: str, now: int | None = None
 ) -> dict[str, rules.Choice]:
     """Where the resident stands with each purpose of one client, by purpose; ``now`` as in :func:`rules.current_state`."""
     rows = connection.execute(_CURRENT, {"resident_id": resident_id, "client_id": client_id})
-    return rules.current_state(map(_event, rows), now)
+    return rules.current_state(map(event_of, rows), now)
 
 
 def current_choice(
@@ -236,14 +153,14 @@ def current_choice(
 ) -> rules.Choice | None:
     """Where the resident stands with one purpose; None if they never met it."""
     rows = connection.execute(_OF_PURPOSE, {"resident_id": resident_id, "purpose_id": purpose_id})
-    return rules.current_state(map(_event, rows), now).get(purpose_id)
+    return rules.current_state(map(event_of, rows), now).get(purpose_id)
 
 
 def choices_by_client(connection: Executor, resident_id: str) -> dict[str, dict[str, rules.Choice]]:
     """Where the resident stands with every client they ever met, by client, then purpose."""
     events: dict[str, list[rules.Event]] = {}
     for row in connection.execute(_ALL_CURRENT, {"resident_id": resident_id}):
-        events.setdefault(row.client_id, []).append(_event(row))
+        events.setdefault(row.client_id, []).append(event_of(row))
     return {client_id: rules.current_state(history) for client_id, history in events.items()}
 
 
@@ -307,7 +224,8 @@ def withdraw(
     return tuple(Withdrawn(one.purpose_id, one.claims_chosen) for one in ending)
 
 
-def _event(row: Any) -> rules.Event:
+def event_of(row: Any) -> rules.Event:
+    """A row of :data:`EVENTS` as :func:`consent.rules.current_state` folds it."""
     return rules.Event(
         row.purpose_id,
         row.event,

@@ -11,12 +11,24 @@ from typing import Final, Literal
 Reason = Literal["new", "changed", "more", "ended", "refused", "again"]
 
 CONSENT: Final = "consent"
-_IN_FORCE = frozenset({"given", "narrowed", "renewed", "informed"})
+#: The events that are a resident's own yes.
+AGREED: Final = frozenset({"given", "narrowed", "renewed"})
+#: The events after which a purpose may be relied on.
+IN_FORCE: Final = AGREED | {"informed"}
+#: The events that say that somebody was asked, not what they answered.
+UNDECIDED: Final = frozenset({"requested", "deferred"})
+#: What partners are told of, and what they may answer that they have done with the data.
+TOLD_EVENTS: Final = (
+    "consent-withdrawn",
+    "consent-expired",
+    "data-rectified",
+    "erasure-requested",
+    "processing-restricted",
+    "objection",
+)
+OUTCOMES: Final = ("deleted", "restricted", "kept_by_law")
 _ENDED = frozenset({"expired", "revoked", "invalidated", "superseded"})
 _SAID_NO = frozenset({"refused", "withdrawn"})
-#: These say that somebody was asked, not what they answered.
-_UNANSWERED = frozenset({"requested", "deferred"})
-_AGREED = frozenset({"given", "narrowed", "renewed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +80,7 @@ class Choice:
     @property
     def in_force(self) -> bool:
         """Whether the purpose may be relied on (DPV: given or renewed only)."""
-        return self.state in _IN_FORCE
+        return self.state in IN_FORCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +133,7 @@ def current_state(events: Iterable[Event], now: int | None = None) -> dict[str, 
     """
     state: dict[str, Choice] = {}
     for event in events:
-        if event.event in _UNANSWERED:
+        if event.event in UNDECIDED:
             continue
         before = state.get(event.purpose_id)
         if before is not None and event.event in _ENDED:
@@ -191,7 +203,7 @@ def answer(
 
 def valid_until(event: str, valid_for: int | None, *, now: int) -> int | None:
     """When what an event agrees to ends by itself, in Unix seconds; None when it lasts until it is withdrawn."""
-    return now + valid_for if valid_for is not None and event in _AGREED else None
+    return now + valid_for if valid_for is not None and event in AGREED else None
 
 
 def withdrawable(basis: str, choice: Choice) -> bool:

@@ -1,8 +1,7 @@
 """The resident's privacy pages: who received what, when and why, and the way to stop it."""
 
-from collections.abc import Callable, Iterable
-from functools import wraps
-from typing import Any, Concatenate, Final, TypeVar
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask_babel import gettext as _
@@ -11,6 +10,7 @@ from werkzeug.wrappers import Response
 from consent import labels, lookups, pages, records, releases
 from consent.executor import Executor
 from consent.ports import CurrentResident, ServiceName, get_ports
+from consent.visit import languages, service_names, signed_in
 from consent.withdrawals import choices as taking_back
 from consent.withdrawals.choices import Expressed, TakenBack
 
@@ -21,31 +21,19 @@ _MAX_CURSOR_DIGITS = 19
 _GROUNDS_LIMIT = 1000
 
 Found = TypeVar("Found")
-View = Callable[Concatenate[CurrentResident, ...], str | Response]
 TakeBack = Callable[[Executor, Expressed, int], TakenBack | None]
 
 
-def _signed_in(view: View) -> Callable[..., str | Response]:
-    """Hand the resident to ``view``, or answer as the host says when nobody is signed in."""
-
-    @wraps(view)
-    def guarded(**values: str) -> str | Response:
-        resident = get_ports().resident()
-        return view(resident, **values) if isinstance(resident, CurrentResident) else resident
-
-    return guarded
-
-
 @bp.get("")
-@_signed_in
+@signed_in
 def privacy(resident: CurrentResident) -> str:
     """Every service connected to the account, and every member of staff who looked at it."""
     ports = get_ports()
     before = _before()
     with ports.reading() as connection:
-        services = pages.all_services(connection, resident.resident_id, *_languages(), now=ports.now())
+        services = pages.all_services(connection, resident.resident_id, *languages(), now=ports.now())
         looked = lookups.list_for(connection, resident.resident_id, before, PAGE)
-    known = _service_names(one["client_id"] for one in services)
+    known = service_names(one["client_id"] for one in services)
     return render_template(
         "consent/privacy.html",
         services=[_named(one, known) for one in services],
@@ -57,43 +45,43 @@ def privacy(resident: CurrentResident) -> str:
 
 
 @bp.get("/history")
-@_signed_in
+@signed_in
 def history(resident: CurrentResident) -> str:
     """Every choice the resident ever made."""
     with get_ports().reading() as connection:
         entries = records.history(connection, resident.resident_id, None, _before(), PAGE)
-    known = _service_names({one.client_id for one in entries})
+    known = service_names({one.client_id for one in entries})
     choices = [{**pages.choice_line(one), "service": known[one.client_id].name} for one in entries]
     return render_template("consent/history.html", choices=choices, **_paging(entries, ".history"))
 
 
 @bp.get("/releases")
-@_signed_in
+@signed_in
 def all_releases(resident: CurrentResident) -> str:
     """Who received what, when and why, over all services."""
     with get_ports().reading() as connection:
         handed = releases.list_for(connection, resident.resident_id, None, _before(), PAGE)
-        shown = pages.release_lines(connection, handed, *_languages())
-    known = _service_names({one.client_id for one in handed})
+        shown = pages.release_lines(connection, handed, *languages())
+    known = service_names({one.client_id for one in handed})
     lines = [{**line, "service": known[line["client_id"]].name} for line in shown]
     return render_template("consent/releases.html", releases=lines, **_paging(handed, ".all_releases"))
 
 
 @bp.get("/services/<client_id>")
-@_signed_in
+@signed_in
 def service(resident: CurrentResident, client_id: str) -> str:
     """What one service received and when, under which purposes, what it was told, and the ways to stop it."""
     ports = get_ports()
     with ports.reading() as connection:
         shown = _found(
-            pages.one_service(connection, resident.resident_id, client_id, *_languages(), now=ports.now())
+            pages.one_service(connection, resident.resident_id, client_id, *languages(), now=ports.now())
         )
         handed = releases.list_for(connection, resident.resident_id, client_id, _before(), PAGE)
         entries = records.history(connection, resident.resident_id, client_id, limit=PAGE)
-        lines = pages.release_lines(connection, handed, *_languages())
+        lines = pages.release_lines(connection, handed, *languages())
     return render_template(
         "consent/service.html",
-        service=_named(shown, _service_names([client_id])),
+        service=_named(shown, service_names([client_id])),
         purposes=shown["purposes"],
         effects=shown["effects"],
         releases=lines,
@@ -104,7 +92,7 @@ def service(resident: CurrentResident, client_id: str) -> str:
 
 
 @bp.post("/services/<client_id>/withdraw")
-@_signed_in
+@signed_in
 def withdraw(resident: CurrentResident, client_id: str) -> Response:
     """End every consent for a service, and its grants and tokens with it, in one transaction."""
 
@@ -115,7 +103,7 @@ def withdraw(resident: CurrentResident, client_id: str) -> Response:
 
 
 @bp.post("/services/<client_id>/purposes/<purpose_id>/withdraw")
-@_signed_in
+@signed_in
 def withdraw_one(resident: CurrentResident, client_id: str, purpose_id: str) -> Response:
     """End the consent to one purpose; the service keeps what rests on others."""
 
@@ -126,7 +114,7 @@ def withdraw_one(resident: CurrentResident, client_id: str, purpose_id: str) -> 
 
 
 @bp.post("/services/<client_id>/purposes/<purpose_id>/narrow")
-@_signed_in
+@signed_in
 def narrow(resident: CurrentResident, client_id: str, purpose_id: str) -> Response:
     """Take back single data of one purpose: whatever is not ticked any more."""
     keep = frozenset(request.form.getlist("share"))
@@ -170,7 +158,7 @@ def _take_back(resident: CurrentResident, client_id: str, control: str, take: Ta
 
 
 @bp.post("/services/<client_id>/object")
-@_signed_in
+@signed_in
 def object_to(resident: CurrentResident, client_id: str) -> Response:
     """Object to what the service does without asking, where its basis allows that (GDPR Art. 21(1))."""
     ports = get_ports()
@@ -189,7 +177,7 @@ def object_to(resident: CurrentResident, client_id: str) -> Response:
 
 
 @bp.get("/services/<client_id>/withdrawn")
-@_signed_in
+@signed_in
 def withdrawn(resident: CurrentResident, client_id: str) -> str:
     """What the withdrawal did; only while it stands."""
     ports = get_ports()
@@ -198,7 +186,7 @@ def withdrawn(resident: CurrentResident, client_id: str) -> str:
         told = pages.effects(connection, resident.resident_id, client_id, now=ports.now())
     return render_template(
         "consent/withdraw_done.html",
-        service=_named({"client_id": client_id}, _service_names([client_id])),
+        service=_named({"client_id": client_id}, service_names([client_id])),
         when=done.at,
         told=told[:1],
         effects=[
@@ -214,18 +202,6 @@ def _found(value: Found | None) -> Found:
     if value is None:
         abort(404)
     return value
-
-
-def _languages() -> tuple[str, str]:
-    ports = get_ports()
-    return ports.language(), ports.default_language
-
-
-def _service_names(client_ids: Iterable[str]) -> dict[str, ServiceName]:
-    wanted = list(client_ids)
-    found = get_ports().client_names(wanted)
-    gone = ServiceName(str(labels.UNKNOWN_SERVICE), "")
-    return {client_id: found.get(client_id, gone) for client_id in wanted}
 
 
 def _named(shown: dict[str, Any], known: dict[str, ServiceName]) -> dict[str, Any]:

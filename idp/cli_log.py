@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from idp.cli import context_of, explained
+from idp.cli import explained, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ def checkpoint(config_path: Path) -> None:
     from consent.log import latest_checkpoint
     from idp.upkeep import integrate_log
 
-    with _opened(config_path) as context:
+    with opened(config_path) as context:
         integrate_log(context, now=context.now())
         with context.database.reading() as session:
             note = latest_checkpoint(session)
@@ -108,7 +108,7 @@ def export(config_path: Path, folder: Path, with_records: bool) -> None:  # noqa
     from idp.published_log import policy_of
     from idp.upkeep import note_signers
 
-    with _opened(config_path) as context, snapshot(context.database) as session, _readable():
+    with opened(config_path) as context, snapshot(context.database) as session, _readable():
         note = consent_log.published_checkpoint(session)
         if note is None:
             raise click.ClickException("The log is empty.")
@@ -143,22 +143,13 @@ def prove(config_path: Path, entry: str) -> None:
         uid = bytes.fromhex(entry.rstrip("/").rpartition("/")[2].replace("-", ""))
     except ValueError:
         raise click.ClickException("An entry is named by 32 hexadecimal digits.") from None
-    with _opened(config_path) as context:
+    with opened(config_path) as context:
         integrate_log(context, now=context.now())
         with snapshot(context.database) as session, _readable():
             found = proofs.proof_for(session, uid, quorum=max(1, context.settings.log.quorum))
     if found is None:
         raise click.ClickException("The log has no such entry, or it still waits for its place.")
     click.echo(found, nl=False)
-
-
-@contextmanager
-def _opened(config_path: Path) -> Iterator[Context]:
-    context = context_of(config_path)
-    try:
-        yield context
-    finally:
-        context.database.close()
 
 
 @contextmanager
@@ -188,7 +179,7 @@ def _online(config_path: Path, kept: str | None, *, since: bool) -> tuple[Verifi
     from consent.log import open_checkpoint, published_checkpoint
     from idp.upkeep import note_signers
 
-    with _opened(config_path) as context:
+    with opened(config_path) as context:
         with context.database.reading() as session:
             signer, earlier = note_signers(session, context)
             note = published_checkpoint(session)

@@ -211,6 +211,6 @@ def _verdict(size: int, witnesses: int, quorum: int, *, is_met: bool) -> str:
 
 
 def _instant(at: object) -> str:
-    if not isinstance(at, int):
-        return "never"
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+    from consent.canonical import moment
+
+    return moment(at) if isinstance(at, int) else "never"

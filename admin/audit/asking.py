@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from flask import current_app
 from flask_babel import gettext
 
 from admin.audit.rules import begins_at, day_of, ends_at, kept, number_of
 from admin.officer import words
+from admin.services import service_name
 from consent.audit import register
 from consent.audit.search import EVENTS, NEWEST, Position, Query
 from idp.login.levels import LEVELS
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from admin.officer.forms import Errors
-    from idp.clients.registry import ClientRegistry
 
     Options = list[tuple[str, str]]
 
@@ -81,23 +80,6 @@ def position(form: Mapping[str, str]) -> Position | None:
 def cursor(where: Position) -> str:
     """A position as it stands in an address."""
     return f"{where.at}-{where.id}"
-
-
-def service_name(client_id: str) -> str:
-    """What a service is called, also one that is gone."""
-    return clients().name_of(client_id)[0]
-
-
-def partner_name(client_id: str) -> str:
-    """Who runs a service; the service's own name where nobody is known."""
-    name, partner = clients().name_of(client_id)
-    return partner or name
-
-
-def clients() -> ClientRegistry:
-    """The registry of this app."""
-    found: ClientRegistry = current_app.extensions["denizen.officer"]
-    return found
 
 
 def entries(connection: Any) -> list[register.Entry]:

@@ -20,6 +20,7 @@ from admin.audit.rules import day_of, ends_at, kept, number_of
 from admin.officer import words
 from admin.officer.service import pseudonym
 from admin.officer.views import over
+from admin.services import service_name
 from admin.staff.current import for_roles
 from consent import acts, lookups
 from consent.audit import replay, standing, timeline
@@ -109,7 +110,7 @@ def as_of(staff: StaffMember, reference: str) -> str | Response | tuple[str, int
         errors=errors,
         stood=[
             {
-                "service": asking.service_name(one.client_id),
+                "service": service_name(one.client_id),
                 "purpose": titles.get(one.choice.purpose_id, one.choice.purpose_id),
                 "state": words.state_of(one.choice.state),
                 "claims": words.claims_text(one.choice.claims_chosen),
@@ -152,7 +153,7 @@ def page(staff: StaffMember, reference: str) -> str | Response:
             for one in sections
         ],
         seen=seen.rebuilt(record, sections) if all(one.matches for one in sections) else None,
-        relied=[{**_relied(one), "service": asking.service_name(one.client_id)} for one in relied],
+        relied=[{**_relied(one), "service": service_name(one.client_id)} for one in relied],
         leaf=leaf.decode() if leaf else "",
         opening=opening(log_key, record.uid).hex() if log_key else "",
         proof_url=url_for(".proof", entry=record.uid.hex()) if is_integrated else "",

@@ -13,6 +13,7 @@ from admin.audit.rules import kept
 from admin.officer import words
 from consent import acts
 from consent.audit import search, standing, timeline
+from consent.canonical import moment
 from consent.log import opening
 from consent.log.proofs import proof_for
 
@@ -45,9 +46,7 @@ def records_export(ctx: Context, staff: StaffMember, asked: Asked, typed: Export
     about = {"what": "consent records", "filter": asked.filters, "town": ctx.settings.server.issuer}
     with ctx.database.reading() as session:
         found = (rows.record_row(ctx.vault, one) for one in search.every(session, asked.query))
-        written = files.write(
-            typed.format, {**about, "made_at": rows.written_at(now)}, found, papers.records_pdf
-        )
+        written = files.write(typed.format, {**about, "made_at": moment(now)}, found, papers.records_pdf)
     facts = {"filter": asked.filters}
     return _on_record(ctx, staff, written, typed, RECORDS_EXPORTED, facts=facts, now=now)
 
@@ -61,7 +60,7 @@ def person_export(
     with ctx.database.reading() as session:
         log_key = opened.log_key_of(session, file.resident_id)
         lines = _lines(session, file, about, log_key if typed.format in (files.JSON, files.JSON_LD) else None)
-        head |= {"made_at": rows.written_at(now)}
+        head |= {"made_at": moment(now)}
         written = files.write(typed.format, head, lines, papers.timeline_pdf)
     return _on_record(
         ctx, staff, written, typed, FILE_EXPORTED, facts={"filter": said}, now=now, log_key=log_key, file=file
@@ -165,7 +164,7 @@ def _on_record(
     file: OpenFile | None = None,
 ) -> Export:
     """Sign the file and record it; when that fails, nothing is sent."""
-    name = f"{kind.replace('_', '-')}-{rows.written_at(now)[:19].replace(':', '')}.{typed.format}"
+    name = f"{kind.replace('_', '-')}-{moment(now)[:19].replace(':', '')}.{typed.format}"
     try:
         with ctx.database.transaction() as session:
             details = {

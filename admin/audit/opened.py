@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from flask import abort
 
-from admin.officer.service import find_file, pseudonym
+from admin.officer.service import pseudonym
+from admin.opening import find_file
 from consent.audit import search
 from idp.accounts import service as accounts
 from idp.accounts.models import Resident

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from admin.audit.asking import service_name
 from admin.officer import words
 from admin.officer.service import pseudonym
+from admin.services import service_name
 from consent.audit import timeline
-from consent.audit.search import UNDECIDED
+from consent.canonical import moment
+from consent.rules import UNDECIDED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,16 +23,11 @@ if TYPE_CHECKING:
 _WITHOUT_CHOICE = frozenset({*UNDECIDED, "refused", "withdrawn", "expired"})
 
 
-def written_at(at: int) -> str:
-    """An instant as files have it (RFC 3339, UTC)."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def record_row(vault: Vault, record: Found) -> dict[str, Any]:
     """One record as a row of a file: the person by their pseudonym, claims by their names."""
     authentication = orjson.loads(record.authentication)
     return {
-        "at": written_at(record.at),
+        "at": moment(record.at),
         "person": pseudonym(vault, record.resident_id),
         "client": record.client_id,
         "service": service_name(record.client_id),
@@ -55,7 +50,7 @@ def line_row(person: str, line: Line) -> dict[str, Any]:
     """One line of a timeline as a row of a file; every row has the same names."""
     values = line.values
     return {
-        "at": written_at(line.at),
+        "at": moment(line.at),
         "person": person,
         "kind": line.source,
         "event": values.get("event") or (values.get("kind") if line.source == timeline.ACT else "") or "",

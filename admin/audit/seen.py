@@ -14,10 +14,11 @@ from flask import g, get_template_attribute
 from flask_babel import force_locale, gettext
 from markupsafe import Markup
 
-from admin.audit import asking
+from admin.services import partner_name, service_name
 from consent import labels
 from consent.rules import CONSENT
 from idp.oidc.rules import COMPANIONS
+from idp.oidc.sections import basis_text
 from idp.web.languages import current_language
 from idp.web.locales import locale_of
 
@@ -34,8 +35,8 @@ def rebuilt(record: Found, sections: Sequence[Section]) -> Markup:
         page = get_template_attribute("admin/seen_page.html", "page")(
             lang=record.language,
             direction=Locale.parse(record.language).text_direction,
-            client_name=asking.service_name(record.client_id),
-            partner_name=asking.partner_name(record.client_id),
+            client_name=service_name(record.client_id),
+            partner_name=partner_name(record.client_id),
             information_only=all(one.basis != CONSENT for one in sections),
             sections=[_section(one) for one in sections],
             value=gettext("(the person’s own value stood here)"),
@@ -65,7 +66,7 @@ def _section(section: Section) -> dict[str, Any]:
         "retention_text": notice.text.retention_text,
         "recipients": notice.text.recipients,
         "basis": section.basis,
-        "basis_text": _basis_text(section.basis),
+        "basis_text": basis_text(section.basis),
         "permissions": _labels(claim for claim in shown if claim.startswith(labels.PERMISSION)),
         "required": _labels(claim for claim in shown if _is_data(claim) and claim in section.required),
         "optional": [
@@ -82,12 +83,3 @@ def _is_data(claim: str) -> bool:
 
 def _labels(claims: Iterable[str]) -> list[str]:
     return [labels.claim_label(claim) for claim in claims]
-
-
-def _basis_text(basis: str) -> str:
-    """As on the release page, where nobody has agreed yet."""
-    return (
-        str(gettext("You decide. You can stop it at any time."))
-        if basis == CONSENT
-        else labels.basis_text(basis)
-    )

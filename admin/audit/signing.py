@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from idp.jose.encoding import base64url
 from keys.signing import load_ring
 
 if TYPE_CHECKING:
@@ -22,10 +22,6 @@ def detached(connection: Any, context: Context, digest: bytes) -> str:
     A note of the log ends in a line feed and a JWS has none, so neither signature can be taken for the other.
     """
     signer = load_ring(connection, context.vault, use="log").current(_LOG_KEY)
-    header = _encoded(orjson.dumps({"alg": "EdDSA", "kid": signer.kid, "typ": TYPE}))
-    signature = signer.sign_raw(header + b"." + _encoded(digest.hex().encode()))
-    return f"{header.decode()}..{_encoded(signature).decode()}"
-
-
-def _encoded(data: bytes) -> bytes:
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
+    header = base64url(orjson.dumps({"alg": "EdDSA", "kid": signer.kid, "typ": TYPE}))
+    signature = signer.sign_raw(f"{header}.{base64url(digest.hex().encode())}".encode())
+    return f"{header}..{base64url(signature)}"

@@ -16,7 +16,8 @@ from admin.audit.forms import ExportForm
 from admin.audit.rules import number_of
 from admin.officer.forms import reason_errors
 from admin.officer.rules import tidy_reason
-from admin.officer.service import NotOpened, may_search, open_file_of, pseudonym
+from admin.officer.service import may_search, pseudonym
+from admin.opening import open_file_of
 from admin.staff.current import for_roles
 from consent import acts
 from consent.audit import search
@@ -106,11 +107,11 @@ def open_record(staff: StaffMember) -> Response | tuple[str, int]:
     with ctx.database.transaction() as session:
         found = _found(session)
         resident = session.get(Resident, found.resident_id)
-        outcome = open_file_of(session, ctx.vault, staff, resident, reason=reason, now=now)
-    if isinstance(outcome, NotOpened):
+        opened = open_file_of(session, ctx.vault, staff, resident, reason=reason, now=now)
+    if opened is None:
         text = gettext("This person’s data has been erased. There is no file to open.")
         return _record_page(reason, [("", text)]), 404
-    return redirect(url_for("evidence.page", reference=outcome, entry=found.id), 303)
+    return redirect(url_for("evidence.page", reference=opened, entry=found.id), 303)
 
 
 def _record_page(reason: str, errors: Errors) -> str:

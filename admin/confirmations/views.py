@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from admin.confirmations.rules import REASON_LIMIT, may_remind, reason_problem, tidy_reason
+from admin.services import names_of, registry
 from admin.staff.current import for_roles
 from consent.withdrawals import service as withdrawals
 from consent.withdrawals.rules import state_of
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from admin.staff.sessions import StaffMember
     from consent.withdrawals.rules import Matter
-    from idp.clients.registry import ClientRegistry
 
 bp = Blueprint("confirmations", __name__, url_prefix="/confirmations")
 
@@ -111,9 +111,8 @@ def _page(errors: list[tuple[str, str]], typed: dict[str, str] | None = None) ->
 
 
 def _line(one: Matter, *, now: int) -> dict[str, Any]:
-    clients: ClientRegistry = current_app.extensions["denizen.officer"]
-    service, partner = clients.name_of(one.client_id)
-    client = clients.find(one.client_id)
+    service, partner = names_of(one.client_id)
+    client = registry().find(one.client_id)
     return {
         "id": one.id,
         "what": str(_EVENTS[one.event]),

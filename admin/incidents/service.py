@@ -102,19 +102,26 @@ def tell_affected(ctx: Context, staff: StaffMember, incident: Incident, words: W
     that puts the message into the outbox. Nobody is told twice, whoever presses the button again meanwhile.
     """
     told = 0
-    while told < AT_ONCE:
+    waiting = iter(_waiting(ctx, incident))
+    while batch := list(islice(waiting, _BATCH)):
         with ctx.database.transaction() as session:
             if not ctx.database.is_sqlite:
                 session.execute(sql("SELECT pg_advisory_xact_lock(:name)"), {"name": _TELLING})
             known = affected.told(session, NOTIFIED, incident.number)
-            everyone = affected.people(session, incident.client_id, incident.since, incident.until)
-            waiting = [one for one in everyone if one.resident_id not in known and _key(session, ctx, one)]
-            for one in islice(waiting, _BATCH):
-                _tell_one(session, ctx, staff, incident, one=one, words=words, now=now)
-            told += min(len(waiting), _BATCH)
-            if len(waiting) <= _BATCH:
-                break
+            for one in batch:
+                if one.resident_id not in known and _key(session, ctx, one):
+                    _tell_one(session, ctx, staff, incident, one=one, words=words, now=now)
+                    told += 1
     return told
+
+
+def _waiting(ctx: Context, incident: Incident) -> list[Affected]:
+    """The first :data:`AT_ONCE` people who were not told when this was asked, and still can be."""
+    with ctx.database.reading() as session:
+        known = affected.told(session, NOTIFIED, incident.number)
+        everyone = affected.people(session, incident.client_id, incident.since, incident.until)
+        waiting = (one for one in everyone if one.resident_id not in known and _key(session, ctx, one))
+        return list(islice(waiting, AT_ONCE))
 
 
 @dataclass(frozen=True, slots=True)

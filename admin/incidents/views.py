@@ -13,6 +13,7 @@ from admin.audit.seen import spoken
 from admin.incidents import service
 from admin.incidents.forms import IncidentForm, text_errors, tidy_text
 from admin.officer import words
+from admin.services import service_name
 from admin.staff.current import for_roles
 from consent import labels
 from consent.audit import affected
@@ -88,7 +89,7 @@ def act(staff: StaffMember) -> Response | tuple[str, int]:
     errors = text_errors(text)
     if errors:
         return _page(text, errors), 422
-    name = asking.service_name(incident.client_id)
+    name = service_name(incident.client_id)
     said = service.Words(text, name, _reason(incident, name), _claims_in)
     service.tell_affected(ctx, staff, incident, said, now=now)
     return redirect(url_for(".one", number=incident.number), 303)
@@ -108,7 +109,7 @@ def _list_page(typed: IncidentForm, errors: Errors) -> str:
         found=[
             {
                 "url": url_for(".one", number=each.number),
-                "service": asking.service_name(each.client_id),
+                "service": service_name(each.client_id),
                 "what": each.what,
                 "people": each.people,
                 "due_at": each.due_at,
@@ -127,7 +128,7 @@ def _page(text: str, errors: Errors) -> str:
     return render_template(
         "admin/incident.html",
         incident=incident,
-        service=asking.service_name(incident.client_id),
+        service=service_name(incident.client_id),
         until=incident.until - 1,
         claims=[(words.claims_text([claim]), number) for claim, number in incident.by_claim.items()],
         told=told,

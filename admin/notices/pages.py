@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flask_babel import gettext
 
-from admin.notices.words import basis_text, finding_text, state_text
+from admin.notices.words import finding_text, state_text
 from consent import drafts, facts, labels, purposes, rules
 from idp.oidc import sections
 
@@ -60,7 +60,7 @@ def overview(connection: Executor, name_of: NameOf) -> tuple[list[dict[str, Any]
             "id": one.id,
             "key": one.key,
             "service": name_of(one.client_id)[0],
-            "basis_text": basis_text(one.basis),
+            "basis_text": labels.basis_name(one.basis),
             "state_text": state_text(one.state),
             "version": one.notice_version,
             "draft": drafted.get(one.id),
@@ -88,7 +88,7 @@ def draft(connection: Executor, found: Draft, languages: Sequence[str], name_of:
         },
         "service": name_of(purpose.client_id)[0],
         "version": purpose.notice_version,
-        "basis_text": basis_text(purpose.basis),
+        "basis_text": labels.basis_name(purpose.basis),
         "findings": [{"text": finding_text(one), "is_refused": one.verdict == "refused"} for one in findings],
         "changes": [{"text": labels.change_text(one), "material": one.material} for one in changes],
         "wording": _wording(drafts.in_force(connection, purpose), found.contents),

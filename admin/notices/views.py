@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, abort, current_app, g, redirect, render_template, request, url_for
+from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from flask_babel import gettext
 from sqlalchemy.exc import IntegrityError
 
 from admin.notices import pages
 from admin.notices.forms import DraftForm, reason_of, revision_of
 from admin.notices.words import finding_text
+from admin.services import names_of
 from admin.staff.current import for_roles
 from consent import acts, drafts, purposes
 from consent.drafts import DraftChanged, DraftRefused
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from admin.notices.forms import Errors
     from admin.staff.sessions import StaffMember
     from consent.drafts import Draft
-    from idp.clients.registry import ClientRegistry
 
     Page = str | Response | tuple[str, int]
 
@@ -39,7 +39,7 @@ bp = Blueprint("notices", __name__, url_prefix="/notices")
 def overview(_staff: StaffMember) -> str:
     """Every open draft, and every purpose with the notice in force."""
     with context().database.reading() as session:
-        waiting, rows = pages.overview(session, _name_of)
+        waiting, rows = pages.overview(session, names_of)
     return render_template("admin/notices.html", drafts=waiting, purposes=rows)
 
 
@@ -79,7 +79,7 @@ def shown(_staff: StaffMember, draft_id: str) -> str:
         if language not in found.contents.texts:
             abort(404)
         g.language = language
-        values = pages.as_residents_see_it(session, found, language, _name_of)
+        values = pages.as_residents_see_it(session, found, language, names_of)
     return render_template("ui/release.html", action=url_for(".shown", draft_id=draft_id), **values)
 
 
@@ -177,7 +177,7 @@ def _page(draft_id: str, errors: Errors, *, typed: DraftForm | None = None) -> s
     languages = context().settings.town.languages
     with context().database.reading() as session:
         found = _found(session, draft_id)
-        values: dict[str, Any] = pages.draft(session, found, languages, _name_of)
+        values: dict[str, Any] = pages.draft(session, found, languages, names_of)
     contents = typed.contents if typed else found.contents
     return render_template(
         "admin/notice_draft.html", **values, **pages.fields(contents, languages), errors=errors
@@ -189,9 +189,3 @@ def _found(session: Session, draft_id: str) -> Draft:
     if found is None or found.state not in drafts.OPEN:
         abort(404)
     return found
-
-
-def _name_of(client_id: str) -> tuple[str, str]:
-    clients: ClientRegistry = current_app.extensions["denizen.officer"]
-    name, partner = clients.name_of(client_id)
-    return name, partner

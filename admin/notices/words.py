@@ -39,21 +39,6 @@ _FINDINGS: dict[str, LazyString] = {
 }
 
 
-_BASES: dict[str, LazyString] = {
-    "consent": _("Consent"),
-    "contract": _("Contract"),
-    "legal_obligation": _("Legal obligation"),
-    "vital_interests": _("Vital interests"),
-    "public_task": _("Public task"),
-    "legitimate_interests": _("Legitimate interests"),
-}
-
-
-def basis_text(basis: str) -> str:
-    """A lawful basis by its name."""
-    return str(_BASES[basis])
-
-
 def state_text(state: str) -> str:
     """Where a purpose or a draft stands."""
     return str(_STATES[state])

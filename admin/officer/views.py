@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask_babel import gettext
 
 from admin.officer import pages
 from admin.officer.forms import Errors, SearchForm
-from admin.officer.service import NotOpened, find_file, may_search, open_file, pseudonym
+from admin.officer.service import may_search, open_file, pseudonym
+from admin.opening import find_file
+from admin.services import service_name
 from admin.staff.current import for_roles
 from consent import records, releases
 from idp.web.context import context
@@ -22,9 +24,8 @@ from idp.web.pages import error_page
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
-    from admin.officer.service import Opened
+    from admin.opening import Opened
     from admin.staff.sessions import StaffMember
-    from idp.clients.registry import ClientRegistry
 
 bp = Blueprint("officer", __name__, url_prefix="/officer")
 
@@ -52,7 +53,7 @@ def find(staff: StaffMember) -> Response | tuple[str, int]:
     if not may_search(ctx, staff, now=now):
         return _form(typed, [("", gettext("You searched very often. Wait an hour, then try again."))]), 429
     with ctx.database.transaction() as session:
-        outcome = open_file(
+        opened = open_file(
             session,
             ctx.vault,
             staff,
@@ -60,9 +61,9 @@ def find(staff: StaffMember) -> Response | tuple[str, int]:
             reason=typed.reason,
             now=now,
         )
-    if outcome is NotOpened.NOBODY:
+    if opened is None:
         return _form(typed, [("person", gettext("Nobody has this address or user name"))]), 404
-    return redirect(url_for(".person", reference=outcome), 303)
+    return redirect(url_for(".person", reference=opened), 303)
 
 
 @bp.get("/people/<reference>")
@@ -87,9 +88,9 @@ def _person_page(session: Any, found: Opened, reference: str, before: dict[str, 
         "admin/officer_person.html",
         reference=pseudonym(context().vault, found.resident_id),
         reason=found.reason,
-        services=pages.services(session, found.resident_id, _service_name),
-        records=pages.record_lines(history, _service_name),
-        releases=pages.release_lines(handed, _service_name),
+        services=pages.services(session, found.resident_id, service_name),
+        records=pages.record_lines(history, service_name),
+        releases=pages.release_lines(handed, service_name),
         next_url=url_for(".person", reference=reference, **onward) if onward else None,
         first_url=here if request.args else "",
         here_url=here,
@@ -114,11 +115,6 @@ def over() -> Response:
         gettext("A file stays open for half an hour."),
         gettext("Find the person again and give your reason."),
     )
-
-
-def _service_name(client_id: str) -> str:
-    clients: ClientRegistry = current_app.extensions["denizen.officer"]
-    return clients.name_of(client_id)[0]
 
 
 def _cursor(name: str) -> int:

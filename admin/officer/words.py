@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
-from consent import labels
+from consent import labels, rules
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -64,21 +64,12 @@ _RELEASES = {
 _NOTHING = _("Only that it is the same person as before")
 _SHORT_HASH = 12
 _NOT_SHOWN = frozenset({"signature", "sha256"})
-_AGREED = frozenset({"given", "narrowed", "renewed"})
 _STATES = {
     "in_force": _("In force"),
     "withdrawn": _("Withdrawn"),
     "refused": _("Refused"),
     "ended": _("Ended"),
     "none": _("No choice on record"),
-}
-_BASES = {
-    "consent": _("Consent"),
-    "contract": _("Contract"),
-    "legal_obligation": _("Legal obligation"),
-    "vital_interests": _("Vital interests"),
-    "public_task": _("Public task"),
-    "legitimate_interests": _("Legitimate interests"),
 }
 _LEVELS = {
     "basic": _("One way of signing in"),
@@ -143,12 +134,7 @@ def state_text(choices: Collection[Choice]) -> str:
 
 def state_of(state: str) -> str:
     """What the last event left: where a person stands with one purpose."""
-    return str(_STATES["in_force"]) if state in _AGREED else event_text(state)
-
-
-def basis_text(basis: str) -> str:
-    """On which lawful basis (GDPR Art. 6(1))."""
-    return str(_BASES.get(basis) or basis)
+    return str(_STATES["in_force"]) if state in rules.AGREED else event_text(state)
 
 
 def level_text(level: str) -> str:

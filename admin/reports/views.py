@@ -12,13 +12,15 @@ from werkzeug.wrappers import Response
 
 from admin.audit import asking
 from admin.audit.files import csv_blocks
-from admin.audit.rows import written_at
 from admin.audit.rules import DAY, begins_at, day_of, ends_at
 from admin.officer import words
 from admin.reports.rules import chart
+from admin.services import partner_name, service_name
 from admin.staff.current import for_roles
+from consent import labels
 from consent.audit import figures, rules
 from consent.audit.register import askings
+from consent.canonical import moment
 from idp.oidc.rules import COMPANIONS
 from idp.web.context import context
 
@@ -82,9 +84,9 @@ def over_asking(_staff: StaffMember) -> str:
         "admin/over_asking.html",
         found=[
             {
-                "service": asking.service_name(one.asking.client_id),
+                "service": service_name(one.asking.client_id),
                 "purpose": titles[one.asking.purpose_id],
-                "basis": words.basis_text(one.asking.basis),
+                "basis": labels.basis_name(one.asking.basis),
                 "asked": len(one.asking.claims),
                 "usual": f"{one.usual:g}",
                 "peers": one.peers,
@@ -124,7 +126,7 @@ def _counted(session: Any, client_id: str, since: int, until: int) -> Mapping[st
         counts = figures.of_client(session, client_id, since, until)
         return rules.by_month(counts, rules.months(since, until))
     totals = figures.by_client(session, since, until)
-    named = {asking.service_name(client_id): of for client_id, of in totals.items()}
+    named = {service_name(client_id): of for client_id, of in totals.items()}
     return dict(sorted(named.items(), key=lambda one: one[0].casefold()))
 
 
@@ -145,7 +147,7 @@ def _row(one: Entry) -> dict[str, Any]:
     cells = _facts(one)
     return {
         **cells,
-        "basis": words.basis_text(one.basis),
+        "basis": labels.basis_name(one.basis),
         "data": words.claims_text(one.claims) or gettext("none"),
         "since": one.since,
         "until": one.until,
@@ -163,8 +165,8 @@ def _cells(one: Entry) -> dict[str, Any]:
         "purpose_id": one.purpose_id,
         "version": one.version,
         "notice": one.notice_hash.hex(),
-        "from": written_at(one.since),
-        "until": "" if one.until is None else written_at(one.until),
+        "from": moment(one.since),
+        "until": "" if one.until is None else moment(one.until),
     }
 
 
@@ -173,8 +175,8 @@ def _facts(one: Entry) -> dict[str, Any]:
     known = one.processing
     parties = [*known.get("controllers", ())]
     return {
-        "service": asking.service_name(one.client_id),
-        "controller": "; ".join(map(_party, parties)) or asking.partner_name(one.client_id),
+        "service": service_name(one.client_id),
+        "controller": "; ".join(map(_party, parties)) or partner_name(one.client_id),
         "purpose": one.title,
         "why": one.why,
         "people": gettext("Residents who use the service"),

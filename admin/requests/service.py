@@ -1,16 +1,10 @@
-"""Opening one request: the look-up is recorded before anything of it is shown."""
+"""Opening one request: with the file of the resident who made it."""
 
 from __future__ import annotations
 
-import logging
-import secrets
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
-
-from admin.models import OpenFile
-from consent import lookups
-from idp.accounts import service as accounts
+from admin.opening import find_file, open_file_of
 from idp.rights import queue
 
 if TYPE_CHECKING:
@@ -18,11 +12,6 @@ if TYPE_CHECKING:
 
     from admin.staff.sessions import StaffMember
     from keys.envelope import Vault
-
-log = logging.getLogger("denizen.requests")
-
-#: A request stays open this long, in seconds; then it is opened, and recorded, anew.
-OPEN_FOR = 1800
 
 
 def open_request(
@@ -32,30 +21,7 @@ def open_request(
 
     All of it is one transaction of the caller: when the record fails, nothing is opened.
     """
-    resident = queue.whose(session, request_id)
-    log_key = accounts.log_key(vault, resident) if resident else None
-    if resident is None or log_key is None:
-        return None
-    lookups.record(
-        session,
-        log_key=log_key,
-        staff_id=staff.staff_id,
-        staff_role=staff.role,
-        resident_id=resident.id,
-        reason=reason,
-        now=now,
-    )
-    opened = OpenFile(
-        reference=secrets.token_urlsafe(16),
-        session_hash=staff.id_hash,
-        resident_id=resident.id,
-        reason=reason,
-        opened_at=now,
-        expires_at=now + OPEN_FOR,
-    )
-    session.add(opened)
-    log.info("request opened staff=%s", staff.staff_id)
-    return opened.reference
+    return open_file_of(session, vault, staff, queue.whose(session, request_id), reason=reason, now=now)
 
 
 def is_open(
@@ -63,12 +29,7 @@ def is_open(
 ) -> bool:
     """Whether this very session opened this request's file, and it has not closed since (K34)."""
     resident = queue.whose(session, request_id)
-    if resident is None or not unverified_reference:
-        return False
-    found = select(OpenFile.reference).where(
-        OpenFile.reference == unverified_reference,
-        OpenFile.session_hash == staff.id_hash,
-        OpenFile.resident_id == resident.id,
-        OpenFile.expires_at > now,
+    found = find_file(session, staff, unverified_reference, now=now)
+    return (
+        resident is not None and found is not None and found.resident_id == resident.id and not found.is_over
     )
-    return session.execute(found).first() is not None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask_babel import gettext
 
 from admin.requests.forms import OFFICERS, Decision, Errors
 from admin.requests.service import is_open, open_request
+from admin.services import service_name
 from admin.staff.current import for_roles
 from consent import acts
 from idp.rights import cases, effects, queue, words
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from admin.staff.sessions import StaffMember
     from idp.accounts.models import Resident
-    from idp.clients.registry import ClientRegistry
     from idp.rights.cases import Case
     from idp.web.context import Context
 
@@ -156,14 +156,11 @@ def _line(found: queue.Listed) -> dict[str, Any]:
 
 
 def _shown(found: Case | queue.Listed, level: str) -> dict[str, Any]:
-    about = words.attribute_text(found.about) if found.kind == "rectification" else ""
-    if found.kind in ("restriction", "objection"):
-        about = _service_name(found.about)
     return {
         "id": found.id,
         "reference": found.reference,
         "kind": words.kind_text(found.kind),
-        "about": about,
+        "about": words.about_text(found.kind, found.about, service_name),
         "state": words.state_text(found.state),
         "received_at": found.received_at,
         "last_day": found.due_at - 1,
@@ -172,13 +169,6 @@ def _shown(found: Case | queue.Listed, level: str) -> dict[str, Any]:
         "colour": _COLOURS[level],
         "urgency_text": _urgency_text(level),
     }
-
-
-def _service_name(client_id: str) -> str:
-    if not client_id:
-        return str(gettext("Every service"))
-    clients: ClientRegistry = current_app.extensions["denizen.officer"]
-    return str(clients.name_of(client_id)[0])
 
 
 def _urgency_text(level: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from sqlalchemy import bindparam, func, select
 
-from consent import models, notices, rules
+from consent import models, notices, records, rules
 from consent.audit import search
 from consent.canonical import names
 
@@ -23,12 +23,9 @@ if TYPE_CHECKING:
 _RECORD, _NOTICE = models.table(models.Record), models.table(models.Notice)
 _RELEASE, _PURPOSE = models.table(models.Release), models.table(models.Purpose)
 _MORE = ("terms", "processing", "changes")
-_UNTIL = (
-    select(_RECORD, func.coalesce(_NOTICE.c.version, 0).label("notice_version"))
-    .join_from(_RECORD, _NOTICE, _NOTICE.c.body_hash == _RECORD.c.notice_hash, isouter=True)
-    .where(_RECORD.c.resident_id == bindparam("resident_id"), _RECORD.c.at < bindparam("until"))
-    .order_by(_RECORD.c.id)
-)
+_UNTIL = records.EVENTS.where(
+    _RECORD.c.resident_id == bindparam("resident_id"), _RECORD.c.at < bindparam("until")
+).order_by(_RECORD.c.id)
 _TOGETHER = (
     select(_RECORD.c.id)
     .where(
@@ -45,7 +42,7 @@ _NEXT = (
         _RECORD.c.resident_id == bindparam("resident_id"),
         _RECORD.c.client_id == bindparam("client_id"),
         _RECORD.c.purpose_id == bindparam("purpose_id"),
-        _RECORD.c.event.not_in(search.UNDECIDED),
+        _RECORD.c.event.not_in(rules.UNDECIDED),
         _RECORD.c.id > bindparam("record_id"),
     )
     .order_by(_RECORD.c.id)
@@ -118,17 +115,14 @@ def as_of(connection: Executor, resident_id: str, until: int) -> list[Stood]:
     """Where a person stood with every purpose just before ``until``, oldest service first."""
     events: dict[str, list[rules.Event]] = {}
     deciding: dict[str, tuple[int, str]] = {}
-    ends: dict[str, int | None] = {}
     for row in connection.execute(_UNTIL, {"resident_id": resident_id, "until": until}):
-        events.setdefault(row.client_id, []).append(_event(row))
-        if row.event not in search.UNDECIDED:
+        events.setdefault(row.client_id, []).append(records.event_of(row))
+        if row.event not in rules.UNDECIDED:
             deciding[row.purpose_id] = (row.id, row.client_id)
-            ends[row.purpose_id] = row.valid_until
     stood = [
-        Stood(*deciding[purpose_id], _unless_over(choice, ends[purpose_id], until))
+        Stood(*deciding[purpose_id], choice)
         for history in events.values()
-        for purpose_id, choice in rules.current_state(history).items()
-        if purpose_id in deciding
+        for purpose_id, choice in rules.current_state(history, until - 1).items()
     ]
     return sorted(stood, key=lambda one: (one.client_id, one.record_id))
 
@@ -176,30 +170,3 @@ def _recomputed(notice: Notice, row: Any) -> bytes:
 
 def _escaped(text: str) -> str:
     return text.replace("/", "//").replace("%", "/%").replace("_", "/_")
-
-
-def _unless_over(choice: rules.Choice, ends_at: int | None, until: int) -> rules.Choice:
-    """A consent ends at its time, whether or not the job that says so had run by then."""
-    if ends_at is None or ends_at >= until or not choice.in_force:
-        return choice
-    return rules.Choice(
-        choice.purpose_id,
-        "expired",
-        choice.claims_offered,
-        choice.claims_chosen,
-        choice.notice_version,
-        choice.notice_hash,
-        ends_at,
-    )
-
-
-def _event(row: Any) -> rules.Event:
-    return rules.Event(
-        row.purpose_id,
-        row.event,
-        names(row.claims_offered),
-        names(row.claims_chosen),
-        row.notice_version,
-        row.notice_hash,
-        row.at,
-    )

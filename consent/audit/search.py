@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import and_, func, select, true, tuple_, union_all
 
-from consent import models
+from consent import models, rules
 from consent.canonical import names
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from consent.executor import Executor
 
 EVENTS: Final = models.EVENTS
-#: What decides nothing: asked, or put off.
-UNDECIDED: Final = ("requested", "deferred")
 _RECORD, _NOTICE = models.table(models.Record), models.table(models.Notice)
 #: So many records one page looks through for what no index knows.
 WINDOW: Final = 4000
@@ -209,12 +207,12 @@ def _residual(query: Query, source: Any) -> ColumnElement[bool]:
                 later.c.resident_id == source.c.resident_id,
                 later.c.client_id == source.c.client_id,
                 later.c.purpose_id == source.c.purpose_id,
-                later.c.event.not_in(UNDECIDED),
+                later.c.event.not_in(rules.UNDECIDED),
                 later.c.id > source.c.id,
             )
             .exists()
         )
-        fitting += [source.c.event.not_in(UNDECIDED), ~replaced]
+        fitting += [source.c.event.not_in(rules.UNDECIDED), ~replaced]
     return and_(*fitting)
 
 

@@ -39,9 +39,16 @@ def opening(subject_key: bytes, uid: bytes) -> bytes:
 
 
 def commitment(subject_key: bytes, ref_table: str, uid: bytes, record: Mapping[str, Any]) -> bytes:
-    """HMAC-SHA256 over the canonical JSON of the record, its table and its uid, under its opening."""
-    said = canonical({"record": record, "table": ref_table, "uid": uid.hex()})
-    return hmac.digest(opening(subject_key, uid), said, "sha256")
+    """What the log keeps of a row: :func:`commitment_under`, under the opening that belongs to it."""
+    return commitment_under(opening(subject_key, uid), ref_table, uid.hex(), record)
+
+
+def commitment_under(opened_by: bytes, ref_table: str, uid: str, record: Mapping[str, Any]) -> bytes:
+    """HMAC-SHA256 over the canonical JSON of a record, its table and its uid in hex, under its opening.
+
+    ``uid`` is text, so that who checks what others say passes it on as it was said.
+    """
+    return hmac.digest(opened_by, canonical({"record": record, "table": ref_table, "uid": uid}), "sha256")
 
 
 def leaf_bytes(kind: str, hour: int, committed: bytes) -> bytes:

@@ -6,7 +6,7 @@ memory does not grow with the log.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ import orjson
 from sqlalchemy import bindparam, select
 
 from consent.executor import Executor
+from consent.log.batches import batches
 from consent.log.entries import leaf_bytes, opening, row_record
 from consent.log.findings import LogDamaged
 from consent.log.merkle import TILE_WIDTH
@@ -90,9 +91,10 @@ def export_records(
         name = f"{source.table.name}-{source.uid}.jsonl"
         for_owner = os.open(folder / RECORDS / name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(for_owner, "wb") as file:
-            for page in _pages(connection, source):
-                places = _places(connection, page)
-                for row in page:
+            for batch in batches(connection, source.rows, source.uid, b"", limit=_ROWS_AT_ONCE):
+                rows = [row._mapping for row in batch]  # noqa: SLF001 - SQLAlchemy's public way to a row by name
+                places = _places(connection, rows)
+                for row in rows:
                     index = places.get(row["entry_id"], size)
                     if index < size:
                         file.write(orjson.dumps({"index": index, **_line(source, row, key_for, service_key)}))
@@ -101,19 +103,8 @@ def export_records(
     return count
 
 
-def _pages(connection: Executor, source: Source) -> Iterator[Sequence[Any]]:
-    after = b""
-    while True:
-        wanted = {"after": after, "limit": _ROWS_AT_ONCE}
-        page = connection.execute(source.rows, wanted).mappings().all()
-        yield page
-        if len(page) < _ROWS_AT_ONCE:
-            return
-        after = page[-1][source.uid]
-
-
-def _places(connection: Executor, page: Sequence[Any]) -> dict[int, int]:
-    ids = [row["entry_id"] for row in page if row["entry_id"] is not None]
+def _places(connection: Executor, rows: Sequence[Any]) -> dict[int, int]:
+    ids = [row["entry_id"] for row in rows if row["entry_id"] is not None]
     return dict(tuple(row) for row in connection.execute(_PLACES, {"ids": ids}).all()) if ids else {}
 
 

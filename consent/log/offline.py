@@ -8,8 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from consent.canonical import canonical
-from consent.log.entries import leaf_bytes
+from consent.log.entries import commitment_under, leaf_bytes
 from consent.log.export import RECORDS
 from consent.log.findings import Finding, Verification, What
 from consent.log.merkle import HASH_LENGTH, TILE_HEIGHT, TILE_WIDTH, Frontier, leaf_hash
@@ -140,8 +139,8 @@ class _ExportCheck:
         if said["opening"] is None:
             self.sealed += 1
             return ""
-        committed = canonical({"record": said["record"], "table": said["table"], "uid": said["uid"]})
-        expected = hmac.digest(bytes.fromhex(said["opening"]), committed, "sha256").hex()
+        opened_by = bytes.fromhex(said["opening"])
+        expected = commitment_under(opened_by, said["table"], said["uid"], said["record"]).hex()
         return "" if hmac.compare_digest(expected, said["commitment"]) else "it differs from its commitment"
 
     def _read_bundle(self, index: int) -> list[bytes]:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Final
 from consent.log.cosignatures import cosigned_by
 from consent.log.notes import Checkpoint, NoteError, open_checkpoint, split_note
 from consent.log.verifiers import (
-    COSIGNATURE_ML_DSA_44,
     COSIGNATURES,
-    ED25519,
+    LOG_KEYS,
     VerifierKey,
     checkpoint_lines,
     parse_verifier,
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 NONE: Final = "none"
-_LOG_TYPES: Final = (ED25519, COSIGNATURE_ML_DSA_44)
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
 _LONGEST: Final = 1 << 20
 
@@ -103,15 +101,12 @@ def policy_text(
 
     ``quorum`` says how many of the witnesses are needed; without a witness nothing is asked for.
     """
-    lines = [f"log {vkey} {url}".rstrip() for vkey, url in logs]
-    lines += [f"witness {name} {vkey} {url}".rstrip() for name, vkey, url in witnesses]
-    if not witnesses or not quorum:
-        lines.append(f"quorum {NONE}")
-    else:
-        members = [name for name, _, _ in witnesses]
-        group = next(name for name in ("witnesses", "all-witnesses", "the-witnesses") if name not in members)
-        lines += [f"group {group} {quorum} {' '.join(members)}", f"quorum {group}"]
-    return "\n".join([*lines, ""])
+    listed = tuple(Known(vkey, url) for vkey, url in logs)
+    known = {name: Known(vkey, url) for name, vkey, url in witnesses}
+    if not known or not quorum:
+        return Policy(listed, NONE, known).text()
+    group = next(name for name in ("witnesses", "all-witnesses", "the-witnesses") if name not in known)
+    return Policy(listed, group, known, {group: Group(quorum, tuple(known))}).text()
 
 
 def parse(text: str | bytes) -> Policy:
@@ -159,7 +154,7 @@ class _Reading:
     def _log(self, words: list[str]) -> None:
         if len(words) not in (1, 2):
             raise PolicyError("write: log VKEY [URL]")
-        key = self._key(words[0], _LOG_TYPES, self._log_keys, "log")
+        key = self._key(words[0], LOG_KEYS, self._log_keys, "log")
         self.logs.append(Known(key.vkey, "".join(words[1:])))
 
     def _witness(self, words: list[str]) -> None:

@@ -3,11 +3,13 @@
 import hmac
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import Select, bindparam, select
 
 from consent.executor import Executor
+from consent.log.batches import batches
 from consent.log.entries import HOUR, commitment, row_record
 from consent.log.findings import Finding
 from consent.log.sources import Source
@@ -33,15 +35,11 @@ _JOINED = (
 
 def joined_after(connection: Executor, size: int) -> tuple[bytes, int]:
     """The uid and the id of an entry, behind which all those lie that joined the tree after its first leaves."""
-    first_uid, first_id, after = _BEYOND, 1 << 62, size - 1
-    while True:  # not by MIN or ORDER BY uid: a planner would walk that index from the log's beginning
-        page = connection.execute(_JOINED, {"after": after, "limit": BATCH}).all()
-        if page:
-            first_uid = min(first_uid, *(bytes(uid) for _, uid, _ in page))
-            first_id = min(first_id, *(entry_id for _, _, entry_id in page))
-            after = page[-1][0]
-        if len(page) < BATCH:
-            break
+    first_uid, first_id = _BEYOND, 1 << 62
+    # Not by MIN or ORDER BY uid: a planner would walk that index from the log's beginning.
+    for batch in batches(connection, _JOINED, "leaf_index", size - 1, limit=BATCH):
+        first_uid = min(first_uid, *(bytes(uid) for _, uid, _ in batch))
+        first_id = min(first_id, *(entry_id for _, _, entry_id in batch))
     if first_uid == _BEYOND:
         return _BEYOND, first_id
     before = max(0, int.from_bytes(first_uid, "big") - 1)
@@ -62,19 +60,15 @@ class RowCheck:
         """Check each source's rows, then look for entries whose row is gone; ``after`` a uid and an entry's id."""
         after_uid, after_id = after
         for source in sources:
-            for row in self._pages(source.rows, source.uid, after_uid):
+            for row in self._rows(source.rows, source.uid, after_uid):
                 self.rows += 1
                 self._check(source, row)
-            for orphan in self._pages(source.orphans, "id", after_id):
+            for orphan in self._rows(source.orphans, "id", after_id):
                 self._found("deleted", source, orphan["uid"].hex(), "its row is gone", orphan["id"])
 
-    def _pages(self, statement: Select[Any], key: str, after: Any) -> Iterator[Mapping[str, Any]]:
-        while True:
-            page = self._connection.execute(statement, {"after": after, "limit": BATCH}).mappings().all()
-            yield from page
-            if len(page) < BATCH:
-                return
-            after = page[-1][key]
+    def _rows(self, statement: Select[Any], key: str, after: Any) -> Iterator[Mapping[str, Any]]:
+        found = batches(self._connection, statement, key, after, limit=BATCH)
+        return (row._mapping for row in chain.from_iterable(found))  # noqa: SLF001 - as in export.py
 
     def _found(self, what: Any, source: Source, row: str, detail: str, entry_id: int | None) -> None:
         self.findings.append(Finding(what, source.table.name, row, detail, entry_id))

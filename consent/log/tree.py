@@ -1,11 +1,13 @@
 """Recompute the tree from its entries and hold it against every signed checkpoint, in batches."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import Select, bindparam, func, select
 
 from consent.executor import Executor
+from consent.log.batches import batches
 from consent.log.entries import HOUR, leaf_bytes
 from consent.log.findings import Finding, LogDamaged, What
 from consent.log.merkle import TILE_HEIGHT, TILE_WIDTH, Frontier, leaf_hash
@@ -97,9 +99,9 @@ class TreeCheck:
         """Check leaves and heads, then the tiles above, then what should have become a leaf."""
         if self._since and not self._begin(self._since):
             return
-        heads = self._pages(_CHECKPOINTS, "tree_size", self._since)
+        heads = self._rows(_CHECKPOINTS, "tree_size", self._since)
         head = next(heads, None)
-        for page in self._batches(_LEAVES, self.leaves - 1):
+        for page in self._batches(_LEAVES, "leaf_index", self.leaves - 1):
             for leaf, hashed in zip(page, _hashes_of(page), strict=True):
                 self._check_leaf(leaf, hashed)
                 if head is not None and head.tree_size <= self.leaves:
@@ -110,7 +112,7 @@ class TreeCheck:
         self._check_end(head, heads)
         for level in range(1, _LEVELS + 1):
             self._check_nodes(level)
-        for entry in self._pages(_PENDING, "id", self._pending_after):
+        for entry in self._rows(_PENDING, "id", self._pending_after):
             self._check_pending(entry)
 
     def _begin(self, size: int) -> bool:
@@ -130,23 +132,11 @@ class TreeCheck:
         self._pending_after = self._connection.execute(_SETTLED, {"size": size}).scalar() or 0
         return True
 
-    def _batches(self, statement: Select[Any], after: int, **more: int) -> Iterator[Sequence[Any]]:
-        """Pages of rows whose first column is the key they are in order of."""
-        while True:
-            page = self._connection.execute(statement, {"after": after, "limit": BATCH, **more}).all()
-            if page:
-                yield page
-            if len(page) < BATCH:
-                return
-            after = page[-1][0]
+    def _batches(self, statement: Select[Any], key: str, after: int, **more: int) -> Iterator[Sequence[Any]]:
+        return batches(self._connection, statement, key, after, limit=BATCH, **more)
 
-    def _pages(self, statement: Select[Any], key: str, after: int) -> Iterator[Any]:
-        while True:
-            page = self._connection.execute(statement, {"after": after, "limit": BATCH}).all()
-            yield from page
-            if len(page) < BATCH:
-                return
-            after = getattr(page[-1], key)
+    def _rows(self, statement: Select[Any], key: str, after: int) -> Iterator[Any]:
+        return chain.from_iterable(self._batches(statement, key, after))
 
     def _found(self, what: What, core: Any, row: int | str, detail: str, entry_id: int | None = None) -> None:
         self.findings.append(Finding(what, core.name, str(row), detail, entry_id))
@@ -182,7 +172,7 @@ class TreeCheck:
         if not self._sound:
             return  # the leaves are wrong already: no tile can be right
         expected = self._since >> TILE_HEIGHT * level
-        for page in self._batches(_NODES, expected - 1, level=level):
+        for page in self._batches(_NODES, "node_index", expected - 1, level=level):
             for index, stored in page:
                 self._expect_nodes(level, expected, index)
                 if self._nodes.get((level, index)) != stored:

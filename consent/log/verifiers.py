@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 ED25519: Final = 0x01
 COSIGNATURE_ED25519: Final = 0x04
 COSIGNATURE_ML_DSA_44: Final = 0x06
+LOG_KEYS: Final = (ED25519, COSIGNATURE_ML_DSA_44)
 COSIGNATURES: Final = (COSIGNATURE_ED25519, COSIGNATURE_ML_DSA_44)
 KEY_ID_LENGTH: Final = 4
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from sqlalchemy import bindparam, func, insert, select, update
 
 from consent import models, purposes, records, rules, working_models
-from consent.canonical import names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 Said = Literal["given", "refused", "deferred"]
 
 _QUESTION, _RECORD = models.table(working_models.Question), models.table(models.Record)
-_NOTICE = models.table(models.Notice)
 _OPEN: Final = ("asked", "deferred")
 #: Who said no is left in peace for so long, in seconds.
 ASK_AGAIN_AFTER: Final = 90 * records.DAY
@@ -54,15 +52,10 @@ _SETTLE = (
     )
     .values(state=bindparam("becomes"), changed_at=bindparam("when"))
 )
-_DECISIONS = (
-    select(_RECORD, func.coalesce(_NOTICE.c.version, 0).label("notice_version"))
-    .join_from(_RECORD, _NOTICE, _NOTICE.c.body_hash == _RECORD.c.notice_hash, isouter=True)
-    .where(
-        _RECORD.c.purpose_id == bindparam("purpose_id"),
-        _RECORD.c.resident_id.in_(bindparam("resident_ids", expanding=True)),
-    )
-    .order_by(_RECORD.c.id)
-)
+_DECISIONS = records.EVENTS.where(
+    _RECORD.c.purpose_id == bindparam("purpose_id"),
+    _RECORD.c.resident_id.in_(bindparam("resident_ids", expanding=True)),
+).order_by(_RECORD.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,18 +181,7 @@ def decisions(
     events: dict[str, list[rules.Event]] = {}
     asked = {"purpose_id": purpose.id, "resident_ids": list(resident_ids)}
     for row in connection.execute(_DECISIONS, asked):
-        events.setdefault(row.resident_id, []).append(
-            rules.Event(
-                row.purpose_id,
-                row.event,
-                names(row.claims_offered),
-                names(row.claims_chosen),
-                row.notice_version,
-                row.notice_hash,
-                row.at,
-                row.valid_until,
-            )
-        )
+        events.setdefault(row.resident_id, []).append(records.event_of(row))
     state = {one: rules.current_state(history, now).get(purpose.id) for one, history in events.items()}
     return {
         one

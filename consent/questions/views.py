@@ -9,16 +9,16 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 
 from consent import expiry, labels
-from consent.ports import CurrentResident, get_ports
+from consent.ports import get_ports
 from consent.questions import service
+from consent.visit import languages, service_names, signed_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from werkzeug.wrappers import Response
 
     from consent import purposes
     from consent.executor import Executor
+    from consent.ports import CurrentResident
     from consent.questions.service import Said
 
 bp = Blueprint("questions", __name__, url_prefix="/privacy", template_folder="../templates")
@@ -27,23 +27,21 @@ _SAID: Final[dict[str, Said]] = {"yes": "given", "no": "refused", "later": "defe
 
 
 @bp.get("/questions")
-def questions() -> str | Response:
+@signed_in
+def questions(resident: CurrentResident) -> str:
     """Every question that waits, and every agreement that may be renewed."""
     ports = get_ports()
-    resident = ports.resident()
-    if not isinstance(resident, CurrentResident):
-        return resident
     with ports.reading() as connection:
-        waiting = service.waiting(connection, resident.resident_id, *_languages())
-        ending = expiry.renewable(connection, resident.resident_id, *_languages(), now=ports.now())
-    names = _names([*(one.client_id for one in waiting), *(one.purpose.client_id for one in ending)])
+        waiting = service.waiting(connection, resident.resident_id, *languages())
+        ending = expiry.renewable(connection, resident.resident_id, *languages(), now=ports.now())
+    names = service_names([*(one.client_id for one in waiting), *(one.purpose.client_id for one in ending)])
     return render_template(
         "consent/questions.html",
         questions=[
             {
                 **_words(one.notice),
                 "id": one.id,
-                "service": names[one.client_id],
+                "service": names[one.client_id].name,
                 "when": one.asked_at,
                 "is_deferred": one.is_deferred,
                 "valid_text": labels.lasts_text(one.purpose.valid_for),
@@ -54,7 +52,7 @@ def questions() -> str | Response:
             {
                 **_words(one.notice),
                 "id": one.purpose.id,
-                "service": names[one.purpose.client_id],
+                "service": names[one.purpose.client_id].name,
                 "ends_at": one.ends_at,
                 "claims": labels.claim_list(one.choice.claims_chosen),
                 "valid_text": labels.lasts_text(one.purpose.valid_for),
@@ -66,18 +64,16 @@ def questions() -> str | Response:
 
 
 @bp.post("/questions/<question_id>")
-def answer(question_id: str) -> Response:
+@signed_in
+def answer(resident: CurrentResident, question_id: str) -> Response:
     """Record an answer to exactly the words that were shown."""
     ports = get_ports()
-    resident = ports.resident()
-    if not isinstance(resident, CurrentResident):
-        return resident
     said, now = request.form.get("answer", ""), ports.now()
     if said not in _SAID:
         abort(400)
     done = ""
     with ports.transaction() as connection:
-        waiting = service.waiting(connection, resident.resident_id, *_languages())
+        waiting = service.waiting(connection, resident.resident_id, *languages())
         question = next((one for one in waiting if one.id == question_id), None)
         if question is not None and _was_shown(question.notice):
             recorded = service.answer(
@@ -94,15 +90,13 @@ def answer(question_id: str) -> Response:
 
 
 @bp.post("/renewals/<purpose_id>")
-def renew(purpose_id: str) -> Response:
+@signed_in
+def renew(resident: CurrentResident, purpose_id: str) -> Response:
     """Agree once more to exactly the words that were shown."""
     ports = get_ports()
-    resident = ports.resident()
-    if not isinstance(resident, CurrentResident):
-        return resident
     now, done = ports.now(), "again"
     with ports.transaction() as connection:
-        ending = expiry.renewable(connection, resident.resident_id, *_languages(), now=now)
+        ending = expiry.renewable(connection, resident.resident_id, *languages(), now=now)
         found = next((one for one in ending if one.purpose.id == purpose_id), None)
         if found is not None and _was_shown(found.notice):
             _renew(connection, found, resident, now=now)
@@ -138,17 +132,6 @@ def _words(notice: purposes.Notice) -> dict[str, Any]:
         "language": notice.language,
         "notice": notice.body_hash.hex(),
     }
-
-
-def _languages() -> tuple[str, str]:
-    ports = get_ports()
-    return ports.language(), ports.default_language
-
-
-def _names(client_ids: Iterable[str]) -> dict[str, str]:
-    wanted = list(client_ids)
-    found = get_ports().client_names(wanted)
-    return {one: found[one].name if one in found else str(labels.UNKNOWN_SERVICE) for one in wanted}
 
 
 def _done(said: str) -> str:

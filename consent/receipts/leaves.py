@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hmac
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from consent.canonical import canonical
 from consent.log import leaf_hash, proofs
-from consent.log.entries import HOUR, leaf_bytes
+from consent.log.entries import HOUR, commitment_under, leaf_bytes
 from consent.log.notes import parse_vkey
 from consent.log.sources import NOTICE_PUBLISHED, PURPOSE_DECLARED, event_kind
 from consent.receipts import rules
@@ -65,9 +63,9 @@ def in_log(entry: Mapping[str, Any], issuer: str, keys: Keys) -> Iterator[Check]
 
 def leaf_of(entry: Mapping[str, Any]) -> bytes:
     """The bytes of the leaf, recomputed: nobody can make them without the row and what opens it."""
-    said = canonical({"record": entry["record"], "table": entry["table"], "uid": entry["uid"]})
-    committed = hmac.digest(bytes.fromhex(entry["opening"]), said, "sha256")
-    return leaf_bytes(entry["kind"], entry["hour"], committed)
+    opened_by = bytes.fromhex(entry["opening"])
+    fits = commitment_under(opened_by, entry["table"], entry["uid"], entry["record"])
+    return leaf_bytes(entry["kind"], entry["hour"], fits)
 
 
 def log_origin(issuer: str) -> str:

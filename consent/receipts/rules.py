@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from consent import rules
+from consent.canonical import moment
 from consent.facts import Asked, Party, Processing, asked_from, processing_from
-from consent.receipts.values import duration, listed, moment
+from consent.receipts.values import duration, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 SCHEMA: Final = 1
 """Raised when a receipt of the same evidence would come out otherwise; a verifier knows every schema there was."""
@@ -287,8 +288,3 @@ def paper_claims(evidence: Evidence, uid: str, names: Names, *, opening: str, cr
         "record": dict(evidence.record),
         "opening": opening,
     }
-
-
-def rows_of(entries: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """The rows of the entries of a receipt, by table."""
-    return {entry["table"]: entry["record"] for entry in entries}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 _DAY: Final = 86_400
@@ -28,11 +27,6 @@ def differences(said: Any, expected: Any, path: str = "") -> list[str]:
         ]
     same = type(said) is type(expected) and said == expected
     return [] if same else [path or "everything"]
-
-
-def moment(at: int) -> str:
-    """An instant as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def duration(seconds: int) -> str:

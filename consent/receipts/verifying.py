@@ -10,14 +10,14 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from consent.canonical import canonical
+from consent.canonical import canonical, moment
 from consent.log.entries import HOUR
 from consent.log.sources import event_kind
 from consent.receipts import rules
 from consent.receipts.inputs import read_keys, read_vkeys, text_of
 from consent.receipts.leaves import Check, Keys, in_log
 from consent.receipts.signed import PAPER, NotReadable, by_kid, read
-from consent.receipts.values import differences, listed, moment
+from consent.receipts.values import differences, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

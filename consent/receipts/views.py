@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import Blueprint, abort, g, render_template
 from werkzeug.wrappers import Response
 
-from consent import labels
-from consent.ports import CurrentResident, get_ports
+from consent.ports import get_ports
 from consent.receipts import rules, service
 from consent.receipts.paper import pdf_data
 from consent.receipts.ports import NoPaper, receipt_ports
 from consent.receipts.words import claim_labels, words_of
+from consent.visit import service_names, signed_in
 
 if TYPE_CHECKING:
+    from consent.ports import CurrentResident
     from consent.receipts.service import Receipt
 
 bp = Blueprint("receipts", __name__, template_folder="templates")
@@ -28,11 +29,9 @@ _TYPES: Final = {
 
 
 @bp.get("/privacy/receipts/<name>")
-def receipt(name: str) -> str | Response:
+@signed_in
+def receipt(resident: CurrentResident, name: str) -> str | Response:
     """One receipt as a page; with ``.jwt``, ``.json`` or ``.pdf`` behind its number, as a file to keep."""
-    resident = get_ports().resident()
-    if not isinstance(resident, CurrentResident):
-        return resident
     uid, _, kind = name.partition(".")
     if kind not in ("", *_TYPES) or len(uid) != _DIGITS or set(uid) - set("0123456789abcdef"):
         abort(404)
@@ -89,9 +88,8 @@ def _made(connection: Any, resident: CurrentResident, uid: str) -> Receipt:
     ports, more = get_ports(), receipt_ports()
 
     def names_of(client_id: str) -> rules.Names:
-        known = ports.client_names([client_id]).get(client_id)
-        name = known.name if known else str(labels.UNKNOWN_SERVICE)
-        return rules.Names(more.issuer, more.town, name, (known.partner if known else "") or name)
+        known = service_names([client_id])[client_id]
+        return rules.Names(more.issuer, more.town, known.name, known.partner or known.name)
 
     try:
         log_key = ports.log_key_for(connection, resident.resident_id)

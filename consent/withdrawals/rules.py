@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Literal
 
+from consent.rules import OUTCOMES
+
 Outcome = Literal["deleted", "restricted", "kept_by_law"]
 
-OUTCOMES: Final = ("deleted", "restricted", "kept_by_law")
 #: A partner that has not even taken what it was told is called silent after so many seconds: by then its tries are over.
 SILENT_AFTER: Final = 4 * 3600
 REASON_LIMIT: Final = 300
@@ -27,9 +28,6 @@ class State(Enum):
     CONFIRMED_LATE = "confirmed_late"
     #: An officer has seen to it.
     CLOSED = "closed"
-
-
-RED: Final = frozenset({State.OVERDUE, State.NO_ADDRESS})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy import bindparam, insert, select
 
 from consent.log.cosignatures import Cosignature, cosigned_by, with_lines
 from consent.log.proofs import consistency_for
@@ -21,8 +21,7 @@ _CHECKPOINT, _COSIGNATURE = table(LogCheckpoint), table(LogCosignature)
 _NEWEST: Final = (
     select(_CHECKPOINT.c.tree_size, _CHECKPOINT.c.note).order_by(_CHECKPOINT.c.tree_size.desc()).limit(1)
 )
-_LAST: Final = select(func.max(_COSIGNATURE.c.tree_size)).where(_COSIGNATURE.c.name == bindparam("name"))
-_LAST_ROW: Final = (
+_LAST: Final = (
     select(_COSIGNATURE.c.tree_size, _COSIGNATURE.c.at)
     .where(_COSIGNATURE.c.name == bindparam("name"))
     .order_by(_COSIGNATURE.c.tree_size.desc(), _COSIGNATURE.c.id.desc())
@@ -75,7 +74,7 @@ def newest_size(connection: Executor) -> int:
 
 def standing(connection: Executor, name: str) -> Standing:
     """How far the witness with that key name has come, as far as this town knows."""
-    row = connection.execute(_LAST_ROW, {"name": name}).first()
+    row = connection.execute(_LAST, {"name": name}).first()
     return Standing(0, 0) if row is None else Standing(row.tree_size, row.at)
 
 
@@ -85,7 +84,7 @@ def prepare(connection: Executor, name: str, old_size: int | None = None) -> Sub
     ``old_size`` is what the witness said it knows; without it, what it signed last counts.
     """
     head = connection.execute(_NEWEST, {}).first()
-    last = int(connection.execute(_LAST, {"name": name}).scalar() or 0)
+    last = standing(connection, name).size
     if head is None or last >= head.tree_size:
         return None
     old = last if old_size is None else old_size

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from consent.log.verifiers import COSIGNATURE_ML_DSA_44, ED25519, NoteError, parse_verifier
+from consent.log.verifiers import LOG_KEYS, NoteError, parse_verifier
 from consent.witness.rules import Seen
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class Memory:
 def log_name(vkey: str) -> str:
     """The origin of the log whose verifier key this is. Raises NoteError if it is none of a log."""
     key = parse_verifier(vkey)
-    if key.type not in (ED25519, COSIGNATURE_ML_DSA_44):
+    if key.type not in LOG_KEYS:
         raise NoteError("this is the key of a witness, not of a log")
     return key.name
 

@@ -284,7 +284,10 @@ def declare_purposes(
 
 def findings_of(manifest: Manifest, languages: Sequence[str] = ()) -> dict[str, tuple[linter.Finding, ...]]:
     """What the linter says of the purposes of a manifest, by their key."""
-    return {one.key: _lint(one, one.contents(manifest.partner), languages) for one in manifest.purpose}
+    return {
+        one.key: drafts.lint(one.basis, one.type, one.contents(manifest.partner), languages)
+        for one in manifest.purpose
+    }
 
 
 def left_to_officer(manifest: Manifest, languages: Sequence[str] = ()) -> list[str]:
@@ -294,21 +297,6 @@ def left_to_officer(manifest: Manifest, languages: Sequence[str] = ()) -> list[s
         for key, found in findings_of(manifest, languages).items()
         if found
     ]
-
-
-def _lint(
-    purpose: Purpose, contents: drafts.Contents, languages: Sequence[str]
-) -> tuple[linter.Finding, ...]:
-    return linter.lint(
-        linter.Asking(
-            purpose.basis,
-            purpose.type,
-            contents.asked,
-            contents.processing,
-            tuple(contents.texts),
-            languages,
-        )
-    )
 
 
 def _declared(
@@ -349,7 +337,7 @@ def _declare(  # noqa: PLR0917
     now: int,
 ) -> None:
     contents = purpose.contents(partner)
-    findings = _lint(purpose, contents, languages)
+    findings = drafts.lint(purpose.basis, purpose.type, contents, languages)
     refused = linter.refused(findings)
     if refused:
         raise ClientRefused("\n".join(f"purpose {purpose.key}: {one.words}" for one in refused))

@@ -106,10 +106,9 @@ def decide(provider: Provider, connection: Any, request: AuthorizationRequest, r
     terms = [one.terms for one in purposes.purposes]
     outcome = rules.decide(terms, claims, choices, again="consent" in request.prompt)
     is_silent = not isinstance(outcome, rules.Ask)
-    if is_silent and live_grant(connection, resident_id, request.client_id) is None:
-        # What was on file has been stopped as a whole; it does not come back without being seen.
-        outcome = rules.decide(terms, claims, choices, again=True)
-    if not _speaks_of(outcome, authorization_details.names_of(request.authorization_details)):
+    # What was on file has been stopped as a whole; it does not come back without being seen.
+    is_stopped = is_silent and live_grant(connection, resident_id, request.client_id) is None
+    if is_stopped or not _speaks_of(outcome, authorization_details.names_of(request.authorization_details)):
         outcome = rules.decide(terms, claims, choices, again=True)
     return Decision(choices, outcome, {one.purpose_id: one.valid_for for one in terms})
 

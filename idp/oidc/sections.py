@@ -35,7 +35,7 @@ def shown(
         "purpose_title": text.title,
         "why": text.why,
         "basis": basis,
-        "basis_text": _basis_text(basis),
+        "basis_text": basis_text(basis),
         "retention_text": text.retention_text,
         "recipients": text.recipients,
         "valid_text": labels.lasts_text(valid_for) if section.gives_choice else "",
@@ -49,8 +49,8 @@ def shown(
     }
 
 
-def _basis_text(basis: str) -> str:
-    """Nobody has agreed yet on this page, so consent is spoken of as a choice."""
+def basis_text(basis: str) -> str:
+    """A lawful basis as the page speaks of it. Nobody has agreed yet on this page, so consent is spoken of as a choice."""
     return (
         str(gettext("You decide. You can stop it at any time."))
         if basis == CONSENT

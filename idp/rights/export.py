@@ -5,13 +5,13 @@ Both are written as they are read, so that a long history needs no memory.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from sqlalchemy import select
 
 from consent import held, records
+from consent.canonical import moment
 from idp.accounts import contacts
 from idp.accounts.models import Attribute, Resident
 from idp.accounts.service import read_attributes
@@ -62,7 +62,7 @@ def as_json(ctx: Context, resident_id: str, head: dict[str, Any], *, now: int) -
     """The copy of everything, piece by piece. `head` says what a copy must say besides (Art. 15(1)(a) to (h))."""
     with ctx.database.reading() as session:
         resident = session.get_one(Resident, resident_id)
-        yield _opening({"format": ACCESS, "made_at": instant(now), **head})
+        yield _opening({"format": ACCESS, "made_at": moment(now), **head})
         yield b',"held":{'
         for number, (name, title, rows) in enumerate(everything(session, ctx, resident)):
             yield (
@@ -88,7 +88,7 @@ def portable(ctx: Context, resident_id: str, names: Callable[[str], str], *, now
         yield _opening(
             {
                 "format": PORTABLE,
-                "made_at": instant(now),
+                "made_at": moment(now),
                 "person": {name: known[name] for name in sorted(given)},
                 "contact_points": [{"kind": one.kind, "value": one.value} for one in points],
             }
@@ -109,14 +109,9 @@ def _choices(session: Session, resident_id: str, names: Callable[[str], str]) ->
                     "purpose": one.notice_title,
                     "event": one.event,
                     "chosen": list(one.claims_chosen),
-                    "at": instant(one.at),
+                    "at": moment(one.at),
                 }
         before = page[-1].id
-
-
-def instant(at: int) -> str:
-    """An instant as RFC 3339 writes it."""
-    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _readable(row: dict[str, Any]) -> dict[str, Any]:
@@ -126,7 +121,7 @@ def _readable(row: dict[str, Any]) -> dict[str, Any]:
 
 def _value(name: str, value: Any) -> Any:
     if isinstance(value, int) and (name == "at" or name.endswith("_at")):
-        return instant(value)
+        return moment(value)
     if name == "actor" and str(value).startswith("staff:"):
         return "staff"  # which one is data about them
     if isinstance(value, str) and value[:1] in ("[", "{", '"'):

@@ -39,9 +39,7 @@ def services_of(session: SignedIn) -> list[Service]:
 
 def name_of(client_id: str) -> str:
     """What a service is called; the empty one is every service."""
-    if not client_id:
-        return str(gettext("Every service"))
-    return str(provider().clients.name_of(client_id)[0])
+    return words.service_text(client_id, lambda known: provider().clients.name_of(known)[0])
 
 
 def service_shown(found: Service) -> dict[str, Any]:
@@ -61,14 +59,11 @@ def service_shown(found: Service) -> dict[str, Any]:
 
 def line(case: Case) -> dict[str, Any]:
     """A request in words."""
-    about = words.attribute_text(case.about) if case.kind == "rectification" else ""
-    if case.kind in ("restriction", "objection"):
-        about = name_of(case.about)
     return {
         "id": case.id,
         "reference": case.reference,
         "kind": words.kind_text(case.kind),
-        "about": about,
+        "about": words.about_text(case.kind, case.about, name_of),
         "state": words.state_text(case.state, own=True),
         "colour": words.state_colour(case.state),
         "received_at": case.received_at,

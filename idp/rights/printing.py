@@ -11,6 +11,7 @@ import orjson
 from flask_babel import gettext
 
 from consent import releases
+from consent.canonical import moment
 from idp import paper
 from idp.accounts.models import Resident
 from idp.accounts.reach import greeting
@@ -37,7 +38,7 @@ def head(ctx: Context, resident_id: str, names: Callable[[str], str]) -> dict[st
     return {
         "controller": {"name": settings.town.name, "contact": settings.town.contact_email},
         "recipients": [
-            {"service": names(client_id), "client_id": client_id, "last_at": export.instant(at)}
+            {"service": names(client_id), "client_id": client_id, "last_at": moment(at)}
             for client_id, at in received.items()
         ],
         "kept_after_erasure": words.remains(settings),

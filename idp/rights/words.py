@@ -8,6 +8,8 @@ from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from consent.rules import Right
     from idp.settings import Settings
 
@@ -98,6 +100,20 @@ _COLUMNS = {
 def kind_text(kind: str) -> str:
     """Which right is used."""
     return str(_KINDS[kind])
+
+
+def service_text(client_id: str, name_of: Callable[[str], str]) -> str:
+    """What a service is called; the empty one is every service."""
+    return name_of(client_id) if client_id else str(gettext("Every service"))
+
+
+def about_text(kind: str, about: str, name_of: Callable[[str], str]) -> str:
+    """What a request is about: an entry on file, or a service; empty where it is everything."""
+    if kind == "rectification":
+        return attribute_text(about)
+    if kind in ("restriction", "objection"):
+        return service_text(about, name_of)
+    return ""
 
 
 def state_text(state: str, *, own: bool = False) -> str:

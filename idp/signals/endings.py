@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, Any
-
-from sqlalchemy import insert
 
 from idp.login import endings
 from idp.oidc import families
-from idp.signals.models import Delivery
+from idp.signals import outbox
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -33,7 +30,7 @@ def follow_up(provider: Provider, *, now: int) -> int:
                 return written
         with database.transaction() as writing:
             ended = endings.take_in_hand(writing, limit=BATCH, now=now)
-            written += _write(writing, provider, ended, now=now)
+            written += _write(writing, provider.clients, ended, now=now)
         if not ended:
             return written
 
@@ -41,46 +38,27 @@ def follow_up(provider: Provider, *, now: int) -> int:
 def follow_up_resident(writing: Any, clients: ClientRegistry, resident_id: str, *, now: int) -> int:
     """Write the signals of one resident's ended sessions at once, before the rows they are read from are erased; how many."""
     sids = endings.take_all_of(writing, resident_id, now=now)
-    rows = [
-        _row(one, now=now)
-        for one in families.clients_of_sessions(writing, {resident_id}, sids)
-        if (client := clients.find(one.client_id)) is not None and client.details.backchannel_logout_uri
-    ]
-    if rows:
-        writing.execute(insert(Delivery), rows)
-    return len(rows)
+    return _put(writing, clients, {resident_id}, sids, now=now)
 
 
-def _write(writing: Any, provider: Provider, ended: Collection[endings.Ended], *, now: int) -> int:
+def _write(writing: Any, clients: ClientRegistry, ended: Collection[endings.Ended], *, now: int) -> int:
     sids, residents = {one.sid for one in ended}, {one.resident_id for one in ended}
     families.end_families_of_sessions(writing, residents, sids, now=now)
+    return _put(writing, clients, residents, sids, now=now)
+
+
+def _put(
+    writing: Any, clients: ClientRegistry, residents: Collection[str], sids: Collection[str], *, now: int
+) -> int:
     rows = [
-        _row(one, now=now)
+        {"kind": "logout", "client_id": one.client_id, "resident_id": one.resident_id, "sid": one.sid}
         for one in families.clients_of_sessions(writing, residents, sids)
-        if _wants_to_know(provider, one.client_id)
+        if _wants_to_know(clients, one.client_id)
     ]
-    if rows:
-        writing.execute(insert(Delivery), rows)
+    outbox.put(writing, rows, now=now)
     return len(rows)
 
 
-def _wants_to_know(provider: Provider, client_id: str) -> bool:
-    client = provider.clients.find(client_id)
+def _wants_to_know(clients: ClientRegistry, client_id: str) -> bool:
+    client = clients.find(client_id)
     return client is not None and client.details.backchannel_logout_uri != ""
-
-
-def _row(one: families.Answered, *, now: int) -> dict[str, Any]:
-    return {
-        "id": secrets.token_urlsafe(16),
-        "kind": "logout",
-        "client_id": one.client_id,
-        "resident_id": one.resident_id,
-        "sid": one.sid,
-        "state": "waiting",
-        "created_at": now,
-        "due_at": now,
-        "attempts": 0,
-        "refusals": 0,
-        "trouble": "",
-        "finished_at": None,
-    }

@@ -11,29 +11,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from consent.canonical import to_text
+from consent.rules import TOLD_EVENTS
 from consent.withdrawals import service as withdrawals
 from idp.clients.models import ClientRow
 from idp.oidc import families
-from idp.signals.models import Delivery
+from idp.signals import outbox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from consent.withdrawals.rules import Matter
+    from idp.signals.models import Delivery
 
 TYPE: Final = "secevent+jwt"
 CONTENT_TYPE: Final = "application/secevent+jwt"
-EVENTS: Final = (
-    "consent-withdrawn",
-    "consent-expired",
-    "data-rectified",
-    "erasure-requested",
-    "processing-restricted",
-    "objection",
-)
 SESSION_REVOKED: Final = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
 
 
@@ -58,26 +52,26 @@ def tell(
 ) -> str:
     """Have one partner told about one resident, in the transaction of the thing itself; the `txn` of it.
 
-    `event` is one of :data:`EVENTS`; `details` is plain JSON with names of purposes and data, never a value. The
+    `event` is one of :data:`consent.rules.TOLD_EVENTS`; `details` is plain JSON with names of purposes and data, never a value. The
     partner has `confirm_within` seconds to say what it has done. `signs_out`: its access has ended with it, so its live
     sessions with the resident end as well.
 
     Raises:
         ValueError: for an event that is none of ours.
     """
-    if event not in EVENTS:
+    if event not in TOLD_EVENTS:
         raise ValueError(f"{event!r} is no event for partners")
     reach = _reach(session, client_id)
     matter_id, due_at = secrets.token_urlsafe(16), now + confirm_within
     sids = families.live_sids(session, resident_id, client_id, now=now) if signs_out else []
     rows = []
     if reach.events:
-        rows.append(_event_row(event, details, now=now, due_at=due_at))
+        rows.append(_event_row(event, details, due_at=due_at))
         if sids and not reach.logout:
-            rows.append(_event_row(SESSION_REVOKED, {"initiating_entity": "user"}, now=now))
+            rows.append(_event_row(SESSION_REVOKED, {"initiating_entity": "user"}))
     if reach.logout:
         # A second later, so that the partner knows why before it is told that the session has ended.
-        rows += [{**_row(now=now), "kind": "logout", "sid": sid, "due_at": now + 1} for sid in sids]
+        rows += [{"kind": "logout", "sid": sid, "due_at": now + 1} for sid in sids]
     channel = "event" if reach.events else "logout" if rows else "none"
     withdrawals.begin(
         session,
@@ -90,7 +84,8 @@ def tell(
         due_at=due_at,
         now=now,
     )
-    _put(session, rows, client_id=client_id, resident_id=resident_id, matter_id=matter_id)
+    about = {"client_id": client_id, "resident_id": resident_id, "matter_id": matter_id}
+    outbox.put(session, [{**row, **about} for row in rows], now=now)
     return matter_id
 
 
@@ -98,8 +93,9 @@ def tell_again(session: Any, matter: Matter, *, now: int) -> bool:
     """Put the event of a matter into the outbox once more, with a `jti` of its own; False without an address."""
     if not _reach(session, matter.client_id).events:
         return False
-    rows = [_event_row(matter.event, matter.details, now=now, due_at=matter.due_at)]
-    _put(session, rows, client_id=matter.client_id, resident_id=matter.resident_id, matter_id=matter.id)
+    about = {"client_id": matter.client_id, "resident_id": matter.resident_id, "matter_id": matter.id}
+    row = _event_row(matter.event, matter.details, due_at=matter.due_at)
+    outbox.put(session, [{**row, **about}], now=now)
     return True
 
 
@@ -139,33 +135,6 @@ def _reach(session: Any, client_id: str) -> _Reach:
     return _Reach(bool(details.get("events_uri")), bool(details.get("backchannel_logout_uri")))
 
 
-def _row(*, now: int) -> dict[str, Any]:
-    return {
-        "id": secrets.token_urlsafe(16),
-        "kind": "event",
-        "sid": "",
-        "state": "waiting",
-        "created_at": now,
-        "due_at": now,
-        "attempts": 0,
-        "refusals": 0,
-        "trouble": "",
-        "finished_at": None,
-        "event": None,
-        "payload": None,
-    }
-
-
-def _event_row(
-    event: str, payload: Mapping[str, Any], *, now: int, due_at: int | None = None
-) -> dict[str, Any]:
+def _event_row(event: str, payload: Mapping[str, Any], *, due_at: int | None = None) -> dict[str, Any]:
     by = {} if due_at is None else {"confirm_by": due_at}
-    return {**_row(now=now), "event": event, "payload": to_text({**payload, **by})}
-
-
-def _put(
-    session: Any, rows: list[dict[str, Any]], *, client_id: str, resident_id: str, matter_id: str
-) -> None:
-    about = {"client_id": client_id, "resident_id": resident_id, "matter_id": matter_id}
-    if rows:
-        session.execute(insert(Delivery), [{**row, **about} for row in rows])
+    return {"kind": "event", "event": event, "payload": to_text({**payload, **by})}

@@ -1,17 +1,18 @@
-"""What an operator does with signals: see which partner does not take them, try again, give up. Nobody is named."""
+"""The outbox of signals: putting them in, and what an operator does with them, to whom nobody is named."""
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from idp.jobs import outgoing
 from idp.signals.models import Delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 STATES = ("waiting", "sent", "dead", "dropped")
 
@@ -32,6 +33,30 @@ class Listed:
 
 
 _COLUMNS = tuple(getattr(Delivery, name) for name in Listed.__dataclass_fields__)
+
+
+def put(connection: Any, rows: Sequence[Mapping[str, Any]], *, now: int) -> None:
+    """Have signals sent, in the caller's transaction.
+
+    Each row has its kind, client_id and resident_id, and what else is not as it is for most: due at once, never tried.
+    """
+    begun = {
+        "sid": "",
+        "state": "waiting",
+        "created_at": now,
+        "due_at": now,
+        "attempts": 0,
+        "refusals": 0,
+        "trouble": "",
+        "finished_at": None,
+        "matter_id": None,
+        "event": None,
+        "payload": None,
+    }
+    if rows:
+        connection.execute(
+            insert(Delivery), [{"id": secrets.token_urlsafe(16), **begun, **row} for row in rows]
+        )
 
 
 def listed(connection: Any, states: Sequence[str], client_id: str | None, limit: int) -> list[Listed]:

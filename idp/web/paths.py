@@ -6,4 +6,3 @@ _IDP = Path(__file__).resolve().parent.parent
 TEMPLATES = _IDP / "ui" / "templates"
 STATIC = _IDP / "ui" / "static"
 LOCALE = _IDP / "locale"
-CONSENT_TEMPLATES = _IDP.parent / "consent" / "templates"

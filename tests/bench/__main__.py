@@ -69,7 +69,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     option("--no-peer", action="store_true", help="measure Denizen alone: no ratios then")
     option("--out", type=Path, metavar="FILE.jsonl", help="append every span as a line of JSON")
     option(
-        "--profile", action="store_true", help="in one process instead: cost of each endpoint, and a profile"
+        "--profile",
+        action="store_true",
+        help="in one process instead, on SQLite unless --database says otherwise: cost of each endpoint, and a profile",
     )
     return parser.parse_args(arguments)
 
@@ -170,7 +172,7 @@ def main() -> int:
     if options.profile:
         from tests.bench.inprocess import profile
 
-        profile(options.workloads)
+        profile(options.workloads, options.database)
         return 0
     results = Results(options.out)
     databases = get_args(DatabaseKind) if options.database == "both" else (options.database,)

@@ -1,7 +1,7 @@
-"""Where the time goes: the resident app called through WSGI in this process, one thread, on SQLite.
+"""Where the time goes: the resident app called through WSGI in this process, one thread.
 
-No sockets and no second thread, so a request's CPU time is the app's own. First every workload is
-timed without a profiler, then the first of them runs under cProfile, which inflates small functions:
+No sockets and no second thread, so a request's CPU time is the app's own; on PostgreSQL the database's is not in
+it. First every workload is timed without a profiler, then the first of them runs under cProfile, which inflates small functions:
 read the first table for cost, the second for proportion.
 """
 
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from urllib.parse import parse_qs, urlsplit
 from tests.bench import town
 from tests.bench.agent import Agent, Response
 from tests.bench.figures import percentile
+from tests.bench.postgres import Cluster
 from tests.bench.procstat import calibration_ms
 from tests.bench.target import Target, Visitor, residents
 from tests.bench.workloads import WORKLOADS
@@ -64,10 +66,15 @@ class WsgiAgent(Agent):
         return response
 
 
-def profile(workloads: Sequence[str]) -> None:
+def profile(workloads: Sequence[str], database: str) -> None:
     """Print the cost of every endpoint, then the hottest functions of the first workload."""
-    with tempfile.TemporaryDirectory(prefix="denizen-bench-inprocess-") as folder:
-        settings, secrets = town.make_town(Path(folder), port=PORT, database_url="", workers=1)
+    with tempfile.TemporaryDirectory(prefix="denizen-bench-inprocess-") as name, ExitStack() as stack:
+        folder, url = Path(name), ""
+        if database == "postgresql":
+            cluster = Cluster(folder / "postgresql.log")
+            stack.callback(cluster.stop)
+            url = cluster.url
+        settings, secrets = town.make_town(folder, port=PORT, database_url=url, workers=1)
         app = _app(settings)
         target = Target(f"http://localhost:{PORT}", secrets=secrets)
         asyncio.run(_report(app, target, workloads))

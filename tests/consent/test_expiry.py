@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consent import expiry, purposes, records, rules
+from consent.audit import replay
 from consent.expiry import Step
 from tests.consent.town import HOW, NOW, SERVICE_KEY, Town, key_of, words
 
@@ -119,6 +120,14 @@ def test_taking_something_back_does_not_make_it_last(town: Town, purpose_id: str
     town.event(purpose_id, "narrowed")
     assert not _choice(town, purpose_id, NOW + YEAR).in_force
     assert _steps(town, NOW + YEAR) == [Step.EXPIRED]
+
+
+def test_an_officer_looking_back_sees_the_end_where_the_resident_saw_it(town: Town, purpose_id: str) -> None:
+    """Before the job ran, and after a narrowing: "just before the end" is in force, at the end it is over."""
+    town.event(purpose_id, "narrowed")
+    for until, state in ((NOW + YEAR, "narrowed"), (NOW + YEAR + 1, "expired")):
+        (stood,) = replay.as_of(town.connection, "r1", until)
+        assert stood.choice.state == state
 
 
 def test_agreeing_again_counts_from_then(town: Town, purpose_id: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from consent import log, records
+from consent import log
 from consent.facts import Asked, Party, Processing
 from consent.log.entries import CAME_LATER
 from consent.log.sources import SOURCES
@@ -123,20 +123,3 @@ def test_an_old_row_that_is_given_an_end_is_found(town: Town) -> None:
     assert town.integrate()
     Attacker(town.connection).run("UPDATE consent_record SET valid_until = 1")
     assert [one.what for one in town.verify()] == ["edited"]
-
-
-def test_an_event_is_read_back_in_full(town: Town) -> None:
-    """ISO/IEC TS 27560: purpose, basis, exact notice, data, times, who expressed it, how, and the rights it gives."""
-    purpose_id = town.purpose(optional=("email",))
-    uid = town.event(
-        purpose_id, claims_offered=["district", "email"], claims_chosen=["district", "email"], valid_until=9
-    )
-    found = records.entry_by_uid(town.connection, uid)
-    assert found is not None
-    assert (found.event, found.state, found.expressed) == ("given", "ConsentGiven", "ExplicitlyExpressed")
-    assert (found.purpose.id, found.asked.optional_claims, found.valid_until) == (purpose_id, ("email",), 9)
-    assert found.notice is not None
-    assert (found.notice.text, found.notice.body_hash) == (words(), found.notice_hash)
-    assert found.authentication["acr"] == "basic"
-    assert [one.name for one in found.rights][-1] == "withdrawal"
-    assert records.entry_by_uid(town.connection, b"x" * 16) is None

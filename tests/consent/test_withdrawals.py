@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from consent import acts, records
 from consent.withdrawals import choices, service
-from consent.withdrawals.rules import RED, SILENT_AFTER, Matter, State, may_follow, state_of
+from consent.withdrawals.rules import SILENT_AFTER, Matter, State, may_follow, state_of
 from consent.withdrawals.service import Confirmed, SubjectKey
 from tests.consent.town import HOW, NOW, key_of
 
@@ -63,7 +63,7 @@ def test_without_a_word_a_matter_only_gets_redder(
     matter = a_matter(due_at=NOW + within, told_at=None if told is None else NOW + told)
     before, after = (state_of(matter, now=NOW + at) for at in (first, first + later))
     assert order.index(before) <= order.index(after)
-    assert (after in RED) == (first + later >= within)
+    assert (after in {State.OVERDUE, State.NO_ADDRESS}) == (first + later >= within)
 
 
 def test_only_a_deletion_follows() -> None:

@@ -66,7 +66,7 @@ class Desk:
             "names_of": lambda _client_id: NAMES,
             "now": CREATED,
         }
-        return service.make(self.town.connection, values.pop("uid", self.uid), **values | changed)
+        return service.make(self.town.connection, self.uid, **values | changed)
 
     @property
     def receipt(self) -> service.Receipt:

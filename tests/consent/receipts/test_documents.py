@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ from consent.models import BASES, EVENTS
 from consent.receipts import rules
 from consent.receipts.values import differences, duration
 from tests.consent.receipts.conftest import CREATED, ISSUER, NAMES
-from tests.consent.town import HOUR, NOW, key_of
+from tests.consent.town import HOUR, NOW, key_of, words
 
 if TYPE_CHECKING:
     from tests.consent.receipts.conftest import Desk
@@ -88,6 +89,21 @@ def test_the_event_fields_say_who_when_and_how(desk: Desk) -> None:
     assert status["dpv:hasIndicationMethod"] == "allow-button"
     assert status["dct:valid"]
     assert status["dct:provenance"]["acr"] == "basic"
+
+
+def test_a_ticked_box_is_explicit_and_an_end_is_said(desk: Desk) -> None:
+    """27560: the type of a consent says how it was expressed, its validity until when it lasts."""
+    row = desk.receipt.evidence.record
+    both = ["district", "email"]
+    uid = desk.town.event(
+        row["purpose_id"], claims_offered=both, claims_chosen=both, valid_until=NOW + 2 * HOUR
+    )
+    receipt = replace(desk, uid=uid).receipt
+    status = receipt.claims["dpv:hasRecordOfActivity"]["dpv:hasConsentStatus"]
+    assert status["@type"] == ["dpv:ConsentGiven", "dpv:ExplicitlyExpressedConsent"]
+    assert status["dct:valid"].endswith(f"/{rules.moment(NOW + 2 * HOUR)}")
+    notice = receipt.evidence.notice
+    assert (notice["title"], notice["body_hash"]) == (words().title, row["notice_hash"])
 
 
 def test_no_context_has_to_be_fetched(desk: Desk) -> None:
