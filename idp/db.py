@@ -20,15 +20,18 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import NullPool
 
+from idp.fast import SqliteConnection
 from idp.gate import step_aside
-from idp.statements import NOTHING, PREPARED, FastResult, Statement, together
+from idp.statements import PREPARED, Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from sqlalchemy import Engine
     from sqlalchemy.sql import Executable
+
+    from idp.fast import FastConnection
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -58,7 +61,8 @@ class _Session(Session):
         if PREPARED not in statement.get_execution_options():
             return super().execute(statement, params, **more)
         self.flush()
-        return self._database.statement(statement).run(self._driver_cursor(), params or {})
+        known = self._database.statement(statement)
+        return known.run_on(self._driver_cursor(), known.values(params or {}))
 
     def _driver_cursor(self) -> Any:
         """A cursor of the driver, made once for each transaction."""
@@ -85,8 +89,9 @@ class Database:
         self._write_engine = self.engine.execution_options(denizen_write=True)
         self._local = threading.local()
         self.left_behind: deque[Any] = deque()
+        self._idle: deque[FastConnection] = deque()
+        self._most_idle = threads + 2
         self._statements: dict[int, Statement] = {}
-        self._together: dict[tuple[Statement, ...], str] = {}
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -105,10 +110,40 @@ class Database:
         """The thread's own connection in autocommit: one statement, one durable write."""
         connection: FastConnection | None = getattr(self._local, "fast", None)
         if connection is None or connection.closed:
-            self._close_left_behind()
-            connection = FastConnection(self)
-            self._local.fast = connection
+            connection = self._local.fast = self._take_up() or self._new_fast()
         return connection
+
+    def give_back(self) -> None:
+        """Leave the thread's own connection to whichever thread needs one next.
+
+        Of the server's many threads few work at a time. That they use the same few connections in turn keeps those,
+        and the processes of PostgreSQL behind them, warm.
+        """
+        connection: FastConnection | None = self._local.__dict__.pop("fast", None)
+        if connection is None or connection.closed:
+            return
+        if len(self._idle) < self._most_idle:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def _take_up(self) -> FastConnection | None:
+        """The connection that was given back last, if it still works."""
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return None
+            if not connection.closed:
+                return connection
+
+    def _new_fast(self) -> FastConnection:
+        self._close_left_behind()
+        if self.is_sqlite:
+            return SqliteConnection(self)
+        from idp.postgresql import PostgresqlConnection
+
+        return PostgresqlConnection(self)
 
     def _close_left_behind(self) -> None:
         """Close the connections of threads that have ended."""
@@ -120,11 +155,10 @@ class Database:
             pooled.invalidate()
 
     def close(self) -> None:
-        """Close the calling thread's fast connection and every pooled one."""
-        connection: FastConnection | None = getattr(self._local, "fast", None)
-        if connection is not None:
+        """Close the calling thread's fast connection, those that nobody uses, and every pooled one."""
+        self.give_back()
+        while connection := self._take_up():
             connection.close()
-            del self._local.fast
         self._close_left_behind()
         self.engine.dispose()
 
@@ -135,13 +169,6 @@ class Database:
             compiled = Statement(statement, self.engine)
             self._statements[id(statement)] = compiled
         return compiled
-
-    def together(self, statements: tuple[Statement, ...]) -> str:
-        """The text of one statement that does all of these; see `idp.statements.together`."""
-        text = self._together.get(statements)
-        if text is None:
-            text = self._together[statements] = together(statements)
-        return text
 
 
 class _Writer:
@@ -173,129 +200,6 @@ class _Writer:
         self._lock.release()
         if come_back is not None:
             come_back()
-
-
-class FastConnection:
-    """A driver connection of the engine in autocommit, for statements built once.
-
-    It has the `execute(statement, parameters)` of a SQLAlchemy connection, so that the same service
-    functions run on either.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._lock: AbstractContextManager[Any] = database.writer
-        self._dbapi: Any = database.fast_engine.dialect.dbapi
-        self._open_transaction = False
-        self._waiting: list[tuple[Statement, Any]] = []
-        self._connect()
-
-    def _connect(self) -> None:
-        """A connection of its own: it is in autocommit, so it must never go back to a pool of sessions."""
-        self._pooled = self._database.fast_engine.raw_connection()
-        driver: Any = self._pooled.driver_connection
-        self._driver = driver
-        if not self._database.is_sqlite:
-            driver.autocommit = True
-            # Plans made while tables are empty are sequential scans, and prepared plans are kept.
-            driver.execute("SET enable_seqscan = off")
-        self._cursor: Any = driver.cursor()
-        self._run: Callable[..., Any] = self._cursor.execute
-
-    @property
-    def closed(self) -> bool:
-        """Whether the server or a failure ended this connection."""
-        return self._driver is None or bool(getattr(self._driver, "closed", False))
-
-    def execute(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> FastResult:
-        """Run one statement. Outside `transaction()` a write is committed when this returns."""
-        known = self._database.statement(statement)
-        values = known.values(parameters or {})
-        if known.writes and not self._open_transaction:
-            with self._lock:
-                return self._execute(known, values)
-        if known.is_quiet:
-            self._waiting.append((known, values))
-            return NOTHING
-        if self._waiting:
-            self._send()
-        return self._execute(known, values)
-
-    def _send(self) -> None:
-        """Send what waits as one statement: on PostgreSQL every turn between two processes costs as much as an INSERT."""
-        waiting, self._waiting = self._waiting, []
-        values = {
-            f"q{i}_{name}": one for i, (_, values) in enumerate(waiting) for name, one in values.items()
-        }
-        self._run(self._database.together(tuple(known for known, _ in waiting)), values)
-
-    def _execute(self, known: Statement, values: Any) -> FastResult:
-        try:
-            self._run(known.sql, values)
-        except self._dbapi.OperationalError:
-            if known.writes or self._open_transaction or not self.closed:
-                raise
-            self._connect()  # a read outside a transaction survives a restarted server
-            self._run(known.sql, values)
-        return known.result_of(self._cursor)
-
-    @contextmanager
-    def transaction(self, *, durable: bool = True) -> Iterator[FastConnection]:
-        """Several writes that belong together: all are durable at the end of the block, or none is.
-
-        Everybody sees them from then on in any case. With `durable=False` nobody waits for the disk: should the power
-        fail in the next moment, they may be gone, though never some without the others.
-        """
-        with self._lock, nullcontext() if durable else self._unhurried():
-            self._run("BEGIN IMMEDIATE" if self._database.is_sqlite else "BEGIN")
-            self._open_transaction = True
-            try:
-                if not durable and not self._database.is_sqlite:
-                    self._run("SET LOCAL synchronous_commit = off")
-                yield self
-                if self._waiting:
-                    self._send()
-                self._run("COMMIT")
-            except BaseException:
-                self._roll_back()
-                raise
-            finally:
-                self._open_transaction = False
-
-    @contextmanager
-    def _unhurried(self) -> Iterator[None]:
-        """SQLite: leave the write to the disk to the next durable commit, which takes all earlier ones with it."""
-        if not self._database.is_sqlite:
-            yield
-            return
-        self._run("PRAGMA synchronous = NORMAL")
-        try:
-            yield
-        finally:
-            if not self.closed:
-                self._run("PRAGMA synchronous = FULL")
-
-    def _roll_back(self) -> None:
-        self._waiting.clear()
-        try:
-            self._run("ROLLBACK")
-        except self._dbapi.Error:
-            self.close()
-
-    def close(self) -> None:
-        """Give the connection up; the next use of `Database.fast` makes another."""
-        if self._driver is not None:
-            self._driver = None
-            self._pooled.invalidate()
-
-    def __del__(self) -> None:
-        """When its thread ends: leave the driver's connection for another thread to close.
-
-        To close it here would end the process. Closing takes the interpreter's lock once more, and up to Python 3.12.4
-        that frees the state of a thread of the server that is just ending (python/cpython#119585).
-        """
-        if getattr(self, "_driver", None) is not None:
-            self._database.left_behind.append(self._pooled)
 
 
 def _make_engine(url: str, *, checkpoints: bool, **pool: Any) -> Engine:

@@ -21,8 +21,9 @@ _own = threading.local()
 class Gate:
     """A WSGI application in which only so many requests are worked on at once."""
 
-    def __init__(self, app: Any, *, at_once: int) -> None:
-        self._app = app
+    def __init__(self, app: Any, *, at_once: int, afterwards: Callable[[], None] = lambda: None) -> None:
+        """`afterwards` runs in the request's thread when it has been answered."""
+        self._app, self._afterwards = app, afterwards
         # Of all that threads can wait for, this costs least: it is on the way of every request.
         self.free: SimpleQueue[None] = SimpleQueue()
         for _ in range(at_once):
@@ -35,6 +36,7 @@ class Gate:
         try:
             return self._app(environ, start_response)
         finally:
+            self._afterwards()
             free.put(None)
             _own.free = None
 

@@ -109,7 +109,7 @@ def _load(settings: Settings, load_staff_app: LoadStaffApp, only: str, refused: 
     from keys.envelope import KeyFileError
 
     try:
-        return Gate(_apps(settings, load_staff_app, only), at_once=settings.server.threads)
+        return _apps(settings, load_staff_app, only)
     except (KeyFileError, SchemaOutdated, BreachedFileProblem, DBAPIError) as error:
         with refused.get_lock():
             if not refused.value:
@@ -120,18 +120,30 @@ def _load(settings: Settings, load_staff_app: LoadStaffApp, only: str, refused: 
         os._exit(1)
 
 
-def _apps(settings: Settings, load_staff_app: LoadStaffApp, only: str) -> Any:
-    from idp.app import create_app, create_worker, open_context
+def _apps(settings: Settings, load_staff_app: LoadStaffApp, only: str) -> Gate:
+    from idp.app import create_worker, open_context
 
     # A second process on the same SQLite file must leave checkpoints to the first.
     _give_memory_back()
     context = open_context(settings, checkpoints=only != "staff")
+    if only != "staff" and settings.server.worker == "inside":
+        create_worker(context).start()
+    return Gate(
+        _chosen(context, load_staff_app, only),
+        at_once=settings.server.threads,
+        afterwards=context.database.give_back,
+    )
+
+
+def _chosen(context: Context, load_staff_app: LoadStaffApp, only: str) -> Any:
+    from idp.app import create_app
+
     if only == "staff":
         return load_staff_app()(context)
-    if settings.server.worker == "inside":
-        create_worker(context).start()
     residents = create_app(context)
-    return residents if only == "residents" else by_host(residents, load_staff_app()(context), settings)
+    return (
+        residents if only == "residents" else by_host(residents, load_staff_app()(context), context.settings)
+    )
 
 
 def by_host(residents: Any, staff: Any, settings: Settings) -> Any:

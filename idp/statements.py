@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import namedtuple
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -52,8 +51,8 @@ class Statement:
             raise TypeError("a statement that is built once cannot have a list of values")
         self.names: tuple[str, ...] = tuple(compiled.positiontup or compiled.params)
         self.positional = bool(compiled.positional)
-        self.writes = not getattr(statement, "is_select", False)
-        # SQLite has no statement that writes to several tables, and no other process to wait for.
+        self.writes = self.sql.startswith(("INSERT", "UPDATE", "DELETE"))
+        # SQLite is no other process: there is nothing to gain by waiting.
         self.is_quiet = not self.positional and bool(statement.get_execution_options().get(_QUIET))
         self.defaults = {n: one.value for one, n in compiled.bind_names.items() if not one.required}
         types = {name: bind.type for bind, name in compiled.bind_names.items()}
@@ -80,16 +79,14 @@ class Statement:
             return [parameters[name] for name in self.names]
         return parameters
 
-    def run(self, cursor: Any, parameters: Mapping[str, Any]) -> FastResult:
-        """Run it on a cursor of the driver."""
-        cursor.execute(self.sql, self.values(parameters))
-        return self.result_of(cursor)
+    def run_on(self, cursor: Any, values: Any) -> FastResult:
+        """Run it on a cursor of the driver, with what :meth:`values` gave."""
+        cursor.execute(self.sql, values)
+        return FastResult([], cursor.rowcount) if self.row is None else self.result_of(cursor.fetchall())
 
-    def result_of(self, cursor: Any) -> FastResult:
-        """What it did, once it has run on this cursor."""
-        if self.row is None:
-            return FastResult([], cursor.rowcount)
-        rows = self._rows(cursor.fetchall())
+    def result_of(self, found: Sequence[Sequence[Any]]) -> FastResult:
+        """The result of rows as the driver gives them."""
+        rows = self._rows(found)
         return FastResult(rows, len(rows))
 
     def _rows(self, found: Sequence[Sequence[Any]]) -> list[Any]:
@@ -128,11 +125,3 @@ class FastResult:
 
 #: What a quiet statement gives back: that it was done, which the end of the transaction makes true.
 NOTHING = FastResult([], 1)
-_NAME = re.compile(r"%\((\w+)\)")
-
-
-def together(statements: Sequence[Statement]) -> str:
-    """The text of one statement that does all of these (PostgreSQL); names of the first's values begin with q0_, and so on."""
-    parts = [_NAME.sub(rf"%(q{i}_\1)", one.sql) for i, one in enumerate(statements)]
-    first = ", ".join(f"q{i} AS ({part})" for i, part in enumerate(parts[:-1]))
-    return f"WITH {first} {parts[-1]}" if first else parts[-1]

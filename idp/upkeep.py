@@ -211,11 +211,14 @@ def integrate_log(context: Context, *, now: int, sweep: bool = False) -> None:
     """
     database = context.database
     limit = _BATCH if not database.is_sqlite else _SQLITE_BATCH
+    signers = None
     while True:
         with database.transaction() as session:
             if not database.is_sqlite and not consent_log.is_alone(session):
                 return
-            signer, earlier = note_signers(session, context)
+            if not sweep and not consent_log.has_pending(session):
+                return
+            signer, earlier = signers = signers or note_signers(session, context)
             integrated = consent_log.integrate(
                 session,
                 signer,

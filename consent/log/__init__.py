@@ -24,6 +24,7 @@ from consent.log.merkle import (
 from consent.log.notes import Checkpoint, NoteError, NoteSigner, open_checkpoint
 from consent.log.sequencer import (
     IntegrationConflict,
+    has_pending,
     has_stragglers,
     integrate,
     is_alone,
@@ -48,6 +49,7 @@ __all__ = [
     "append",
     "commitment",
     "consistency_path",
+    "has_pending",
     "has_stragglers",
     "inclusion_path",
     "inspect",

@@ -96,6 +96,11 @@ def lag(connection: Executor, *, now: int) -> int:
     return 0 if at is None else max(0, now - at)
 
 
+def has_pending(connection: Executor) -> bool:
+    """Whether an entry waits for its place; one that only a sweep would find does not count."""
+    return connection.execute(_WAITING, {}).first() is not None
+
+
 def is_alone(connection: Executor) -> bool:
     """PostgreSQL: take the right to integrate until the transaction ends; False while somebody else has it.
 

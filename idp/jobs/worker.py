@@ -9,23 +9,34 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, update
-from sqlalchemy.exc import IntegrityError
-
-from idp.jobs.models import Lease
+from sqlalchemy import BigInteger, String, bindparam, column, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from idp.db import Database
 
+_TAKE = (
+    text(
+        "INSERT INTO jobs_lease (name, holder, until_at) VALUES (:name, :holder, :until_at) "
+        "ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until_at = excluded.until_at "
+        "WHERE jobs_lease.holder = excluded.holder OR jobs_lease.until_at <= :at RETURNING name"
+    )
+    .bindparams(bindparam("at", type_=BigInteger))
+    .columns(column("name", String))
+)
+
 log = logging.getLogger("denizen.jobs")
 
-#: Whoever did not get a lease asks again after this many seconds, else a daily job might wait for two days.
-_ASK_AGAIN = 60
+#: Whoever did not get a lease asks again after the job's pace, but neither sooner nor later than so many seconds: else
+#: every process would ask each second for the jobs of another, and a daily job might wait for two days.
+_ASK_SOONEST, _ASK_LATEST = 10, 60
+#: A lease lasts so many seconds longer than the job's pace, and is not asked about for the first of them.
+_LEASED_FOR, _SURE_FOR = 60, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,7 @@ class Worker:
         self._halt = threading.Event()
         self._threads: list[threading.Thread] = []
         self._due: dict[str, int] = {}
+        self._held: dict[str, tuple[int, float]] = {}
 
     def start(self) -> None:
         """Begin, in this process (call it after a fork)."""
@@ -78,7 +90,7 @@ class Worker:
         """Do every job (of one lane, if it is named) whose time has come and whose lease this process gets."""
         for job in self._jobs:
             # A clock that was set back must not put a job off: it is never due later than its pace.
-            is_due = not now < self._due.get(job.name, 0) <= now + job.every
+            is_due = not now < self._due.get(job.name, 0) <= now + max(job.every, _ASK_SOONEST)
             if not is_due or lane not in (None, job.lane):
                 continue
             self._due[job.name] = now + job.every
@@ -86,28 +98,24 @@ class Worker:
                 if not job.is_leased or self._lease(job, now):
                     job.run(now)
                 else:
-                    self._due[job.name] = now + min(job.every, _ASK_AGAIN)
+                    self._due[job.name] = now + min(max(job.every, _ASK_SOONEST), _ASK_LATEST)
             except Exception:
                 log.exception("job failed name=%s", job.name)
 
     def _lease(self, job: Job, now: int) -> bool:
-        return take_lease(self._database, job.name, self._holder, now=now, until=now + 60 + job.every)
+        """Whether this process may do a job. What it was given a moment ago, by either clock, it still has."""
+        taken_at, uptime = self._held.get(job.name, (0, 0.0))
+        if 0 <= now - taken_at < _SURE_FOR and time.monotonic() - uptime < _SURE_FOR:
+            return True
+        started = time.monotonic()
+        taken = take_lease(
+            self._database, job.name, self._holder, now=now, until=now + _LEASED_FOR + job.every
+        )
+        self._held[job.name] = (now, started) if taken else (0, 0.0)
+        return taken
 
 
 def take_lease(database: Database, name: str, holder: str, *, now: int, until: int) -> bool:
     """Take or prolong the right to do a job; False while another process holds it."""
-    taken = (
-        update(Lease)
-        .where(Lease.name == name, (Lease.holder == holder) | (Lease.until_at <= now))
-        .values(holder=holder, until_at=until)
-        .returning(Lease.name)
-    )
-    with database.transaction() as session:
-        if session.execute(taken).first() is not None:
-            return True
-    try:
-        with database.transaction() as session:
-            session.execute(insert(Lease).values(name=name, holder=holder, until_at=until))
-    except IntegrityError:
-        return False
-    return True
+    values = {"name": name, "holder": holder, "until_at": until, "at": now}
+    return database.fast.execute(_TAKE, values).first() is not None

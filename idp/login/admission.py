@@ -31,7 +31,7 @@ _NICE = 5
 #: What a hash takes before any was measured, in seconds, and how much a new measurement counts.
 _FIRST_GUESS, _WEIGHT = 0.05, 0.1
 #: The queue: so many for each hash at once, and never more than so many server threads in all.
-_QUEUE_EACH, _QUEUE_MOST = 4, 16
+_QUEUE_EACH, _QUEUE_MOST = 8, 16
 
 
 class Busy(Exception):

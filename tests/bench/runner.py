@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.bench.workloads import Workload
 
 #: Sign-ins under way at the same time while a workload is set up.
-SETUP_AT_ONCE = 8
+SETUP_AT_ONCE = 4
 #: Seconds for the set-up, and for the flows still under way when a span ends.
 SETUP_LIMIT, GRACE = 180.0, 60.0
 #: A server that has only failed this often is not asked on.

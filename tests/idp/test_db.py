@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -212,16 +213,16 @@ def test_whoever_waits_to_write_lets_another_request_through(tmp_path: Any) -> N
         done.append(environ["does"])
         return []
 
-    gate = Gate(app, at_once=1)
+    gate = Gate(app, at_once=1, afterwards=lambda: done.append("afterwards"))
     with ThreadPoolExecutor(2) as pool:
         with database.writer:
             waiting = pool.submit(gate, {"does": "writes"}, None)
             while gate.free.qsize() == 0 or not waiting.running():
                 threading.Event().wait(0.001)
             assert pool.submit(gate, {"does": "reads"}, None).result(20) == []
-            assert done == ["reads"]
+            assert done == ["reads", "afterwards"]
         assert waiting.result(20) == []
-    assert done == ["reads", "written", "writes"]
+    assert done == ["reads", "afterwards", "written", "writes", "afterwards"]
     assert gate.free.qsize() == 1
     database.close()
 
@@ -294,6 +295,100 @@ def test_threads_have_connections_of_their_own(database: Database) -> None:
         thread.join(10)
     assert seen == [True, []]
     assert ids(database) == [1]
+
+
+def test_what_one_thread_gives_back_the_next_one_uses(database: Database) -> None:
+    """The last one first; one that is closed goes to nobody, and few are kept."""
+    mine = database.fast
+    mine.execute(_INSERT, row(1))
+    database.give_back()
+    database.give_back()
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(
+            lambda: (database.fast is mine, database.fast.execute(_ALL).first().id)
+        ).result() == (True, 1)
+        assert database.fast is not mine
+        database.fast.close()
+        database.give_back()
+        pool.submit(database.give_back).result()
+    assert database.fast is mine
+    database.close()
+    assert mine.closed
+    assert ids(database) == [1]
+
+
+def test_only_few_connections_wait_for_work(database: Database) -> None:
+    """As many as a burst needed would stay open for good."""
+    gate, used = threading.Barrier(9), []
+
+    def burst(_number: int) -> None:
+        used.append(database.fast)
+        gate.wait(10)
+        database.give_back()
+
+    with ThreadPoolExecutor(9) as pool:
+        list(pool.map(burst, range(9)))
+    assert sum(not one.closed for one in used) == 4
+
+
+ON_POSTGRESQL = pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)
+
+
+@ON_POSTGRESQL
+def test_a_failure_that_somebody_swallows_is_not_committed(database: Database) -> None:
+    """PostgreSQL answers COMMIT with ROLLBACK then, which nobody may take for the truth."""
+    database.fast.execute(_INSERT, row(1))
+
+    def swallow() -> None:
+        with database.fast.transaction() as connection:
+            connection.execute(_INSERT, row(2))
+            with suppress(Exception):
+                connection.execute(_INSERT, row(1))
+
+    with pytest.raises(Exception, match="had failed"):
+        swallow()
+    assert ids(database) == [1]
+    with database.fast.transaction() as connection:
+        connection.execute(_INSERT, row(3))
+    assert ids(database) == [1, 3]
+
+
+@ON_POSTGRESQL
+def test_a_text_with_a_nul_is_refused_as_a_whole(database: Database) -> None:
+    """K36: libpq takes text up to the first NUL."""
+    with pytest.raises(Exception, match="NUL"):
+        database.fast.execute(_INSERT, row(1, word="admin\0istrator"))
+    assert ids(database) == []
+
+
+def _found(database: Database, count: Any) -> int:
+    with database.reading() as session:
+        return int(session.execute(count).scalar_one())
+
+
+@ON_POSTGRESQL
+def test_whoever_waits_for_a_row_holds_up_no_other_thread(database: Database) -> None:
+    """A thread that waited with the interpreter's lock in hand would wait for ever for one that needs it."""
+    database.fast.execute(_INSERT, row(1))
+
+    def change() -> int:
+        # Should it come to that, the server ends the wait, and this test fails instead of standing still.
+        database.fast.execute(text("SET lock_timeout = '5s'"))
+        with database.fast.transaction() as connection:
+            connection.execute(_QUIET_INSERT, row(2))
+            return connection.execute(_CHANGE, {"id_": 1, "word_": "theirs"}).rowcount
+
+    waits = text("SELECT count(*) AS number FROM pg_stat_activity WHERE wait_event_type = 'Lock'").columns(
+        column("number", Integer)
+    )
+    with ThreadPoolExecutor(1) as pool:
+        with database.fast.transaction() as connection:
+            connection.execute(_CHANGE, {"id_": 1, "word_": "mine"})
+            waiting = pool.submit(change)
+            while not _found(database, waits):
+                assert not waiting.done()
+        assert waiting.result(20) == 1
+    assert ids(database) == [1, 2]
 
 
 #: Native threads, as the server's: each runs one statement and ends. Prints how many connections wait to be closed.

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import event, update
 
 from idp.accounts.models import Resident
-from idp.db import FastConnection
+from idp.fast import FastConnection
 from idp.login.budgets import MAIL_PER_ADDRESS
 from idp.login.budgets.rules import PLANS, STRANGERS
 from idp.login.passwords import Passwords

@@ -26,7 +26,15 @@ _COUNT = prepared(
         "ELSE :now + :first_for * (1 << (login_streak.failures + 1 - :free)) END "
         "WHERE login_streak.waits_until <= :now AND login_streak.failures < :cap "
         "RETURNING failures"
-    ).columns(column("failures", Integer))
+    )
+    .bindparams(
+        bindparam("now", type_=BigInteger),
+        *(
+            bindparam(name, type_=Integer)
+            for name in ("free", "doublings", "first_for", "longest_for", "cap")
+        ),
+    )
+    .columns(column("failures", Integer))
 )
 _LOOK = prepared(
     select(FailureStreak.failures, FailureStreak.waits_until).where(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from idp.jobs import worker as module
 from idp.jobs.models import Lease
 from idp.jobs.worker import Job, Worker, take_lease
 from tests.support.town import START
@@ -63,6 +64,31 @@ def test_two_workers_never_do_a_job_both(town: Town) -> None:
     for second in range(60, 200, 10):
         workers[1].run_due(START + second)
     assert done[6:8] == ["b", "b"]
+
+
+def test_what_is_leased_is_asked_about_seldom(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each second a job is done, and not each second the database is asked whether it may be."""
+    asked: list[int] = []
+    take = module.take_lease
+
+    def noting(*arguments: Any, now: int, **more: Any) -> bool:
+        asked.append(now - START)
+        return take(*arguments, now=now, **more)
+
+    monkeypatch.setattr(module, "take_lease", noting)
+    done: list[int] = []
+    mine = Worker(town.context.database, [Job("each second", 1, done.append)], town.clock)
+    for second in range(45):
+        mine.run_due(START + second)
+    assert len(done) == 45
+    assert asked == [0, 20, 40]
+    asked.clear()
+    take_lease(town.context.database, "theirs", "somebody", now=START, until=START + 60)
+    other = Worker(town.context.database, [Job("theirs", 1, done.append)], town.clock)
+    for second in range(45):
+        other.run_due(START + second)
+    assert asked == [0, 10, 20, 30, 40]
+    assert len(done) == 45
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from idp.db import FastConnection
+from idp.fast import FastConnection
 from tests.support.settled import SCOPE
 
 if TYPE_CHECKING:

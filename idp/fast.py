@@ -1,0 +1,162 @@
+"""The fast connection: one connection of the driver in autocommit, for statements that are built once."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
+    from typing import Self
+
+    from sqlalchemy import Engine
+    from sqlalchemy.sql import Executable
+
+    from idp.statements import FastResult, Statement
+
+
+class Home(Protocol):
+    """What a connection needs of its database."""
+
+    fast_engine: Engine
+    writer: AbstractContextManager[Any]
+    #: Connections of threads that have ended, for another to close.
+    left_behind: deque[Any]
+
+    def statement(self, statement: Executable, /) -> Statement:
+        """The compiled form of a statement built once."""
+
+
+class FastConnection:
+    """A driver connection of the engine in autocommit, for statements built once.
+
+    It has the `execute(statement, parameters)` of a SQLAlchemy connection, so that the same service
+    functions run on either. One thread uses it at a time.
+    """
+
+    def __init__(self, database: Home) -> None:
+        self._database = database
+        self._lock: AbstractContextManager[Any] = database.writer
+        self._dbapi: Any = database.fast_engine.dialect.dbapi
+        self._open_transaction = False
+        self._connect()
+
+    def _connect(self) -> None:
+        """A connection of its own: it is in autocommit, so it must never go back to a pool of sessions."""
+        self._pooled = self._database.fast_engine.raw_connection()
+        self._driver: Any = self._pooled.driver_connection
+        self._prepare(self._driver)
+
+    def _prepare(self, driver: Any) -> None:
+        """Make a new connection of the driver ready."""
+        raise NotImplementedError
+
+    @property
+    def closed(self) -> bool:
+        """Whether the server or a failure ended this connection."""
+        return self._driver is None or bool(getattr(self._driver, "closed", False))
+
+    def execute(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> FastResult:
+        """Run one statement. Outside `transaction()` a write is committed when this returns."""
+        known = self._database.statement(statement)
+        values = known.values(parameters or {})
+        if known.writes and not self._open_transaction:
+            with self._lock:
+                return self._execute(known, values)
+        return self._execute(known, values)
+
+    def _execute(self, known: Statement, values: Any) -> FastResult:
+        try:
+            return self._run(known, values)
+        except self._dbapi.OperationalError:
+            if known.writes or self._open_transaction or not self.closed:
+                raise
+            self._connect()  # a read outside a transaction survives a restarted server
+            return self._run(known, values)
+
+    def _run(self, known: Statement, values: Any) -> FastResult:
+        raise NotImplementedError
+
+    @contextmanager
+    def transaction(self, *, durable: bool = True) -> Iterator[Self]:
+        """Several writes that belong together: all are durable at the end of the block, or none is.
+
+        Everybody sees them from then on in any case. With `durable=False` nobody waits for the disk: should the power
+        fail in the next moment, they may be gone, though never some without the others.
+        """
+        with self._lock, self._pace(durable=durable):
+            self._begin(durable=durable)
+            self._open_transaction = True
+            try:
+                yield self
+                self._commit()
+            except BaseException:
+                try:
+                    self._roll_back()
+                except self._dbapi.Error:
+                    self.close()
+                raise
+            finally:
+                self._open_transaction = False
+
+    def _pace(self, *, durable: bool) -> AbstractContextManager[Any]:  # noqa: ARG002 - what is not durable is the same here
+        """What surrounds a transaction."""
+        return nullcontext()
+
+    def _begin(self, *, durable: bool) -> None:
+        raise NotImplementedError
+
+    def _commit(self) -> None:
+        raise NotImplementedError
+
+    def _roll_back(self) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Give the connection up; the next use of `Database.fast` makes another."""
+        if self._driver is not None:
+            self._driver = None
+            self._pooled.invalidate()
+
+    def __del__(self) -> None:
+        """When its thread ends: leave the driver's connection for another thread to close.
+
+        To close it here would end the process. Closing takes the interpreter's lock once more, and up to Python 3.12.4
+        that frees the state of a thread of the server that is just ending (python/cpython#119585).
+        """
+        if getattr(self, "_driver", None) is not None:
+            self._database.left_behind.append(self._pooled)
+
+
+class SqliteConnection(FastConnection):
+    """Through a cursor of sqlite3."""
+
+    def _prepare(self, driver: Any) -> None:
+        self._cursor: Any = driver.cursor()
+
+    def _run(self, known: Statement, values: Any) -> FastResult:
+        return known.run_on(self._cursor, values)
+
+    @contextmanager
+    def _pace(self, *, durable: bool) -> Iterator[None]:
+        """Leave an unhurried write to the disk to the next durable commit, which takes all earlier ones with it."""
+        if durable:
+            yield
+            return
+        self._cursor.execute("PRAGMA synchronous = NORMAL")
+        try:
+            yield
+        finally:
+            if not self.closed:
+                self._cursor.execute("PRAGMA synchronous = FULL")
+
+    def _begin(self, *, durable: bool) -> None:  # noqa: ARG002 - see `_pace`
+        self._cursor.execute("BEGIN IMMEDIATE")
+
+    def _commit(self) -> None:
+        self._cursor.execute("COMMIT")
+
+    def _roll_back(self) -> None:
+        self._cursor.execute("ROLLBACK")

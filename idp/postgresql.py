@@ -1,0 +1,191 @@
+"""The fast connection to PostgreSQL: prepared statements through libpq, several of them in one turn.
+
+Every turn between the two processes costs as much as the statement itself. So what needs no answer of its own waits for
+the next statement that does: the beginning of a transaction, quiet INSERTs, and the commit with which they go. They are
+sent together, in libpq's pipeline mode (https://www.postgresql.org/docs/current/libpq-pipeline-mode.html).
+"""
+
+from __future__ import annotations
+
+import re
+import select
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from psycopg import Binary, errors
+from psycopg.pq import ExecStatus
+
+from idp.fast import FastConnection
+from idp.statements import NOTHING, FastResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from idp.statements import Statement
+
+#: A name for the server, and the values in their order.
+_Order = tuple[bytes, "Sequence[bytes | None]"]
+
+_BEGIN, _UNHURRIED, _COMMIT = b"BEGIN", b"SET LOCAL synchronous_commit = off", b"COMMIT"
+_PLACE = re.compile(r"%(?:\((\w+)\)s|%)")
+_DONE = {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}
+
+
+def _raw(text: bytes) -> bytes:
+    return bytes.fromhex(text[2:].decode())
+
+
+#: How values of a type are read, by its number in pg_type; all come as text.
+_READ: dict[int, Callable[[bytes], Any]] = {
+    16: lambda text: text == b"t",  # bool
+    17: _raw,  # bytea
+    20: int,  # int8
+    21: int,  # int2
+    23: int,  # int4
+    25: bytes.decode,  # text
+    701: float,  # float8
+    1043: bytes.decode,  # varchar
+    1700: lambda text: Decimal(text.decode()),  # numeric
+}
+
+
+def _written(value: Any) -> bytes | None:
+    """A value as text; its type is that of the place where it stands, or of a cast (`bindparam(…, type_=…)`)."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return b"t" if value else b"f"
+    if isinstance(value, (int, float)):
+        return str(value).encode()
+    if isinstance(value, str):
+        if "\0" in value:  # libpq would take what stands before it for the whole
+            raise errors.DataError("PostgreSQL has no text with a NUL in it")
+        return value.encode()
+    raw = value.obj if isinstance(value, Binary) else value
+    return b"\\x" + bytes(raw).hex().encode()
+
+
+class PostgresqlConnection(FastConnection):
+    """One connection; see `FastConnection`."""
+
+    def _prepare(self, driver: Any) -> None:
+        self._pg = driver.pgconn
+        self._pg.nonblocking = 0  # what is sent is sent as a whole
+        self._readable = select.poll()
+        self._readable.register(self._pg.socket, select.POLLIN)
+        self._known: dict[Any, bytes] = {}
+        self._waiting: list[_Order] = []
+        self._has_begun = False
+        # Plans made while tables are empty are sequential scans, and prepared plans are kept.
+        self._checked(self._pg.exec_(b"SET enable_seqscan = off"))
+
+    def _run(self, known: Statement, values: Any) -> FastResult:
+        order = self._name(known), [_written(values[name]) for name in known.names]
+        if self._open_transaction and known.is_quiet:
+            self._waiting.append(order)
+            return NOTHING
+        found = self._send(order)
+        if known.row is None:
+            return FastResult([], found.command_tuples or 0)
+        return known.result_of(_rows_of(found))
+
+    def _begin(self, *, durable: bool) -> None:
+        if self._open_transaction:
+            raise errors.ActiveSqlTransaction("there is a transaction already")
+        self._has_begun = False
+        self._waiting = [(self._plain(_BEGIN), ())]
+        if not durable:
+            self._waiting.append((self._plain(_UNHURRIED), ()))
+
+    def _commit(self) -> None:
+        if not self._has_begun and self._waiting[-1][0] in (_BEGIN, _UNHURRIED):
+            self._waiting.clear()  # nothing was done
+            return
+        found = self._send((self._plain(_COMMIT), ()))
+        if found.command_status != _COMMIT:  # ROLLBACK: a statement before it had failed
+            raise errors.InFailedSqlTransaction("a statement of the transaction had failed")
+
+    def _roll_back(self) -> None:
+        self._waiting.clear()
+        if self._has_begun:
+            self._checked(self._pg.exec_(b"ROLLBACK"))
+
+    def _send(self, order: _Order) -> Any:
+        """Send what waits, and then this; the result of this, in the terms of libpq."""
+        name, values = order
+        if not self._waiting:
+            return self._checked(self._pg.exec_prepared(name, values))
+        waiting, self._waiting = self._waiting, []
+        self._has_begun = True
+        pg = self._pg
+        pg.enter_pipeline_mode()
+        try:
+            for one in (*waiting, order):
+                pg.send_query_prepared(*one)
+            pg.pipeline_sync()
+            found = list(self._results(len(waiting) + 1))
+        finally:
+            if not self.closed:
+                pg.exit_pipeline_mode()
+        for one in found:
+            self._checked(one)
+        return found[-1]
+
+    def _results(self, count: int) -> Iterator[Any]:
+        """One result for each statement of the pipeline; reads its end, too."""
+        for _ in range(count):
+            result = self._next()
+            yield result
+            while result is not None:
+                result = self._next()
+        self._next()
+
+    def _next(self) -> Any:
+        """What comes next of a pipeline. To wait for it inside libpq would stop every other thread of this process."""
+        pg = self._pg
+        while pg.is_busy():
+            self._readable.poll()
+            pg.consume_input()
+        return pg.get_result()
+
+    def _name(self, known: Statement) -> bytes:
+        """The name under which the server knows a statement; it is prepared at its first use on this connection."""
+        name = self._known.get(known)
+        if name is None:
+            name = b"s%d" % len(self._known)
+            self._checked(self._pg.prepare(name, _numbered(known)))
+            self._known[known] = name
+        return name
+
+    def _plain(self, sql: bytes) -> bytes:
+        """A statement without values is known by its own text."""
+        if sql not in self._known:
+            self._checked(self._pg.prepare(sql, sql))
+            self._known[sql] = sql
+        return sql
+
+    def _checked(self, result: Any) -> Any:
+        """A result, unless the server refused; then its error, as psycopg knows it."""
+        if result is None:
+            raise errors.OperationalError("the connection to the database was lost")
+        if result.status not in _DONE:
+            raise errors.error_from_result(result)
+        return result
+
+
+def _numbered(known: Statement) -> bytes:
+    """The text of a statement with its parameters as libpq wants them: $1 is the first of its names."""
+    numbers = {name: f"${number}" for number, name in enumerate(known.names, 1)}
+    return _PLACE.sub(lambda found: numbers[found[1]] if found[1] else "%", known.sql).encode()
+
+
+def _rows_of(result: Any) -> list[list[Any]]:
+    columns = [_READ[result.ftype(column)] for column in range(result.nfields)]
+    value = result.get_value
+    return [
+        [
+            None if (found := value(row, column)) is None else read(found)
+            for column, read in enumerate(columns)
+        ]
+        for row in range(result.ntuples)
+    ]
