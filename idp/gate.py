@@ -36,9 +36,11 @@ class Gate:
         try:
             return self._app(environ, start_response)
         finally:
-            self._afterwards()
-            free.put(None)
-            _own.free = None
+            try:
+                self._afterwards()
+            finally:
+                free.put(None)
+                _own.free = None
 
 
 def step_aside() -> Callable[[], None]:
