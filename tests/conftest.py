@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 
 from tests.support import chromium, postgres, redis, riverton, shared
+from tests.support.quick import RsaKeys, shared_work
 from tests.support.smtp import Mailbox
 from tests.support.town import Town, make_town
 
@@ -49,6 +50,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def rsa_keys() -> Iterator[RsaKeys]:
+    with shared_work() as keys:
+        yield keys
+
+
+@pytest.fixture(autouse=True)
+def _differing_keys(rsa_keys: RsaKeys) -> None:
+    rsa_keys.begin()
 
 
 # --- databases ---
