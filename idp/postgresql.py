@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from psycopg import Binary, errors
-from psycopg.pq import ExecStatus
+from psycopg.pq import DiagnosticField, ExecStatus
 
 from idp.fast import FastConnection
 from idp.statements import NOTHING, FastResult
@@ -166,11 +166,13 @@ class PostgresqlConnection(FastConnection):
 
     def _checked(self, result: Any) -> Any:
         """A result, unless the server refused; then its error, as psycopg knows it."""
-        if result is None:
+        if result is not None and result.status in _DONE:
+            return result
+        if (
+            result is None or result.error_field(DiagnosticField.SQLSTATE) is None
+        ):  # libpq's own words, not the server's
             raise errors.OperationalError("the connection to the database was lost")
-        if result.status not in _DONE:
-            raise errors.error_from_result(result)
-        return result
+        raise errors.error_from_result(result)
 
 
 def _numbered(known: Statement) -> bytes:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from idp.web.pages import WebApp
     from tests.conformance.browser import Browser
     from tests.conformance.client import Way
+    from tests.support.quick import RsaKeys
     from tests.support.tls import Authority
 
 
@@ -45,6 +46,11 @@ class Inside:
     context: Context
     clock: Clock
     authority: Authority
+
+
+@pytest.fixture(autouse=True)
+def _differing_keys(rsa_keys: RsaKeys) -> None:
+    rsa_keys.begin(anew=True)
 
 
 @pytest.fixture(scope="session")

@@ -177,7 +177,7 @@ def test_the_apps_of_a_process_share_one_admission(town: Town) -> None:
     assert admission_of(many)._at_once == 1
     throttle = town.settings.throttle.model_copy(update={"hashes": 3})
     chosen = admission_of(town.settings.model_copy(update={"throttle": throttle}))
-    assert (chosen._at_once, chosen.places) == (3, 15)
+    assert (chosen._at_once, chosen.places) == (3, 19)
 
 
 def test_hashing_cannot_hold_every_thread_of_the_server(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
