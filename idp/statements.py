@@ -51,9 +51,9 @@ class Statement:
             raise TypeError("a statement that is built once cannot have a list of values")
         self.names: tuple[str, ...] = tuple(compiled.positiontup or compiled.params)
         self.positional = bool(compiled.positional)
-        self.writes = self.sql.startswith(("INSERT", "UPDATE", "DELETE"))
-        # SQLite is no other process: there is nothing to gain by waiting.
-        self.is_quiet = not self.positional and bool(statement.get_execution_options().get(_QUIET))
+        # Whatever is not known to only read waits for its turn to write, and is not tried again.
+        self.writes = not self.sql.startswith("SELECT")
+        self.is_quiet = bool(statement.get_execution_options().get(_QUIET))
         self.defaults = {n: one.value for one, n in compiled.bind_names.items() if not one.required}
         types = {name: bind.type for bind, name in compiled.bind_names.items()}
         found = ((name, types[name].dialect_impl(dialect).bind_processor(dialect)) for name in self.names)
