@@ -73,7 +73,7 @@ class PostgresqlConnection(FastConnection):
         self._pg.nonblocking = 0  # what is sent is sent as a whole
         self._readable = select.poll()
         self._readable.register(self._pg.socket, select.POLLIN)
-        self._known: dict[Any, bytes] = {}
+        self._known: dict[Statement | bytes, bytes] = {}
         self._waiting: list[_Order] = []
         self._has_begun = False
         # Plans made while tables are empty are sequential scans, and prepared plans are kept.
@@ -150,19 +150,16 @@ class PostgresqlConnection(FastConnection):
 
     def _name(self, known: Statement) -> bytes:
         """The name under which the server knows a statement; it is prepared at its first use on this connection."""
-        name = self._known.get(known)
-        if name is None:
-            name = b"s%d" % len(self._known)
-            self._checked(self._pg.prepare(name, _numbered(known)))
-            self._known[known] = name
-        return name
+        return self._known.get(known) or self._make_known(known, b"s%d" % len(self._known), _numbered(known))
 
     def _plain(self, sql: bytes) -> bytes:
         """A statement without values is known by its own text."""
-        if sql not in self._known:
-            self._checked(self._pg.prepare(sql, sql))
-            self._known[sql] = sql
-        return sql
+        return self._known.get(sql) or self._make_known(sql, sql, sql)
+
+    def _make_known(self, key: Statement | bytes, name: bytes, sql: bytes) -> bytes:
+        self._checked(self._pg.prepare(name, sql))
+        self._known[key] = name
+        return name
 
     def _checked(self, result: Any) -> Any:
         """A result, unless the server refused; then its error, as psycopg knows it."""
