@@ -62,10 +62,13 @@ def leaf_bytes(kind: str, hour: int, committed: bytes) -> bytes:
 
 def row_record(values: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:
     """What is committed to of a row: the named columns, digests as hex; of those that came later, what is there."""
-    picked = (
-        (name, values[name]) for name in columns if name not in CAME_LATER or values.get(name) is not None
-    )
-    return {name: value.hex() if isinstance(value, bytes) else value for name, value in picked}
+    record = {
+        name: values[name] for name in columns if name not in CAME_LATER or values.get(name) is not None
+    }
+    for name, value in record.items():
+        if isinstance(value, bytes):
+            record[name] = value.hex()
+    return record
 
 
 def entry_values(

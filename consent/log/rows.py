@@ -3,7 +3,6 @@
 import hmac
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import Select, bindparam, select
@@ -67,8 +66,10 @@ class RowCheck:
                 self._found("deleted", source, orphan["uid"].hex(), "its row is gone", orphan["id"])
 
     def _rows(self, statement: Select[Any], key: str, after: Any) -> Iterator[Mapping[str, Any]]:
-        found = batches(self._connection, statement, key, after, limit=BATCH)
-        return (row._mapping for row in chain.from_iterable(found))  # noqa: SLF001 - as in export.py
+        for batch in batches(self._connection, statement, key, after, limit=BATCH):
+            names = batch[0]._fields
+            # Each column is read several times: a dict answers in half the time of the row's own mapping.
+            yield from (dict(zip(names, row, strict=True)) for row in batch)
 
     def _found(self, what: Any, source: Source, row: str, detail: str, entry_id: int | None) -> None:
         self.findings.append(Finding(what, source.table.name, row, detail, entry_id))

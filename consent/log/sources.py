@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Select, Table, bindparam, select, true
+from sqlalchemy import BindParameter, Select, Table, bindparam, select, true
 
 from consent.models import EVENTS, Act, LogEntry, Lookup, Notice, Purpose, Record, Release, table
 
@@ -34,11 +34,13 @@ class Source:
         """Rows in the order of their uid with their entry, if any: parameters ``after`` and ``limit``."""
         uid = self.table.c[self.uid]
         entry = [_ENTRY.c[name].label(f"entry_{name}") for name in ("id", "kind", "hour", "commitment", "at")]
-        mine = (_ENTRY.c.uid == uid) & (_ENTRY.c.ref_table == self.table.name)
+        after: BindParameter[Any] = bindparam("after")
+        # The bound is said of both: a merge of the two indexes would else begin at the log's first entry each time.
+        mine = (_ENTRY.c.uid == uid) & (_ENTRY.c.uid > after) & (_ENTRY.c.ref_table == self.table.name)
         return (
             select(self.table, *entry)
             .join_from(self.table, _ENTRY, mine, isouter=True)
-            .where(uid > bindparam("after"))
+            .where(uid > after)
             .order_by(uid)
             .limit(bindparam("limit"))
         )
