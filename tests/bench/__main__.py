@@ -8,6 +8,7 @@ import signal
 import sys
 from contextlib import ExitStack
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from tests.bench.drivers.base import Driver
 
 STARTS = 5
+#: What is measured apart, by a module and a command of that name: `python -m tests.bench log --help`.
+APART = ("log", "officer", "privacy")
 
 
 def between(low: float, high: float, kind: type[float] = float) -> Callable[[str], float]:
@@ -162,10 +165,9 @@ async def run_storm(driver: Driver, pace: Pace, results: Results) -> None:
 
 def main() -> int:
     """Run, print the table; 1 when something could not be measured or was answered wrongly."""
-    if sys.argv[1:2] == ["log"]:
-        from tests.bench.log import main as measure_log
-
-        return measure_log(sys.argv[2:])
+    if sys.argv[1:2] and sys.argv[1] in APART:
+        measured: int = import_module(f"tests.bench.{sys.argv[1]}").main(sys.argv[2:])
+        return measured
     options = parse(sys.argv[1:])
     # So that a terminated run ends its servers too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

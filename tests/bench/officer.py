@@ -1,4 +1,4 @@
-"""What the officer's search and exports cost: `python -m tests.bench.officer --records 300000`.
+"""What the officer's search and exports cost: `python -m tests.bench officer --records 300000`.
 
 Makes a town's records in a database of its own on each engine, asks the questions of the search page, and writes a
 file of 100,000 rows in a child process whose memory is measured.
@@ -11,10 +11,11 @@ import multiprocessing
 import random
 import resource
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, insert, text
 
@@ -25,6 +26,9 @@ from consent.audit.search import NEWEST, Query
 from consent.purposes import NoticeText, declare_purpose, newest, publish_notice
 from idp.schema import upgrade_database
 from tests.bench.postgres import Cluster, binaries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 START = 1_760_000_000
 CLIENTS, PEOPLE = 40, 50_000
@@ -179,21 +183,24 @@ def run(url: str, options: argparse.Namespace) -> None:
         )
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> int:
     """Read the options and run on every engine there is."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.officer", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.bench officer", description=__doc__)
     parser.add_argument("--records", type=int, default=300_000)
     parser.add_argument("--rounds", type=int, default=20)
-    options = parser.parse_args()
+    parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="denizen-bench-") as folder:
-        run(f"sqlite:///{folder}/bench.sqlite", options)
-        if binaries():
+        if options.database != "postgresql":
+            run(f"sqlite:///{folder}/bench.sqlite", options)
+        if options.database != "sqlite" and binaries():
             cluster = Cluster(Path(folder) / "postgres.log")
             try:
                 run(cluster.url.replace("postgresql://", "postgresql+psycopg://"), options)
             finally:
                 cluster.stop()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
