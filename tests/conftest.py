@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 
 from tests.support import chromium, postgres, redis, riverton, shared
+from tests.support.founding import Founding, found, founded
 from tests.support.quick import RsaKeys, shared_work
 from tests.support.smtp import Mailbox
 from tests.support.town import Town, make_town
@@ -73,11 +74,13 @@ def run_folder(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_cluster(run_folder: Path) -> postgres.Cluster:
+def postgresql_cluster(run_folder: Path) -> Iterator[postgres.Cluster]:
     """The run's PostgreSQL, started by the first worker that asks; it ends with the run."""
     folder = run_folder / "postgresql"
     with shared.locked(run_folder, "postgresql"):
-        return postgres.running(folder) or postgres.start(folder)
+        cluster = postgres.running(folder) or postgres.start(folder)
+    with cluster.connected() as connected:
+        yield connected
 
 
 @pytest.fixture(scope="session")
@@ -104,16 +107,60 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def postgresql_founding(
+    postgresql_cluster: postgres.Cluster, postgresql_template: str, run_folder: Path, rsa_keys: RsaKeys
+) -> Founding:
+    """What the database `postgres.FOUNDED` holds; made once per run."""
+    with shared.locked(run_folder, "postgresql-founding"):
+        if not postgresql_cluster.has(postgres.FOUNDED):
+            url = postgresql_cluster.create("founding", template=postgresql_template)
+            found(url, run_folder / "founded", rsa_keys)
+            postgresql_cluster.rename("founding", postgres.FOUNDED)
+    return founded(run_folder / "founded")
+
+
+@pytest.fixture(scope="session")
+def sqlite_founding(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, rsa_keys: RsaKeys
+) -> Founding:
+    """What the database beside its key file holds; made once per worker."""
+    folder = tmp_path_factory.mktemp("founding")
+    path = folder / "denizen.sqlite"
+    shutil.copyfile(sqlite_template, path)
+    found(f"sqlite:///{path}", folder / "town", rsa_keys)
+    shutil.move(path, folder / "town")
+    return founded(folder / "town")
+
+
 @pytest.fixture(params=ENGINES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Address of a database of this test's own, migrated to the newest version; once per engine."""
+    """Address of a database of this test's own, migrated to the newest version; once per engine.
+
+    For a test that asks for the `founding` too, it is a copy of that town's.
+    """
+    is_founded = "founding" in request.fixturenames
     if request.param == "sqlite":
+        source = request.getfixturevalue("sqlite_template")
+        if is_founded:
+            source = request.getfixturevalue("sqlite_founding").key_file.with_name("denizen.sqlite")
         path = tmp_path / "denizen.sqlite"
-        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        shutil.copyfile(source, path)
         yield f"sqlite:///{path}"
     else:
         template = request.getfixturevalue("postgresql_template")
+        if is_founded:
+            request.getfixturevalue("postgresql_founding")
+            template = postgres.FOUNDED
         yield from _own_database(request.getfixturevalue("postgresql_cluster"), template)
+
+
+@pytest.fixture
+def founding(request: pytest.FixtureRequest, database_url: str) -> Founding:
+    """The keys, people and partners that this test's database begins with."""
+    engine = database_url.partition(":")[0].partition("+")[0]
+    made: Founding = request.getfixturevalue(f"{engine}_founding")
+    return made
 
 
 @pytest.fixture(params=ENGINES)
@@ -199,17 +246,19 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture
-def town(database_url: str, tmp_path: Path) -> Iterator[Town]:
+def town(database_url: str, tmp_path: Path, founding: Founding) -> Iterator[Town]:
     """A town with people and partners on a database of its own; see `tests.support.town`."""
-    made = make_town(database_url, tmp_path)
+    made = make_town(database_url, tmp_path, founding=founding)
     yield made
     made.context.database.close()
 
 
 @pytest.fixture(params=["short way", "full dispatch"])
-def town_both_ways(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Iterator[Town]:
+def town_both_ways(
+    request: pytest.FixtureRequest, database_url: str, tmp_path: Path, founding: Founding
+) -> Iterator[Town]:
     """The town, once with the short way of the hot endpoints and once through Flask's dispatch."""
-    made = make_town(database_url, tmp_path, hot=request.param == "short way")
+    made = make_town(database_url, tmp_path, hot=request.param == "short way", founding=founding)
     yield made
     made.context.database.close()
 

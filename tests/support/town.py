@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from idp.web.context import Context
     from idp.web.pages import WebApp
+    from tests.support.founding import Founding
 
 START = 1_800_000_000
 ISSUER = "https://id.riverton.example"
@@ -279,10 +280,17 @@ def code_of(answer: TestResponse) -> str:
     return answer_parameters(answer)["code"]
 
 
-def make_town(database_url: str, folder: Path, *, hot: bool = True, **sections: Any) -> Town:
-    """Open a migrated database as a town; `sections` change the settings, such as `tokens={...}`."""
+def make_town(
+    database_url: str, folder: Path, *, hot: bool = True, founding: Founding | None = None, **sections: Any
+) -> Town:
+    """Open a migrated database as a town; `sections` change the settings, such as `tokens={...}`.
+
+    With a `founding`, the database is a copy of that town's.
+    """
     key_file = folder / "denizen.key"
-    if not key_file.exists():
+    if founding:
+        founding.hand_over(folder)
+    elif not key_file.exists():
         create_key_file(key_file)
     settings = Settings(
         **{
@@ -295,14 +303,18 @@ def make_town(database_url: str, folder: Path, *, hot: bool = True, **sections: 
     )
     clock = Clock()
     context = open_context(settings, clock=clock)
-    turn_keys(context, now=int(clock()))
+    partners, people = (founding.partners, founding.people) if founding else _found(context, int(clock()))
+    return Town(settings, context, clock, create_app(context, hot=hot), *partners, *people)
+
+
+def _found(context: Context, now: int) -> tuple[list[Partner], list[Person]]:
+    turn_keys(context, now=now)
     with context.database.transaction() as session:
         people = [
             _person(session, context, "maria", "Maria", "Okafor"),
             _person(session, context, "jun", "Jun", None),
         ]
-        partners = _partners(session, context)
-    return Town(settings, context, clock, create_app(context, hot=hot), *partners, *people)
+        return _partners(session, context), people
 
 
 def _person(session: Any, context: Context, username: str, given: str, family: str | None) -> Person:
