@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -80,23 +85,43 @@ class Nodes:
 
 @contextmanager
 def two_nodes(town: Town) -> Iterator[Nodes]:
-    """Start both processes and end them."""
-    with ExitStack() as stack:
-        processes = [_start(stack) for _ in range(NODES)]
-        for process in processes:
-            _say(process.stdin, town.settings.model_dump(mode="json"))
-        yield Nodes(processes)
-        for process in processes:
-            assert process.stdin is not None
-            process.stdin.close()  # the end of its work; __exit__ waits for it
+    """Two processes that serve the town until the block ends."""
+    sources = _sources()
+    for source in sources:
+        _say(source.stdin, town.settings.model_dump(mode="json"))
+    try:
+        for source in sources:
+            assert _hear(source.stdout) == "open"
+        yield Nodes(sources)
+        for source in sources:
+            _say(source.stdin, "close")
+        for source in sources:
+            assert _hear(source.stdout) == "closed"
+    except BaseException:
+        _end(sources)  # whatever they are at
+        raise
 
 
-def _start(stack: ExitStack) -> subprocess.Popen[str]:
+@cache
+def _sources() -> tuple[subprocess.Popen[str], ...]:
+    """Two processes that have imported everything and fork a node for each town, which takes seconds otherwise."""
     command = [sys.executable, "-m", "tests.support.nodes"]
     pipe, root = subprocess.PIPE, Path(__file__).parents[2]
-    process = stack.enter_context(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=root))
-    stack.callback(process.kill)  # runs first, and does nothing to one that has ended
-    return process
+    started = tuple(
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=root, start_new_session=True)
+        for _ in range(NODES)
+    )
+    atexit.register(_end, started)
+    return started
+
+
+def _end(sources: Sequence[subprocess.Popen[str]]) -> None:
+    _sources.cache_clear()
+    for source in sources:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(source.pid, signal.SIGKILL)
+        with source:
+            pass  # closes its pipes and waits for it
 
 
 def _say(pipe: IO[str] | None, message: Any) -> None:
@@ -115,15 +140,27 @@ def _hear(pipe: IO[str] | None) -> Any:
 # --- what runs in a node ---
 
 
-def _node() -> None:
-    """Answer the parent until it closes the pipe."""
-    settings = Settings(**_hear(sys.stdin))
+def _source() -> None:
+    """Fork a node for each town, one after the other, until the parent closes the pipe."""
+    while line := sys.stdin.readline():
+        node = os.fork()
+        if not node:
+            _node(Settings(**json.loads(line)))
+            os._exit(0)
+        _, status = os.waitpid(node, 0)
+        if status:
+            sys.exit("a node ended")
+        _say(sys.stdout, "closed")
+
+
+def _node(settings: Settings) -> None:
+    """Answer the parent until it says that it is done."""
     now = [0]
     context = open_context(settings, clock=lambda: float(now[0]), checkpoints=False)
     app = create_app(context)
+    _say(sys.stdout, "open")
     with ThreadPoolExecutor(THREADS) as pool:
-        for line in sys.stdin:
-            task = json.loads(line)
+        while (task := _hear(sys.stdin)) != "close":
             now[0] = task["now"]
             _run(app, pool, [Request(**one) for one in task["requests"]])
     context.database.close()
@@ -149,4 +186,4 @@ def _run(app: WebApp, pool: ThreadPoolExecutor, requests: Sequence[Request]) -> 
 
 
 if __name__ == "__main__":
-    _node()
+    _source()

@@ -32,6 +32,7 @@ OPTIONS = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "shared_buffers": "128MB",
+    "max_wal_size": "256MB",
     "autovacuum": "off",
     "timezone": "UTC",
 }
