@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.devices import Devices
+    from tests.support.founding import Founding
     from tests.support.town import Town
 
 devices = support.devices
@@ -32,9 +33,9 @@ ROUNDS = 5
 
 
 @pytest.fixture
-def small_town(database_url: str, tmp_path: Path) -> Iterator[Town]:
+def small_town(database_url: str, founding: Founding, tmp_path: Path) -> Iterator[Town]:
     """A town with few guesses for all strangers together: ten for each of its parts."""
-    made = make_town(database_url, tmp_path, throttle={"per_town": TOWN_PARTS * 10})
+    made = make_town(database_url, tmp_path, founding=founding, throttle={"per_town": TOWN_PARTS * 10})
     yield made
     made.context.database.close()
 

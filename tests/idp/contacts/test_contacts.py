@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.founding import Founding
     from tests.support.town import Browser, Person, Town
 
 NEW = "maria@home.example"
@@ -29,9 +30,9 @@ GATEWAY = {"provider": "http", "url": "https://sms.example.org/send", "sender": 
 
 
 @pytest.fixture
-def phone_town(database_url: str, tmp_path: Path) -> Iterator[Town]:
+def phone_town(database_url: str, founding: Founding, tmp_path: Path) -> Iterator[Town]:
     """A town that sends text messages, in France."""
-    made = make_town(database_url, tmp_path, sms=GATEWAY, accounts={"country": "FR"})
+    made = make_town(database_url, tmp_path, founding=founding, sms=GATEWAY, accounts={"country": "FR"})
     yield made
     made.context.database.close()
 

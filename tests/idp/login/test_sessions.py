@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.founding import Founding
     from tests.support.town import Browser, Town
 
 SCOPE = "openid profile email"
@@ -127,9 +128,11 @@ def test_sessions_that_expired_unseen_are_ended_by_upkeep(town: Town) -> None:
 
 
 @pytest.fixture
-def kiosk(database_url: str, tmp_path: Path) -> Iterator[Town]:
+def kiosk(database_url: str, founding: Founding, tmp_path: Path) -> Iterator[Town]:
     """A town whose test browsers are its shared computers."""
-    made = make_town(database_url, tmp_path, kiosk={"networks": ["192.0.2.0/28", "2001:db8::/64"]})
+    made = make_town(
+        database_url, tmp_path, founding=founding, kiosk={"networks": ["192.0.2.0/28", "2001:db8::/64"]}
+    )
     yield made
     made.context.database.close()
 

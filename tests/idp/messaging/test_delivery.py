@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.founding import Founding
     from tests.support.town import Town
 
 VALUES = {"link": "https://id.riverton.example/x?token=sEcReT"}
@@ -31,7 +32,7 @@ STRETCHED = 1 + JITTER
 
 
 @pytest.fixture
-def town(database_url: str, tmp_path: Path, smtp: Mailbox) -> Iterator[Town]:
+def town(database_url: str, founding: Founding, tmp_path: Path, smtp: Mailbox) -> Iterator[Town]:
     """A town whose mail goes to `smtp`."""
     mail = {
         "host": smtp.host,
@@ -39,7 +40,7 @@ def town(database_url: str, tmp_path: Path, smtp: Mailbox) -> Iterator[Town]:
         "security": "none",
         "sender": "Riverton <no-reply@riverton.example>",
     }
-    made = make_town(database_url, tmp_path, mail=mail)
+    made = make_town(database_url, tmp_path, founding=founding, mail=mail)
     yield made
     made.context.database.close()
 

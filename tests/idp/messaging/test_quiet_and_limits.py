@@ -17,6 +17,7 @@ from tests.support.sms import SmsPort
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.founding import Founding
     from tests.support.smtp import Mailbox
     from tests.support.town import Town
 
@@ -71,9 +72,12 @@ def test_by_night_codes_and_notices_leave_and_reminders_wait(
 
 
 @pytest.fixture
-def town(database_url: str, tmp_path: Path, smtp: Mailbox) -> object:
+def town(database_url: str, founding: Founding, tmp_path: Path, smtp: Mailbox) -> object:
     mail = {"host": smtp.host, "port": smtp.port, "security": "none"}
-    with SmsPort() as gateway, town_with(database_url, tmp_path, mail=mail, sms=gateway.settings) as made:
+    with (
+        SmsPort() as gateway,
+        town_with(database_url, tmp_path, founding=founding, mail=mail, sms=gateway.settings) as made,
+    ):
         yield made
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.founding import Founding
     from tests.support.smtp import Mailbox
     from tests.support.town import Town
 
@@ -33,10 +34,12 @@ def gateway() -> Iterator[SmsPort]:
 
 
 @pytest.fixture
-def town(database_url: str, tmp_path: Path, smtp: Mailbox, gateway: SmsPort) -> Iterator[Town]:
+def town(
+    database_url: str, founding: Founding, tmp_path: Path, smtp: Mailbox, gateway: SmsPort
+) -> Iterator[Town]:
     """A town where Maria has two addresses, a number and a home."""
     mail = {"host": smtp.host, "port": smtp.port, "security": "none"}
-    with town_with(database_url, tmp_path, mail=mail, sms=gateway.settings) as made:
+    with town_with(database_url, tmp_path, founding=founding, mail=mail, sms=gateway.settings) as made:
         where = Reach(("maria@example.org", "m@work.example"), ("+33612345678",), MARIA)
         reached(made, reach=lambda *_: where, not_me_link=lambda *_: LINK)
         yield made

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from werkzeug.test import TestResponse
 
+    from tests.support.founding import Founding
     from tests.support.town import Town
 
 CALLBACK = "https://pool.example/cb"
@@ -86,17 +87,19 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.fixture
-def opened(database_url: str, tmp_path: Path) -> Iterator[Town]:
+def opened(database_url: str, founding: Founding, tmp_path: Path) -> Iterator[Town]:
     """A town in which anybody may register a client."""
-    made = make_town(database_url, tmp_path, registration={"mode": "open", "per_source": 1000})
+    made = make_town(
+        database_url, tmp_path, founding=founding, registration={"mode": "open", "per_source": 1000}
+    )
     yield made
     made.context.database.close()
 
 
 @pytest.fixture
-def guarded(database_url: str, tmp_path: Path) -> Iterator[Town]:
+def guarded(database_url: str, founding: Founding, tmp_path: Path) -> Iterator[Town]:
     """A town in which whoever holds a token may register a client."""
-    made = make_town(database_url, tmp_path, registration={"mode": "token"})
+    made = make_town(database_url, tmp_path, founding=founding, registration={"mode": "token"})
     yield made
     made.context.database.close()
 

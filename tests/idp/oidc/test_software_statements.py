@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.founding import Founding
     from tests.support.town import Town
 
 STATE = "https://software.state.example"
@@ -22,7 +23,7 @@ OWN = key_for("ES256", "statements")
 
 
 @pytest.fixture
-def trusting(database_url: str, tmp_path: Path) -> Iterator[Town]:
+def trusting(database_url: str, founding: Founding, tmp_path: Path) -> Iterator[Town]:
     """A town in which anybody may register, and the statements of the state count."""
     keys = tmp_path / "state.json"
     keys.write_text(json.dumps(jwks(OWN)))
@@ -30,6 +31,7 @@ def trusting(database_url: str, tmp_path: Path) -> Iterator[Town]:
     made = make_town(
         database_url,
         tmp_path,
+        founding=founding,
         registration={"mode": "open", "per_source": 1000, "statement_issuers": issuers},
     )
     yield made

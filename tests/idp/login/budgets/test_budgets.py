@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.founding import Founding
     from tests.support.redis import RedisServer
     from tests.support.town import Town
 
@@ -28,10 +29,12 @@ MAIL = Limit("mail-test", 3, 3600)
 
 
 @pytest.fixture(params=["database", "redis"])
-def town(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Iterator[Town]:
+def town(
+    request: pytest.FixtureRequest, database_url: str, founding: Founding, tmp_path: Path
+) -> Iterator[Town]:
     """The town, its windows counted by the database (both engines) and by Redis (beside both engines)."""
     url = request.getfixturevalue("redis_server").url if request.param == "redis" else ""
-    made = make_town(database_url, tmp_path, throttle={"redis_url": url, "per_town": TOWN})
+    made = make_town(database_url, tmp_path, founding=founding, throttle={"redis_url": url, "per_town": TOWN})
     yield made
     made.context.database.close()
 
@@ -268,9 +271,11 @@ def test_only_counts_that_belong_to_nobody_are_forgotten(town: Town) -> None:
 
 
 @pytest.fixture
-def redis_town(database_url: str, tmp_path: Path, redis_server: RedisServer) -> Iterator[Town]:
+def redis_town(
+    database_url: str, founding: Founding, tmp_path: Path, redis_server: RedisServer
+) -> Iterator[Town]:
     redis_store.redis_windows.cache_clear()
-    made = make_town(database_url, tmp_path, throttle={"redis_url": redis_server.url})
+    made = make_town(database_url, tmp_path, founding=founding, throttle={"redis_url": redis_server.url})
     yield made
     made.context.database.close()
     redis_store.redis_windows.cache_clear()

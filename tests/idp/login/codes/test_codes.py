@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.founding import Founding
     from tests.support.town import Browser, Town
 
 SMS = {"provider": "http", "url": "https://sms.example/send", "sender": "Riverton"}
@@ -50,9 +51,9 @@ def choose(browser: Browser, channel: str, choice: str) -> int:
 
 
 @pytest.fixture
-def texting(database_url: str, tmp_path: Path) -> Iterator[Town]:
+def texting(database_url: str, founding: Founding, tmp_path: Path) -> Iterator[Town]:
     """A town that sends text messages, and Maria's telephone."""
-    town = make_town(database_url, tmp_path, sms=SMS)
+    town = make_town(database_url, tmp_path, founding=founding, sms=SMS)
     with town.context.database.transaction() as session:
         resident = session.get_one(Resident, town.maria.resident_id)
         add_confirmed(session, town.context.vault, resident, "phone", "+33612345678", now=int(town.clock()))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.support.founding import Founding
     from tests.support.tls import Authority
     from tests.support.town import Town
 
@@ -25,7 +26,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture
 def connect(
-    database_url: str, tmp_path: Path, authority: Authority
+    database_url: str, founding: Founding, tmp_path: Path, authority: Authority
 ) -> Iterator[Callable[..., tuple[Town, Provider]]]:
     """Make the town with one provider; keywords change the provider's settings."""
     with ExitStack() as stack:
@@ -33,7 +34,7 @@ def connect(
         def make(**settings: Any) -> tuple[Town, Provider]:
             provider = Provider(authority, lambda: town.clock())  # noqa: PLW0108 - the town is made afterwards
             stack.enter_context(provider.server)
-            town = connected_town(database_url, tmp_path, authority, provider, **settings)
+            town = connected_town(database_url, tmp_path, authority, provider, founding=founding, **settings)
             stack.callback(town.context.database.close)
             return town, provider
 

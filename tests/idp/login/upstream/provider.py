@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from werkzeug.test import TestResponse
 
+    from tests.support.founding import Founding
     from tests.support.tls import Authority
     from tests.support.town import Browser, Town
 
@@ -160,7 +161,12 @@ def challenge_of(verifier: str) -> str:
 
 
 def connected_town(
-    database_url: str, folder: Path, authority: Authority, *providers: Provider, **settings: Any
+    database_url: str,
+    folder: Path,
+    authority: Authority,
+    *providers: Provider,
+    founding: Founding | None = None,
+    **settings: Any,
 ) -> Town:
     """A town whose providers are these, in order: `neighbour` and `other`."""
     names = ("neighbour", "other")
@@ -168,7 +174,7 @@ def connected_town(
         {**SETTINGS, "id": name, "issuer": provider.issuer, **settings}
         for name, provider in zip(names, providers, strict=False)
     ]
-    town = make_town(database_url, folder, upstream={"providers": listed})
+    town = make_town(database_url, folder, founding=founding, upstream={"providers": listed})
     trusting = Fetcher(testing.TestingSettings(allow_loopback=True, extra_ca=authority.ca))
     town.app.extensions["denizen.upstream"] = open_upstreams(town.settings, trusting)
     return town
