@@ -16,6 +16,8 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import orjson
 
 from admin.audit.rules import safe_cell
+from consent.audit import timeline
+from consent.rules import dpv_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,20 +34,6 @@ FORMATS: Final = {
 #: A PDF is for reading: it holds the newest so many rows, and says so.
 PDF_ROWS: Final = 1000
 _BLOCK: Final = 65_536
-#: DPV's word for each event (https://w3id.org/dpv, consent states).
-_STATUS: Final = {
-    "requested": "dpv:ConsentRequested",
-    "deferred": "dpv:ConsentRequestDeferred",
-    "given": "dpv:ConsentGiven",
-    "narrowed": "dpv:ConsentGiven",
-    "renewed": "dpv:RenewedConsentGiven",
-    "refused": "dpv:ConsentRefused",
-    "expired": "dpv:ConsentExpired",
-    "withdrawn": "dpv:ConsentWithdrawn",
-    "revoked": "dpv:ConsentRevoked",
-    "invalidated": "dpv:ConsentInvalidated",
-    "superseded": "dpv:ConsentInvalidated",
-}
 _CONTEXT: Final = {
     "dct": "http://purl.org/dc/terms/",
     "dpv": "https://w3id.org/dpv#",
@@ -158,8 +146,8 @@ def _linked(row: Row) -> dict[str, Any]:
         "dpv:hasDataSubject": row["person"],
         "dpv:hasRecipient": row["client"],
     }
-    if row.get("event") in _STATUS:
-        found["dpv:hasConsentStatus"] = {"@id": _STATUS[row["event"]]}
+    if row.get("kind", timeline.EVENT) == timeline.EVENT:
+        found["dpv:hasConsentStatus"] = {"@id": f"dpv:{dpv_state(row['event'])}"}
     wanted = (
         ("dpv:hasPurpose", "purpose"),
         ("dpv:hasPersonalData", "chosen"),

@@ -21,12 +21,13 @@ from consent.log import commitment, leaf_bytes, proofs
 from consent.log.notes import parse_vkey
 from idp.upkeep import integrate_log, note_signers
 from tests.admin.office import REASON
-from tests.support.town import hidden_fields
+from tests.support.town import Proof, hidden_fields
 
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse
 
     from tests.admin.office import Desk, Office
+    from tests.support.town import Browser
 
 
 def export(desk: Desk, wanted: str, query: str = "client=library", reason: str = REASON) -> TestResponse:
@@ -149,6 +150,30 @@ def test_a_timeline_leaves_with_what_proves_it(office: Office) -> None:
     (act,) = done(office, "file_exported")
     assert act.resident_id == town.maria.resident_id
     assert act.details["reason"] == REASON
+
+
+def test_an_export_and_a_receipt_name_the_same_state(office: Office) -> None:
+    """Agreed to, then to less, and informed without a choice; what is no event of consent names none."""
+    town, browser = office.town, office.town.browser()
+    browser.code(town.library, town.maria, "openid profile email", Proof())
+    page = browser.get("/privacy/services/library").text
+    browser.submit(re.findall(r'action="([^"]*/narrow)"', page)[0], share=[])
+    town.tokens(town.tax, town.maria)
+    desk = office.signed_in("officer")
+    place = desk.open("maria")
+    fields = hidden_fields(desk.get(place + "/timeline").text, place + "/export")
+    rows = json.loads(desk.post(place + "/export", {**fields, "format": "jsonld"}).data)["@graph"]
+    states = [one["dpv:hasConsentStatus"]["@id"] for one in rows if one["dct:type"] == "event"]
+    assert states == ["dpv:ConsentUnknown", "dpv:RenewedConsentGiven", "dpv:ConsentGiven"]
+    assert states == [_on_receipt(browser, one["@id"]) for one in rows if one["dct:type"] == "event"]
+    assert not any("dpv:hasConsentStatus" in one for one in rows if one["dct:type"] != "event")
+
+
+def _on_receipt(browser: Browser, urn: str) -> str:
+    """The state that the receipt of an event names."""
+    receipt = json.loads(browser.get(f"/privacy/receipts/{urn.removeprefix('urn:uid:')}.json").data)
+    status = receipt["receipt"]["dpv:hasRecordOfActivity"]["dpv:hasConsentStatus"]
+    return str(status["@type"][0])
 
 
 def test_the_files_of_a_timeline_are_those_of_an_open_file(office: Office) -> None:
