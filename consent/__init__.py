@@ -7,6 +7,6 @@ Leaves to others: who is signed in, clients and their names, grants and tokens, 
     in as values: a connection, ``now``, a 32-byte log key, :class:`consent.ports.Ports`.
 Routes: ``/privacy``, ``/privacy/services/<client_id>``, its ``/withdraw``, ``/withdrawn``, ``/object``
     and ``/purposes/<purpose_id>/narrow``, ``/withdraw``; ``/privacy/history``, ``/privacy/releases``.
-Others may import: ``purposes``, ``records``, ``releases``, ``lookups``, ``withdrawals``, ``rules``, ``log``, ``labels``,
+Others may import: ``purposes``, ``drafts``, ``ending``, ``records``, ``releases``, ``lookups``, ``withdrawals``, ``rules``, ``log``, ``labels``,
     ``ports``, ``views.bp``; migrations also ``models.Base`` and ``triggers``. Tables are private.
 """

@@ -27,10 +27,22 @@ if TYPE_CHECKING:
     from consent.purposes import Purpose
 
 _DRAFT, _RECORD = models.table(working_models.Draft), models.table(models.Record)
+_PURPOSE = models.table(models.Purpose)
 OPEN: Final = ("draft", "review")
 _ONE = select(_DRAFT).where(_DRAFT.c.id == bindparam("draft_id"))
 _ALL_OPEN = (
     select(_DRAFT).where(_DRAFT.c.state.in_(OPEN)).order_by(_DRAFT.c.state.desc(), _DRAFT.c.changed_at)
+)
+# Whoever ends the purpose waits for this, and then finds the draft.
+_STANDS = (
+    select(_PURPOSE.c.id)
+    .where(_PURPOSE.c.id == bindparam("purpose_id"), _PURPOSE.c.ended_at.is_(None))
+    .with_for_update()
+)
+_DISCARD_OPEN = (
+    update(_DRAFT)
+    .where(_DRAFT.c.purpose_id == bindparam("of_purpose"), _DRAFT.c.state.in_(OPEN))
+    .values(state="discarded", revision=_DRAFT.c.revision + 1, changed_at=bindparam("at"))
 )
 _LATER = _RECORD.alias()
 _TOUCHED = select(func.count()).where(
@@ -48,6 +60,10 @@ _TOUCHED = select(func.count()).where(
 
 class DraftChanged(Exception):
     """Somebody else changed it, or it is no draft any more: look at it again."""
+
+
+class PurposeEnded(Exception):
+    """The purpose has ended for good: nothing is drafted or published for it any more."""
 
 
 class DraftRefused(Exception):
@@ -107,7 +123,12 @@ def begin(
     findings: Sequence[Finding] = (),
     now: int,
 ) -> str:
-    """A new draft for a purpose; its id. A purpose has one open draft at a time: IntegrityError for a second one."""
+    """A new draft for a purpose; its id. A purpose has one open draft at a time: IntegrityError for a second one.
+
+    Raises PurposeEnded.
+    """
+    if connection.execute(_STANDS, {"purpose_id": purpose_id}).first() is None:
+        raise PurposeEnded
     draft_id = secrets.token_urlsafe(16)
     values = {"id": draft_id, "purpose_id": purpose_id, "state": state, "revision": 1, "remark": None}
     values |= _columns(contents, findings) | {"created_at": now, "changed_at": now}
@@ -155,6 +176,11 @@ def discard(connection: Executor, draft: Draft, *, now: int) -> None:
     _change(connection, draft, OPEN, {"state": "discarded", "changed_at": now})
 
 
+def discard_open(connection: Executor, purpose_id: str, *, now: int) -> bool:
+    """Nothing comes of the open draft of a purpose; False if there is none."""
+    return bool(connection.execute(_DISCARD_OPEN, {"of_purpose": purpose_id, "at": now}).rowcount)
+
+
 def check(connection: Executor, draft: Draft, *, town_languages: Collection[str]) -> tuple[Finding, ...]:
     """What the linter says of a draft."""
     purpose = _purpose_of(connection, draft)
@@ -189,7 +215,7 @@ def changes(connection: Executor, draft: Draft) -> tuple[Change, ...]:
 
 
 def touched(connection: Executor, purpose_id: str) -> int:
-    """How many residents a material change makes choose again: those whose agreement or notice stands."""
+    """How many residents a material change makes choose again, or an end concerns: those whose agreement or notice stands."""
     return int(connection.execute(_TOUCHED, {"purpose_id": purpose_id}).scalar_one())
 
 
@@ -206,7 +232,8 @@ def publish(
     """Publish a draft in review, for ever unchangeable, with an act that says who did and why.
 
     What the linter left to the officer counts as accepted, and stands in an act of its own. ``log_key`` is the
-    service's. Raises DraftChanged, DraftRefused, and ValueError without a reason or for terms that make no sense.
+    service's. Raises PurposeEnded, DraftChanged, DraftRefused, and ValueError without a reason or for terms that make no
+    sense.
     """
     if not reason.strip():
         raise ValueError("publishing needs a reason")
@@ -251,7 +278,7 @@ def _purpose_of(connection: Executor, draft: Draft) -> Purpose:
     if purpose is None:
         raise LookupError(f"no purpose {draft.purpose_id}")
     if purpose.state == "ended":
-        raise DraftChanged
+        raise PurposeEnded
     return purpose
 
 

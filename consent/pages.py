@@ -158,7 +158,8 @@ def _standing(client_id: str, choices: Choices, basis_of: Mapping[str, str]) -> 
 def _purpose(
     notice: purposes.Notice, facts: taking_back.Facts, choice: rules.Choice, last: Mapping[str, int]
 ) -> dict[str, Any]:
-    claims, permissions = labels.apart(choice.claims_chosen if choice.in_force else choice.claims_offered)
+    was_shared = choice.in_force or choice.state == "ended"
+    claims, permissions = labels.apart(choice.claims_chosen if was_shared else choice.claims_offered)
     return {
         "title": notice.text.title,
         "why": notice.text.why,
@@ -167,6 +168,7 @@ def _purpose(
         "claims": [{"label": labels.claim_label(one), "last_at": last.get(one)} for one in claims],
         "permissions": [labels.claim_label(one) for one in permissions],
         "id": choice.purpose_id,
+        "ended_at": choice.purpose_ended_at,
         "withdrawable": rules.withdrawable(facts.basis, choice),
         "removable": [
             {"name": one, "label": labels.claim_label(one)} for one in taking_back.removable(facts, choice)

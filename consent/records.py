@@ -15,11 +15,17 @@ _RECORD, _NOTICE = models.table(models.Record), models.table(models.Notice)
 _PURPOSE, _EXPIRING = models.table(models.Purpose), models.table(working_models.Expiring)
 _COLUMNS = tuple(column.name for column in _RECORD.columns if column.name not in {"id", "uid"})
 _INSERT = insert(_RECORD).values({name: bindparam(name) for name in ("uid", *_COLUMNS)}).inline()
-#: Events for :func:`event_of`, each with the version of its notice. A notice that is gone was tampered with: its
+#: Events for :func:`event_of`, each with the version of its notice and the end of its purpose. A notice that is gone was tampered with: its
 #: version counts as older than all, so the resident is asked.
-EVENTS: Final[Select[Any]] = select(
-    _RECORD, func.coalesce(_NOTICE.c.version, 0).label("notice_version")
-).join_from(_RECORD, _NOTICE, _NOTICE.c.body_hash == _RECORD.c.notice_hash, isouter=True)
+EVENTS: Final[Select[Any]] = (
+    select(
+        _RECORD,
+        func.coalesce(_NOTICE.c.version, 0).label("notice_version"),
+        _PURPOSE.c.ended_at.label("purpose_ended_at"),
+    )
+    .join_from(_RECORD, _NOTICE, _NOTICE.c.body_hash == _RECORD.c.notice_hash, isouter=True)
+    .join(_PURPOSE, _PURPOSE.c.id == _RECORD.c.purpose_id, isouter=True)
+)
 _OF_RESIDENT = EVENTS.where(_RECORD.c.resident_id == bindparam("resident_id"))
 _CURRENT = _OF_RESIDENT.where(_RECORD.c.client_id == bindparam("client_id")).order_by(_RECORD.c.id)
 _ALL_CURRENT = _OF_RESIDENT.order_by(_RECORD.c.client_id, _RECORD.c.id)
@@ -144,7 +150,7 @@ def current_choices(
     connection: Executor, resident_id: str, client_id: str, now: int | None = None
 ) -> dict[str, rules.Choice]:
     """Where the resident stands with each purpose of one client, by purpose; ``now`` as in :func:`rules.current_state`."""
-    rows = connection.execute(_CURRENT, {"resident_id": resident_id, "client_id": client_id})
+    rows = connection.execute(_CURRENT, {"resident_id": resident_id, "client_id": client_id}).all()
     return rules.current_state(map(event_of, rows), now)
 
 
@@ -235,6 +241,7 @@ def event_of(row: Any) -> rules.Event:
         row.notice_hash,
         row.at,
         row.valid_until,
+        row.purpose_ended_at,
     )
 
 

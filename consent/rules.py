@@ -62,11 +62,16 @@ class Event:
     notice_hash: bytes
     at: int
     valid_until: int | None = None
+    purpose_ended_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Where a resident stands with one purpose: the last event that decided, and what it decided."""
+    """Where a resident stands with one purpose: the last event that decided, and what it decided.
+
+    ``state`` is that event; or ``expired`` and ``ended``, of which no event need tell: the consent's own time is over, or
+    the town ended the purpose.
+    """
 
     purpose_id: str
     state: str
@@ -76,6 +81,7 @@ class Choice:
     notice_hash: bytes
     at: int
     valid_until: int | None = None
+    purpose_ended_at: int | None = None
 
     @property
     def in_force(self) -> bool:
@@ -129,7 +135,8 @@ class Answer:
 def current_state(events: Iterable[Event], now: int | None = None) -> dict[str, Choice]:
     """Fold history, oldest first, to where the resident stands, by purpose.
 
-    With ``now``, a consent whose time is over has expired, whether or not that was recorded yet.
+    With ``now``, a consent whose time is over has expired, whether or not that was recorded yet. What a purpose allowed
+    ends with the purpose; with ``now``, one that ended later stood then.
     """
     state: dict[str, Choice] = {}
     for event in events:
@@ -148,8 +155,9 @@ def current_state(events: Iterable[Event], now: int | None = None) -> dict[str, 
                 event.notice_hash,
                 event.at,
                 _until(event, before),
+                event.purpose_ended_at,
             )
-    return state if now is None else {key: _as_of(one, now) for key, one in state.items()}
+    return {key: _as_of(one, now) for key, one in state.items()}
 
 
 def _until(event: Event, before: Choice | None) -> int | None:
@@ -159,10 +167,15 @@ def _until(event: Event, before: Choice | None) -> int | None:
     return event.valid_until
 
 
-def _as_of(choice: Choice, now: int) -> Choice:
-    if choice.in_force and choice.valid_until is not None and choice.valid_until <= now:
-        return replace(choice, state="expired", at=choice.valid_until)
-    return choice
+def _as_of(choice: Choice, now: int | None) -> Choice:
+    if not choice.in_force:
+        return choice
+    ends = [("ended", choice.purpose_ended_at), ("expired", choice.valid_until if now is not None else None)]
+    over = [(at, state) for state, at in ends if at is not None and (now is None or at <= now)]
+    if not over:
+        return choice
+    at, state = min(over)
+    return replace(choice, state=state, at=at)
 
 
 def decide(

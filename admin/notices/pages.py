@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from consent.drafts import Contents, Draft
     from consent.executor import Executor
-    from consent.purposes import NoticeText
+    from consent.purposes import NoticeText, Purpose
 
     NameOf = Callable[[str], tuple[str, str]]
 
@@ -65,6 +65,7 @@ def overview(connection: Executor, name_of: NameOf) -> tuple[list[dict[str, Any]
             "version": one.notice_version,
             "draft": drafted.get(one.id),
             "may_be_drafted": one.state != "ended" and one.id not in drafted,
+            "may_be_ended": one.state != "ended",
         }
         for one in order
     ]
@@ -96,6 +97,26 @@ def draft(connection: Executor, found: Draft, languages: Sequence[str], name_of:
         "touched": drafts.touched(connection, found.purpose_id) if purpose.notice_version else 0,
         "pages": [one for one in languages if one in found.contents.texts],
         "processing": _processing(found.contents.processing),
+    }
+
+
+def to_end(
+    connection: Executor, purpose: Purpose, language: str, fallback: str, name_of: NameOf
+) -> dict[str, Any]:
+    """A purpose before it ends: in whose words, and for how many residents it stands."""
+    notice = purposes.notices_for(connection, [purpose.id], language, fallback).get(purpose.id)
+    has_draft = any(one.purpose_id == purpose.id for one in drafts.open_drafts(connection))
+    return {
+        "purpose": {
+            "id": purpose.id,
+            "key": purpose.key,
+            "title": notice.text.title if notice else purpose.key,
+        },
+        "service": name_of(purpose.client_id)[0],
+        "basis_text": labels.basis_name(purpose.basis),
+        "claims": labels.claim_list(purpose.asked.claims),
+        "touched": drafts.touched(connection, purpose.id),
+        "has_draft": has_draft,
     }
 
 

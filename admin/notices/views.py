@@ -1,4 +1,4 @@
-"""Drafts of notices: `/notices`."""
+"""Drafts of notices, and the end of purposes: `/notices`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from sqlalchemy.exc import IntegrityError
 
 from admin.notices import pages
 from admin.notices.forms import DraftForm, reason_of, revision_of
-from admin.notices.words import finding_text
+from admin.notices.words import done_text, finding_text
 from admin.services import names_of
 from admin.staff.current import for_roles
-from consent import acts, drafts, purposes
-from consent.drafts import DraftChanged, DraftRefused
+from consent import acts, drafts, ending, purposes
+from consent.drafts import DraftChanged, DraftRefused, PurposeEnded
 from idp.jobs.stamps import PURPOSES, bump
 from idp.web.context import context
+from idp.web.languages import current_language
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from admin.notices.forms import Errors
     from admin.staff.sessions import StaffMember
     from consent.drafts import Draft
+    from consent.purposes import Purpose
 
     Page = str | Response | tuple[str, int]
 
@@ -40,7 +42,14 @@ def overview(_staff: StaffMember) -> str:
     """Every open draft, and every purpose with the notice in force."""
     with context().database.reading() as session:
         waiting, rows = pages.overview(session, names_of)
-    return render_template("admin/notices.html", drafts=waiting, purposes=rows)
+    done = done_text(request.args.get("done", ""))
+    return render_template("admin/notices.html", drafts=waiting, purposes=rows, done=done)
+
+
+@bp.errorhandler(PurposeEnded)
+def _ended(_error: PurposeEnded) -> Response:
+    """Somebody ended it meanwhile, and its draft went with it."""
+    return redirect(url_for(".overview", done="ended-before"), 303)
 
 
 @bp.post("/purposes/<purpose_id>/draft")
@@ -50,15 +59,41 @@ def begin(_staff: StaffMember, purpose_id: str) -> Response:
     ctx = context()
     try:
         with ctx.database.transaction() as session:
-            purpose = purposes.find_purpose(session, purpose_id)
-            if purpose is None or purpose.state == "ended":
-                abort(404)
+            purpose = _purpose(session, purpose_id)
             contents = drafts.in_force(session, purpose)
             draft_id = drafts.begin(session, purpose.id, contents, now=ctx.now())
     except IntegrityError:
         with ctx.database.reading() as session:
             draft_id = next(one.id for one in drafts.open_drafts(session) if one.purpose_id == purpose_id)
     return redirect(url_for(".draft", draft_id=draft_id), 303)
+
+
+@bp.get("/purposes/<purpose_id>/end")
+@for_roles("officer")
+def to_end(_staff: StaffMember, purpose_id: str) -> str:
+    """What ending a purpose does, and for how many residents; with the question why."""
+    return _end_page(purpose_id, [])
+
+
+@bp.post("/purposes/<purpose_id>/end")
+@for_roles("officer")
+def end(staff: StaffMember, purpose_id: str) -> Page:
+    """End a purpose for good, with a reason that stands in the log."""
+    reason, errors = reason_of(request.form, "reason")
+    if errors:
+        return _end_page(purpose_id, errors, reason), 422
+    ctx = context()
+    with ctx.database.transaction() as session:
+        ending.end(
+            session,
+            _purpose(session, purpose_id),
+            log_key=ctx.vault.subkey("log"),
+            actor=acts.staff(staff.staff_id),
+            reason=reason,
+            now=ctx.now(),
+        )
+        bump(session, PURPOSES)
+    return redirect(url_for(".overview", done="ended"), 303)
 
 
 @bp.get("/drafts/<draft_id>")
@@ -184,8 +219,30 @@ def _page(draft_id: str, errors: Errors, *, typed: DraftForm | None = None) -> s
     )
 
 
+def _end_page(purpose_id: str, errors: Errors, reason: str = "") -> str:
+    fallback = context().settings.town.languages[0]
+    with context().database.reading() as session:
+        purpose = _purpose(session, purpose_id)
+        values = pages.to_end(session, purpose, current_language(), fallback, names_of)
+    return render_template("admin/purpose_end.html", **values, reason=reason, errors=errors)
+
+
+def _purpose(session: Session, purpose_id: str) -> Purpose:
+    """A purpose that has not ended. Raises PurposeEnded."""
+    found = purposes.find_purpose(session, purpose_id)
+    if found is None:
+        abort(404)
+    if found.state == "ended":
+        raise PurposeEnded
+    return found
+
+
 def _found(session: Session, draft_id: str) -> Draft:
+    """An open draft. Raises PurposeEnded."""
     found = drafts.find(session, draft_id)
-    if found is None or found.state not in drafts.OPEN:
+    if found is None:
+        abort(404)
+    _purpose(session, found.purpose_id)
+    if found.state not in drafts.OPEN:
         abort(404)
     return found

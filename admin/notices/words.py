@@ -1,4 +1,4 @@
-"""Findings, states and kinds of change in an officer's words."""
+"""Findings, states, kinds of change and what was done in an officer's words."""
 
 from __future__ import annotations
 
@@ -37,6 +37,17 @@ _FINDINGS: dict[str, LazyString] = {
     "not_needed": _("This kind of purpose seldom needs: %(about)s."),
     "sensitive_without_type": _("It asks for much, but does not say what kind of purpose it is: %(about)s."),
 }
+
+
+_DONE: dict[str, LazyString] = {
+    "ended": _("The purpose has ended. Nothing rests on it any more."),
+    "ended-before": _("This purpose has ended, for good. Nothing of it can be changed any more."),
+}
+
+
+def done_text(done: str) -> str:
+    """What has just happened; nothing for anything else that may stand in an address."""
+    return str(_DONE.get(done, ""))
 
 
 def state_text(state: str) -> str:

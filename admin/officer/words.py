@@ -69,6 +69,7 @@ _STATES = {
     "withdrawn": _("Withdrawn"),
     "refused": _("Refused"),
     "ended": _("Ended"),
+    "purpose_ended": _("The purpose ended"),
     "none": _("No choice on record"),
 }
 _LEVELS = {
@@ -134,6 +135,8 @@ def state_text(choices: Collection[Choice]) -> str:
 
 def state_of(state: str) -> str:
     """What the last event left: where a person stands with one purpose."""
+    if state == "ended":
+        return str(_STATES["purpose_ended"])
     return str(_STATES["in_force"]) if state in rules.AGREED else event_text(state)
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 EVENTS: Final = models.EVENTS
 _RECORD, _NOTICE = models.table(models.Record), models.table(models.Notice)
+_PURPOSE = models.table(models.Purpose)
 #: So many records one page looks through for what no index knows.
 WINDOW: Final = 4000
 _BATCH: Final = 1000
@@ -46,7 +47,8 @@ class Query:
     """What is searched for; what is None does not matter.
 
     ``since`` and ``until`` are Unix seconds, ``until`` itself excluded. ``level`` is the acr of the sign-in at which
-    the choice was expressed. ``standing`` leaves out what a later record of the same person and purpose replaced.
+    the choice was expressed. ``standing`` leaves out what a later record of the same person and purpose replaced, and
+    whatever was said of a purpose that has ended.
     """
 
     resident_id: str | None = None
@@ -212,7 +214,12 @@ def _residual(query: Query, source: Any) -> ColumnElement[bool]:
             )
             .exists()
         )
-        fitting += [source.c.event.not_in(rules.UNDECIDED), ~replaced]
+        ended = select(_PURPOSE.c.id).where(_PURPOSE.c.ended_at.is_not(None))
+        fitting += [
+            source.c.event.not_in(rules.UNDECIDED),
+            ~replaced,
+            source.c.purpose_id.not_in(ended),
+        ]
     return and_(*fitting)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Said = Literal["given", "refused", "deferred"]
 
 _QUESTION, _RECORD = models.table(working_models.Question), models.table(models.Record)
+_PURPOSE = models.table(models.Purpose)
 _OPEN: Final = ("asked", "deferred")
 #: Who said no is left in peace for so long, in seconds.
 ASK_AGAIN_AFTER: Final = 90 * records.DAY
@@ -40,8 +41,14 @@ _WAITING = (
     )
     .limit(1)
 )
-_COUNT = select(func.count()).where(
-    _QUESTION.c.resident_id == bindparam("resident_id"), _QUESTION.c.state == "asked"
+_COUNT = (
+    select(func.count())
+    .join_from(_QUESTION, _PURPOSE, _PURPOSE.c.id == _QUESTION.c.purpose_id)
+    .where(
+        _QUESTION.c.resident_id == bindparam("resident_id"),
+        _QUESTION.c.state == "asked",
+        _PURPOSE.c.ended_at.is_(None),
+    )
 )
 _SETTLE = (
     update(_QUESTION)
@@ -118,7 +125,7 @@ def ask(
 
 
 def how_many(connection: Executor, resident_id: str) -> int:
-    """How many questions wait that the resident has not put off."""
+    """How many questions wait that the resident has not put off, and that the town has not ended."""
     return int(connection.execute(_COUNT, {"resident_id": resident_id}).scalar() or 0)
 
 

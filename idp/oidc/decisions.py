@@ -70,8 +70,10 @@ def live_grant(connection: Any, resident_id: str, client_id: str) -> Any:
     return connection.execute(
         select(
             Grant.id,
+            Grant.resident_id,
             Grant.scope,
             Grant.claims,
+            Grant.purposes,
             Grant.decided_claims,
             Grant.notices_hash,
             Grant.subject,
@@ -192,7 +194,7 @@ def settle_grant(
     if holds.is_held(connection, resident_id, client.client_id):
         raise Refusal("access_denied", "The resident has stopped this service")
     old = live_grant(connection, resident_id, client.client_id)
-    if old is not None and old.ends_at is not None and old.ends_at <= now:
+    if old is not None and lasting.is_over(provider, connection, client.client_id, old, now=now):
         revoke_grants(connection, resident_id, client_id=client.client_id, now=now)
         old = None
     scope = set(request.scope) | set(old.scope.split() if old else ())

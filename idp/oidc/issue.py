@@ -14,7 +14,7 @@ from idp.oidc.answers import signed_for
 from idp.oidc.authorization_details import kept, narrowed, read_kept
 from idp.oidc.binding import jkt_of, token_type
 from idp.oidc.errors import Refusal
-from idp.oidc.lasting import left
+from idp.oidc.lasting import Left, left
 from idp.oidc.released import id_token_claims
 from idp.oidc.resources import Target, signed_token, target_of
 
@@ -135,8 +135,8 @@ def issue(
     Raises:
         Refusal: invalid_target, invalid_authorization_details; nothing is minted then, and the transaction must not stand.
     """
-    grant = service.read_grant(connection, family.grant_id, now=now)
-    if grant is None or grant.data_key is None:
+    grant, standing = _standing(provider, connection, client, family, now=now)
+    if standing is None:
         return None
     if not is_refresh and "offline_access" in scope.split():
         refresh = (scope, family.expires_at)
@@ -155,8 +155,8 @@ def issue(
     )
     claims: dict[str, Any] = {}
     if "openid" in scope.split():
-        claims = id_token_claims(provider, connection, client, grant, family, now=now)
-        _record(provider, connection, client, grant, family, sorted(claims), now=now)
+        claims = id_token_claims(provider, connection, client, grant, family, standing.claims, now=now)
+        _record(provider, connection, client, grant, family, Left(sorted(claims), standing.purposes), now=now)
     return Issued(minted, family, grant.subject, scope, target.scope, bound_to, claims, target.details)
 
 
@@ -176,8 +176,8 @@ def issue_in_front(
     Raises:
         Refusal: access_denied when the grant or the account has ended, invalid_target.
     """
-    grant = service.read_grant(connection, family.grant_id, now=now)
-    if grant is None or grant.data_key is None:
+    grant, standing = _standing(provider, connection, client, family, now=now)
+    if standing is None:
         raise Refusal("access_denied", "What the resident agreed to has ended")
     details = read_kept(family.authorization_details)
     target = target_of(provider, client, family.resource, family.scope, details)
@@ -187,9 +187,21 @@ def issue_in_front(
     claims: dict[str, Any] = {}
     if "id_token" in wanted:
         by_scope = family.scope.split() if {*wanted} == {"id_token"} else ()
-        claims = id_token_claims(provider, connection, client, grant, family, scope=by_scope, now=now)
-        _record(provider, connection, client, grant, family, sorted(claims), now=now)
+        claims = id_token_claims(
+            provider, connection, client, grant, family, standing.claims, scope=by_scope, now=now
+        )
+        _record(provider, connection, client, grant, family, Left(sorted(claims), standing.purposes), now=now)
     return Issued(minted, family, grant.subject, family.scope, target.scope, None, claims, target.details)
+
+
+def _standing(
+    provider: Provider, connection: Any, client: Client, family: Any, *, now: int
+) -> tuple[Any, Left | None]:
+    """The grant of a family, and what is left of it; None when the grant or the account has ended."""
+    grant = service.read_grant(connection, family.grant_id, now=now)
+    if grant is None or grant.data_key is None:
+        return None, None
+    return grant, left(provider, connection, client.client_id, grant, now=now)
 
 
 def _mint(  # noqa: PLR0917
@@ -233,7 +245,7 @@ def _record(  # noqa: PLR0917
     client: Client,
     grant: Any,
     family: Any,
-    claims: Sequence[str],
+    handed: Left,
     *,
     now: int,
 ) -> None:
@@ -244,8 +256,8 @@ def _record(  # noqa: PLR0917
         resident_id=grant.resident_id,
         client_id=client.client_id,
         kind="id_token",
-        claims=claims,
-        purpose_ids=left(grant, now=now).purposes,
+        claims=handed.claims,
+        purpose_ids=handed.purposes,
         authorization_id=str(family.id),
         now=now,
     )

@@ -2,6 +2,9 @@
 
 `lapses` of a grant lists what ends when; whoever reads claims or purposes of a grant reads them through `left`. A grant
 on which nothing is left has ended: its `ends_at` stands in the conditions of every statement that looks for a live one.
+
+A purpose that the town ends has ended in all grants at once, without a write to any of them: what its client may ask for
+today is held against what stands in the grant.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import orjson
 from sqlalchemy import or_, select, update
 
 from consent import records
+from consent.labels import PERMISSION
 from idp.oidc.models import Grant
 
 if TYPE_CHECKING:
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import BindParameter, ColumnElement
 
     from consent.rules import Choice
+    from idp.oidc.provider import Provider
 
 
 class Left(NamedTuple):
@@ -34,8 +39,26 @@ def is_not_over(at: BindParameter[Any] | int) -> ColumnElement[bool]:
     return or_(Grant.ends_at.is_(None), Grant.ends_at > at)
 
 
-def left(row: Any, *, now: int) -> Left:
-    """What a row with `claims`, `purposes` and `lapses` still gives; for nearly every one that is what stands in it."""
+def left(provider: Provider, connection: Any, client_id: str, row: Any, *, now: int) -> Left | None:
+    """What a live grant still gives; for nearly every one that is what stands in it. None: nothing, the grant is over.
+
+    `row` has its `resident_id`, `claims`, `purposes` and `lapses`.
+    """
+    found = _not_lapsed(row, now=now)
+    ended = set(found.purposes) - provider.purposes_of(client_id).ids
+    if not ended:
+        return found
+    choices = records.current_choices(connection, row.resident_id, client_id, now)
+    purposes = [one for one in found.purposes if one not in ended]
+    allowed = {claim for one in purposes if one in choices for claim in choices[one].claims_chosen}
+    lost = set(found.claims) - allowed
+    # A permission for a single matter stands in the tokens themselves: they all end with it, as when it is taken back.
+    if not purposes or any(claim.startswith(PERMISSION) for claim in lost):
+        return None
+    return Left([one for one in found.claims if one in allowed], purposes)
+
+
+def _not_lapsed(row: Any, *, now: int) -> Left:
     claims, purposes = row.claims.split(), row.purposes.split()
     if row.lapses is None:
         return Left(claims, purposes)
@@ -44,6 +67,12 @@ def left(row: Any, *, now: int) -> Left:
         if until <= now:
             lost.update(*names)
     return Left([one for one in claims if one not in lost], [one for one in purposes if one not in lost])
+
+
+def is_over(provider: Provider, connection: Any, client_id: str, row: Any, *, now: int) -> bool:
+    """Whether nothing is left of a grant; `row` has its `ends_at` besides."""
+    has_ended = row.ends_at is not None and row.ends_at <= now
+    return has_ended or left(provider, connection, client_id, row, now=now) is None
 
 
 def has_lapsed(row: Any, *, now: int) -> bool:

@@ -26,6 +26,7 @@ class ClientPurposes:
     """Why a client may ask. `notices_hash` changes when its residents must be asked again."""
 
     purposes: tuple[Purpose, ...]
+    ids: frozenset[str]
     claims: frozenset[str]
     notices_hash: bytes
 
@@ -105,6 +106,7 @@ def summed_up(purposes: Sequence[Purpose]) -> ClientPurposes:
     )
     return ClientPurposes(
         purposes=tuple(purposes),
+        ids=frozenset(one.id for one in purposes),
         claims=frozenset(claim for one in purposes for claim in one.terms.claims),
         notices_hash=hashlib.sha256(notices.encode()).digest(),
     )

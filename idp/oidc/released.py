@@ -12,7 +12,6 @@ from idp.accounts.service import seal_context
 from idp.login.levels import BASIC
 from idp.oidc import service, step_up
 from idp.oidc.claims_request import read_kept
-from idp.oidc.lasting import left
 from idp.oidc.rules import claim_values, needed_for, released, sources_of
 from idp.statements import prepared
 
@@ -31,12 +30,13 @@ _READ = prepared(
 )
 
 
-def id_token_claims(
+def id_token_claims(  # noqa: PLR0917
     provider: Provider,
     connection: Any,
     client: Client,
     grant: Any,
     family: Any,
+    granted: Collection[str],
     *,
     scope: Collection[str] = (),
     now: int,
@@ -44,12 +44,12 @@ def id_token_claims(
     """What an ID token says about its resident: claims asked for by name there, and those of `scope` if there is any.
 
     A request that names none, which is nearly every one, costs nothing. What today needs a stronger or a fresher sign-in
-    than this one was is left out. `grant` is a row of `service.read_grant`.
+    than this one was is left out. `grant` is a row of `service.read_grant`, `granted` the claims that are left of it.
     """
     by_name = read_kept(family.asked_claims).id_token
     if not by_name and not scope:
         return {}
-    allowed = released(scope, by_name, left(grant, now=now).claims)
+    allowed = released(scope, by_name, granted)
     lacking = lacking_for(
         provider, client, allowed, acr=family.acr, auth_time=family.auth_time, issued_at=now
     )

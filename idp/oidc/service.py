@@ -231,7 +231,7 @@ def spend_code(
 def read_grant(connection: Any, grant_id: str, *, now: int) -> Any:
     """Subject, claims, purposes and data key of a grant that is live, of a resident who is active; else None.
 
-    Claims and purposes are those it was given with: `lasting.left` says which are left.
+    Claims and purposes are those it was given with: `lasting.left` says which are left, and whether any are.
     """
     return connection.execute(_READ_GRANT, {"grant_id_": grant_id, "at": now}).first()
 

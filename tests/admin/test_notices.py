@@ -159,3 +159,91 @@ def test_a_second_draft_is_the_first_one(desk: Desk) -> None:
 @pytest.mark.parametrize("role", ["clerk", "operator"])
 def test_only_officers_see_drafts(office: Office, role: str) -> None:
     assert office.signed_in(role).get("/notices").status_code in {403, 404}
+
+
+def _end_path(office: Office) -> str:
+    return f"/notices/purposes/{_purpose(office).id}/end"
+
+
+def test_a_purpose_ends_after_its_page_said_for_how_many(desk: Desk) -> None:
+    """Seen, confirmed with a reason, in the log, and in the list; from then on it gives nothing."""
+    town = desk.office.town
+    tokens = town.tokens(town.library, town.jun)
+    at = _end_path(desk.office)
+    assert f'href="{at}"' in desk.get("/notices").text
+    page = desk.get(at).text
+    for said in ("This touches 2 residents, who have agreed or were informed.", "What Riverton Public Library needs", "never comes back"):
+        assert said in page
+    assert "The open draft is discarded." not in page
+    assert _purpose(desk.office).state == "published"
+    answer = desk.submit_last(at, reason="the library has closed")
+    assert answer.headers["Location"] == "/notices?done=ended"
+    page = desk.get("/notices?done=ended").text
+    assert "The purpose has ended. Nothing rests on it any more." in page
+    (row,) = [one for one in re.findall(r"<tr>.*?</tr>", page, re.DOTALL) if "Riverton Public Library" in one]
+    assert "Ended" in row
+    assert "<form" not in row
+    assert at not in page
+    with town.context.database.reading() as session:
+        (act,) = acts.of_kind(session, "purpose_end_decided")
+    assert act.details["reason"] == "the library has closed"
+    assert act.actor.startswith("staff:")
+    town.fresh()
+    assert town.userinfo(tokens["access_token"]).status_code == 401
+
+
+def test_ending_needs_a_reason(desk: Desk) -> None:
+    at = _end_path(desk.office)
+    desk.get(at)
+    answer = desk.submit_last(at, reason="  ")
+    assert answer.status_code == 422
+    assert "Say why" in answer.text
+    assert _purpose(desk.office).state == "published"
+
+
+def test_ending_needs_the_form_of_its_page(desk: Desk) -> None:
+    """Nobody ends a purpose from elsewhere."""
+    at = _end_path(desk.office)
+    desk.get(at)
+    assert desk.post(at, {"reason": "from elsewhere"}).status_code in {400, 403}
+    assert _purpose(desk.office).state == "published"
+
+
+def test_what_was_open_when_a_purpose_ended_says_that_it_has(desk: Desk) -> None:
+    """A draft in review, the page with the question why, and an address from before."""
+    draft = _begin(desk)
+    _save(desk, draft)
+    at = _end_path(desk.office)
+    assert "The open draft is discarded." in desk.get(at).text
+    late, review = desk.office.signed_in("officer"), desk.office.signed_in("officer")
+    late.get(at)
+    review.get(draft)
+    desk.submit_last(at, reason="the library has closed")
+    assert [one.state for one in desk.office.town.rows(Draft)] == ["discarded"]
+    for answer in (
+        late.submit_last(at, reason="me too"),
+        review.submit_last(f"{draft}/publish", reason="as reviewed"),
+        desk.get(draft),
+        desk.get(at),
+    ):
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/notices?done=ended-before")
+    assert "Nothing of it can be changed any more." in desk.get("/notices?done=ended-before").text
+    assert "There is no draft." in desk.get("/notices?done=whatever").text
+    with desk.office.town.context.database.reading() as session:
+        assert len(acts.of_kind(session, "purpose_end_decided")) == 1
+        assert acts.of_kind(session, "notice_approved") == []
+
+
+@pytest.mark.parametrize("role", ["clerk", "operator"])
+def test_only_officers_end_purposes(office: Office, role: str) -> None:
+    at, desk = _end_path(office), office.signed_in(role)
+    assert desk.get(at).status_code in {403, 404}
+    desk.get("/")
+    assert desk.post(at, {**_hidden(desk), "reason": "because"}).status_code in {403, 404}
+    assert _purpose(office).state == "published"
+
+
+def _hidden(desk: Desk) -> dict[str, str]:
+    """The hidden fields of the page shown last."""
+    page = desk.last.text if desk.last else ""
+    return dict(re.findall(r'<input type="hidden" name="(csrf[^"]*)" value="([^"]*)"', page))

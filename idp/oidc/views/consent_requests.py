@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, exists, select
 
+from consent.purposes import all_purposes
 from consent.questions import service as questions
 from idp.accounts import service as accounts
 from idp.accounts.models import Resident
@@ -68,10 +69,13 @@ def ask(provider: Provider, incoming: Incoming) -> Answer:
 
 
 def decide(provider: Provider, incoming: Incoming) -> Answer:
-    """Whether residents agree to a `purpose`: one by `sub`, or as many as a thousand by `subs`, separated by spaces."""
+    """Whether residents agree to a `purpose`: one by `sub`, or as many as a thousand by `subs`, separated by spaces.
+
+    To one that has ended nobody agrees.
+    """
     try:
         client = _authenticated(provider, incoming, DECISIONS)
-        purpose = _purpose(provider, client, incoming)
+        purpose = _ended(provider, client, incoming) or _purpose(provider, client, incoming)
         is_one = "sub" in incoming.form
         subjects = _subjects(incoming, many=not is_one)
         agreed = _agreed(provider, client, purpose, subjects)
@@ -95,6 +99,16 @@ def _purpose(provider: Provider, client: Client, incoming: Incoming) -> Purpose:
     if not found or not questions.may_be_asked(found[0]):
         raise Refusal("invalid_request", "purpose is none of yours that can be asked about without a sign-in")
     return found[0]
+
+
+def _ended(provider: Provider, client: Client, incoming: Incoming) -> Purpose | None:
+    """The question that the client names, if it is one that the town has ended."""
+    key = incoming.form.get("purpose", "")
+    if any(one.key == key for one in provider.purposes_of(client.client_id).purposes):
+        return None
+    with provider.context.database.reading() as session:
+        found = [one for one in all_purposes(session, client.client_id) if one.key == key]
+    return found[0] if found and found[0].is_question and found[0].state == "ended" else None
 
 
 def _subjects(incoming: Incoming, *, many: bool) -> Sequence[str]:

@@ -10,6 +10,7 @@ from idp.oidc.authenticate import authenticate_client
 from idp.oidc.authorization_details import for_resource, read_kept
 from idp.oidc.binding import confirmation, token_type
 from idp.oidc.errors import Refusal
+from idp.oidc.lasting import left
 from idp.oidc.refresh_tokens import find_refresh
 from idp.oidc.views.token import refused
 from idp.web.answers import Answer, json_answer, text_answer
@@ -72,9 +73,10 @@ def _wants_jwt(incoming: Incoming) -> bool:
 def _describe(provider: Provider, client: Client, unverified_token: str) -> dict[str, Any]:
     now = provider.context.now()
     connection = provider.context.database.fast
-    token = service.find_token(connection, unverified_token, now=now) or service.find_own_token(
-        connection, unverified_token, now=now
-    )
+    token = service.find_token(connection, unverified_token, now=now)
+    if token is not None and left(provider, connection, token.client_id, token, now=now) is None:
+        return INACTIVE
+    token = token or service.find_own_token(connection, unverified_token, now=now)
     if token is not None:
         holder = provider.clients.find(token.client_id)
         scopes = token.scope.split()
@@ -132,7 +134,7 @@ def _refresh(provider: Provider, client: Client, unverified_token: str, *, now: 
     if row is None or row.spent_at is not None or row.revoked_at is not None or row.token_expires_at <= now:
         return INACTIVE
     grant = service.read_grant(connection, row.grant_id, now=now)
-    if grant is None:
+    if grant is None or left(provider, connection, client.client_id, grant, now=now) is None:
         return INACTIVE
     return {
         "active": True,

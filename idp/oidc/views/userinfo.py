@@ -49,7 +49,7 @@ def _answer_to(provider: Provider, incoming: Incoming, scheme: str, unverified_t
     rows = service.find_token_with_attributes(connection, unverified_token, now=now)
     client = provider.clients.find(rows[0].client_id) if rows else None
     if client is None or rows[0].data_key is None or rows[0].resource is not None:
-        return _challenge(401, "invalid_token", "The access token is not valid here, or not any more")
+        return _dead()
     token = rows[0]
     if scheme != "bearer" or token.confirmation is not None:
         refusal = _binding_refusal(provider, incoming, scheme, unverified_token, token.confirmation)
@@ -58,8 +58,10 @@ def _answer_to(provider: Provider, incoming: Incoming, scheme: str, unverified_t
     scopes = token.scope.split()
     if "openid" not in scopes:
         return _challenge(403, "insufficient_scope", "The access token lacks the scope openid")
+    standing = left(provider, connection, client.client_id, token, now=now)
+    if standing is None:
+        return _dead()
     by_name = () if token.asked_claims is None else read_kept(token.asked_claims).userinfo
-    standing = left(token, now=now)
     allowed = released(scopes, by_name, standing.claims)
     lacking = lacking_for(
         provider, client, allowed, acr=token.acr, auth_time=token.auth_time, issued_at=token.issued_at
@@ -72,6 +74,10 @@ def _answer_to(provider: Provider, incoming: Incoming, scheme: str, unverified_t
         about = Handed(unverified_token, sorted(values), standing.purposes)
         _record(provider, about, token, data_key.log_key(), now=now)
     return _told(provider, incoming, client, {"sub": token.subject, **values})
+
+
+def _dead() -> Answer:
+    return _challenge(401, "invalid_token", "The access token is not valid here, or not any more")
 
 
 def _told(provider: Provider, incoming: Incoming, client: Client, claims: dict[str, Any]) -> Answer:

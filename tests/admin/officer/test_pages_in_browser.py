@@ -36,6 +36,7 @@ PAGES = (
     "/officer/register?past=1",
     "/officer/incidents",
     "/officer/mine",
+    "/notices",
 )
 
 
@@ -60,8 +61,8 @@ def served(
     office.town.context.database.close()
 
 
-def settle(office: Office) -> None:
-    """Choices at the library, more than a figure hides."""
+def settle(office: Office) -> str:
+    """Choices at the library, more than a figure hides; the id of its purpose."""
     from consent import purposes, records
 
     town = office.town
@@ -84,6 +85,7 @@ def settle(office: Office) -> None:
                 authentication={"acr": "basic", "amr": ["pwd"], "auth_time": int(town.clock())},
                 now=int(town.clock()) - (23 - number) * 86_400 * 5,
             )
+        return library.id
 
 
 def check(page: Page) -> None:
@@ -99,14 +101,14 @@ def check(page: Page) -> None:
 def test_every_page_of_the_officer_is_usable(served: tuple[Office, str], page: Page, width: int) -> None:
     """Search, timeline, as of a day, the page that was seen, integrity, exports, figures, register, incidents."""
     office, address = served
-    settle(office)
+    purpose_id = settle(office)
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(f"{address}/login")
     page.fill("#username", "officer")
     page.fill("#password", office.officer.password)
     page.fill("#code", office.officer.code(office.town.clock()))
     page.click("#login-submit")
-    for place in PAGES:
+    for place in (*PAGES, f"/notices/purposes/{purpose_id}/end"):
         page.goto(address + place)
         check(page)
     page.goto(f"{address}/officer/incidents")
