@@ -1,4 +1,4 @@
-"""`denizen purposes`: why clients ask, and the notices that say so: list, draft, hand to review, publish."""
+"""`denizen purposes`: why clients ask, and the notices that say so: list, draft, hand to review, publish; and end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def purposes() -> None:
-    """Purposes of clients and their notices: list, draft, review, publish."""
+    """Purposes of clients and their notices: list, draft, review, publish, end."""
 
 
 @purposes.command("list")
@@ -39,7 +39,7 @@ def list_purposes(config_path: Path, client_id: str | None, as_json: bool) -> No
     for row in rows:
         draft = f"  {row['draft_state']} {row['draft']}" if row["draft"] else ""
         click.echo(
-            f"{row['client_id']}  {row['key']}  {row['basis']}  {row['state']}  v{row['version']}{draft}"
+            f"{row['id']}  {row['client_id']}  {row['key']}  {row['basis']}  {row['state']}  v{row['version']}{draft}"
         )
 
 
@@ -59,7 +59,7 @@ def draft(config_path: Path, file: Path) -> None:
     context = context_of(config_path)
     try:
         described = read_draft(file)
-        with context.database.transaction() as session:
+        with _explained(), context.database.transaction() as session:
             draft_id = begin_draft(session, context.vault.subkey("log"), described, now=context.now())
     except ClientRefused as error:
         raise click.ClickException(str(error)) from None
@@ -118,6 +118,42 @@ def publish(config_path: Path, draft_id: str, reason: str, by: str) -> None:
     click.echo(f"Version {outcome.version} is published; {again}.")
 
 
+@purposes.command("end", context_settings=BY_ID)
+@click.argument("purpose_id")
+@click.option("--reason", required=True, help="Why it ends; it stands in the log.")
+@click.option("--by", default="command-line", show_default=True, help="Who decided it.")
+@click.pass_obj
+def end(config_path: Path, purpose_id: str, reason: str, by: str) -> None:
+    """End a purpose for good: from now on nothing rests on it, and nobody is asked for it. It never comes back.
+
+    Nobody's consent is deleted: every choice stays on record. An open draft of the purpose is discarded.
+    """
+    from consent import acts, drafts, ending
+    from consent.purposes import find_purpose
+    from idp.jobs.stamps import PURPOSES, bump
+
+    context = context_of(config_path)
+    with context.database.reading() as reading:
+        purpose = find_purpose(reading, purpose_id)
+        touched = drafts.touched(reading, purpose_id)
+    if purpose is None:
+        raise click.ClickException(f"There is no purpose {purpose_id}. `denizen purposes list` names them.")
+    with _explained(), context.database.transaction() as session:
+        had_draft = ending.end(
+            session,
+            purpose,
+            log_key=context.vault.subkey("log"),
+            actor=acts.staff(by),
+            reason=reason,
+            now=context.now(),
+        )
+        bump(session, PURPOSES)
+    people = "1 resident" if touched == 1 else f"{touched} residents"
+    click.echo(f"The purpose {purpose.key} of {purpose.client_id} has ended; this touches {people}.")
+    if had_draft:
+        click.echo("Its open draft is discarded.")
+
+
 def _rows(context: Context, client_id: str | None) -> Iterator[dict[str, Any]]:
     from consent import drafts
     from consent.purposes import all_purposes
@@ -153,7 +189,7 @@ def _explained() -> AbstractContextManager[None]:
     """Refusals in the words of the command line."""
     from contextlib import contextmanager
 
-    from consent.drafts import DraftChanged, DraftRefused
+    from consent.drafts import DraftChanged, DraftRefused, PurposeEnded
 
     @contextmanager
     def explained() -> Iterator[None]:
@@ -161,6 +197,10 @@ def _explained() -> AbstractContextManager[None]:
             yield
         except DraftRefused as error:
             raise click.ClickException("\n".join(one.words for one in error.findings)) from None
+        except PurposeEnded:
+            raise click.ClickException(
+                "This purpose has ended, for good: nothing of it can be changed any more."
+            ) from None
         except DraftChanged:
             raise click.ClickException(
                 "It is not at that stage (draft, then review, then published), or somebody changed it meanwhile."

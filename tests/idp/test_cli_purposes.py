@@ -82,3 +82,53 @@ def test_a_purpose_that_is_refused_registers_nothing(command: Any, tmp_path: Pat
     assert refused.exit_code == 1
     assert "purpose account: it does not say how long the data is kept" in refused.stderr
     assert command("client", "list").stdout.count("Library account") == 0
+
+
+def test_a_purpose_ends_once_and_for_good(command: Any, registered: str, tmp_path: Path) -> None:
+    """With a reason in the log; its draft goes with it, and nothing of it can be published or drafted any more."""
+    purpose_id = _listed(command)["id"]
+    assert purpose_id in command("purposes", "list").stdout
+    draft = command("purposes", "draft", _file(tmp_path, registered, retention_days="1000")).stdout.strip()
+    command("purposes", "review", draft)
+    assert command("purposes", "end", purpose_id).exit_code == 2
+    assert "needs a reason" in command("purposes", "end", purpose_id, "--reason", " ").stderr
+    ended = command("purposes", "end", purpose_id, "--reason", "the library has closed", "--by", "mayor")
+    assert ended.exit_code == 0, ended.stderr
+    assert "account" in ended.stdout
+    assert "0 residents" in ended.stdout
+    assert "Its open draft is discarded." in ended.stdout
+    found = _listed(command)
+    assert (found["state"], found["draft"]) == ("ended", None)
+    for refused in (
+        command("purposes", "end", purpose_id, "--reason", "again"),
+        command("purposes", "publish", draft, "--reason", "r"),
+        command("purposes", "review", draft),
+    ):
+        assert refused.exit_code == 1
+        assert "This purpose has ended, for good" in refused.stderr
+    again = command("purposes", "draft", _file(tmp_path, registered))
+    assert (again.exit_code, "nor does what has ended come back" in again.stderr) == (1, True)
+
+
+def test_a_purpose_that_is_none_cannot_end(command: Any, registered: str) -> None:
+    refused = command("purposes", "end", "nothing", "--reason", "r")
+    assert (refused.exit_code, "There is no purpose nothing." in refused.stderr) == (1, True)
+    assert _listed(command)["state"] == "published"
+
+
+def test_every_process_learns_that_a_purpose_has_ended(command: Any, registered: str, tmp_path: Path) -> None:
+    """The stamp at which they look is another one."""
+    from sqlalchemy import create_engine, text
+
+    def stamp() -> int:
+        engine = create_engine(f"sqlite:///{tmp_path}/denizen.sqlite")
+        with engine.connect() as connection:
+            found = connection.execute(
+                text("SELECT version FROM jobs_stamp WHERE name = 'purposes'")
+            ).scalar()
+        engine.dispose()
+        return int(found or 0)
+
+    before = stamp()
+    command("purposes", "end", _listed(command)["id"], "--reason", "r")
+    assert stamp() == before + 1
