@@ -172,7 +172,11 @@ def test_a_purpose_ends_after_its_page_said_for_how_many(desk: Desk) -> None:
     at = _end_path(desk.office)
     assert f'href="{at}"' in desk.get("/notices").text
     page = desk.get(at).text
-    for said in ("This touches 2 residents, who have agreed or were informed.", "What Riverton Public Library needs", "never comes back"):
+    for said in (
+        "This touches 2 residents, who have agreed or were informed.",
+        "What Riverton Public Library needs",
+        "never comes back",
+    ):
         assert said in page
     assert "The open draft is discarded." not in page
     assert _purpose(desk.office).state == "published"

@@ -6,6 +6,8 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from consent import lookups, purposes, records, releases
+from consent.audit.replay import as_of
+from consent.audit.search import Query, search
 from consent.canonical import canonical
 from tests.consent.town import HOW, NOW, SERVICE_KEY, Town, key_of, words
 
@@ -39,6 +41,31 @@ def test_an_ended_purpose_is_asked_for_no_more(town: Town) -> None:
     assert not purposes.end_purpose(town.connection, log_key=SERVICE_KEY, purpose_id=purpose_id, now=NOW + 1)
     assert purposes.purposes_for_client(town.connection, "reports") == ()
     assert records.bases(town.connection, [purpose_id]) == {purpose_id: "consent"}
+
+
+def test_what_a_purpose_allowed_ends_with_it(town: Town) -> None:
+    """Today and since then, but not on the day before; the record itself stays as it was."""
+    town.event(town.purpose(key="other"))
+    purpose_id = town.purpose()
+    town.event(purpose_id)
+    everything = Query(client_id="reports", standing=True)
+    assert len(search(town.connection, everything).found) == 2
+    purposes.end_purpose(town.connection, log_key=SERVICE_KEY, purpose_id=purpose_id, now=NOW + 10)
+    for until, state in ((NOW + 10, "given"), (NOW + 11, "ended")):
+        (stood,) = (one for one in as_of(town.connection, "r1", until) if one.choice.purpose_id == purpose_id)
+        assert stood.choice.state == state
+    (other,) = search(town.connection, everything).found
+    assert other.purpose_id != purpose_id
+    assert len(search(town.connection, Query(client_id="reports")).found) == 2
+
+
+def test_what_ran_out_before_its_purpose_ended_ran_out(town: Town) -> None:
+    purpose_id = town.purpose()
+    town.event(purpose_id, valid_until=NOW + 5)
+    purposes.end_purpose(town.connection, log_key=SERVICE_KEY, purpose_id=purpose_id, now=NOW + 10)
+    choice = records.current_choice(town.connection, "r1", purpose_id, NOW + 20)
+    assert choice is not None
+    assert (choice.state, choice.at) == ("expired", NOW + 5)
 
 
 @pytest.mark.parametrize(
