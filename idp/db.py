@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
     from idp.fast import FastConnection
 
+#: So long, in seconds, a write waits for the one before it without letting another request through instead.
+_PATIENCE = 0.02
+
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -185,7 +188,7 @@ class _Writer:
 
     def __enter__(self) -> None:
         come_back = None
-        if not self._lock.acquire(blocking=False):
+        if not self._lock.acquire(timeout=_PATIENCE):
             come_back = step_aside()
             self._lock.acquire()
         self._depth += 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, current_app, g, render_template, request, url_for
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
     Handler = Callable[[Incoming], Answer | None]
 
 log = logging.getLogger("denizen.web")
+
+#: In a request's environment: whether its answer lies ready as a whole, so that it goes to the server in one piece.
+_WHOLE = "denizen.answer_is_whole"
 
 #: As long as our links and handles are, or longer.
 _SECRET_IN_PATH = re.compile(rf"[A-Za-z0-9_-]{{{VALUE_LENGTH},}}")
@@ -121,8 +125,11 @@ class WebApp(Flask):
                 start_response(STATUS_LINES[answer.status], [*answer.headers, *self.always])
                 return [answer.body]
             environ["denizen.incoming"] = found
-        response: Iterable[bytes] = super().wsgi_app(environ, start_response)
-        return response
+        response: Any = super().wsgi_app(environ, start_response)
+        if not environ.get(_WHOLE):
+            return response  # type: ignore[no-any-return]
+        with closing(response):
+            return [*response]
 
     def _guarded(self, handler: Handler, found: Incoming) -> Answer | None:
         """No exception of a protocol endpoint reaches the caller as anything but a clear error."""
@@ -245,6 +252,7 @@ def _finish(response: Response) -> Response:
             headers.set(name, value)
     for name, value in web_app().always:
         headers.setdefault(name, value)
+    request.environ[_WHOLE] = response.is_sequence
     return response
 
 

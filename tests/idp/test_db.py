@@ -217,13 +217,13 @@ def test_whoever_waits_to_write_lets_another_request_through(tmp_path: Any) -> N
     with ThreadPoolExecutor(2) as pool:
         with database.writer:
             waiting = pool.submit(gate, {"does": "writes"}, None)
-            while gate.free.qsize() == 0 or not waiting.running():
+            while gate.free == 0 or not waiting.running():
                 threading.Event().wait(0.001)
             assert pool.submit(gate, {"does": "reads"}, None).result(20) == []
             assert done == ["reads", "afterwards"]
         assert waiting.result(20) == []
     assert done == ["reads", "afterwards", "written", "writes", "afterwards"]
-    assert gate.free.qsize() == 1
+    assert gate.free == 1
     database.close()
 
 

@@ -1,0 +1,109 @@
+"""The gate: so many requests at once, and no thread that takes one only to queue with it."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from idp import gate as gate_module
+from idp.gate import Gate, aside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENCE = 20.0
+
+
+class Server:
+    """As the real one does it: each thread sends what the application returned, and forgets it before the next request."""
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+        self.aside = threading.Event()
+        self.come_back = threading.Event()
+        self.gate = Gate(self._app, at_once=1)
+        self.sent: SimpleQueue[str] = SimpleQueue()
+        self.ready: SimpleQueue[str] = SimpleQueue()
+        self._entered: SimpleQueue[str] = SimpleQueue()
+        self._pool = ThreadPoolExecutor(4)
+
+    def _app(self, environ: dict[str, Any], _start_response: Any) -> Any:
+        self._entered.put(environ["name"])
+        if environ["name"] == "first":
+            assert self.let_go.wait(PATIENCE)
+        if environ["name"] == "sign-in":
+            with aside():
+                self.aside.set()
+                assert self.come_back.wait(PATIENCE)
+        parts = [environ["name"].encode()]
+        return iter(parts) if environ.get("streams") else parts
+
+    def ask(self, name: str, **more: Any) -> None:
+        self._pool.submit(self._serve, name, more)
+
+    def _serve(self, name: str, more: dict[str, Any]) -> None:
+        answer = self.gate({"name": name, **more}, None)
+        self.sent.put(b"".join(answer).decode())
+        del answer
+        self.ready.put(name)
+
+    def first_and_one_who_waits(self, second: str = "second", **first: Any) -> None:
+        """Two requests at a gate for one; the first is let go when the second stands in line."""
+        self.ask("first", **first)
+        assert self._entered.get(timeout=PATIENCE) == "first"
+        self.ask(second)
+        while not self.gate._waiting:
+            threading.Event().wait(0.001)
+        self.let_go.set()
+        assert self._entered.get(timeout=PATIENCE) == second
+
+    def close(self) -> None:
+        self.come_back.set()
+        self._pool.shutdown()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr(gate_module, "_REST_FOR", PATIENCE)
+    made = Server()
+    yield made
+    made.gate._wake.put(None)
+    made.close()
+
+
+def test_a_thread_that_is_not_needed_rests_once_its_answer_is_sent(server: Server) -> None:
+    """Whoever stood in line goes on with a thread of its own: the other would only queue with the next request."""
+    server.first_and_one_who_waits()
+    assert {server.sent.get(timeout=PATIENCE) for _ in range(2)} == {"first", "second"}
+    assert server.ready.get(timeout=PATIENCE) == "second"
+    assert server.ready.empty()
+    assert server.gate.free == 1
+
+
+def test_a_resting_thread_goes_on_when_another_stands_aside(server: Server) -> None:
+    """A sign-in that waits for its password check leaves its place, and somebody must be there to take it."""
+    server.first_and_one_who_waits("sign-in")
+    assert server.aside.wait(PATIENCE)
+    assert server.ready.get(timeout=PATIENCE) == "first"
+    assert server.gate.free == 1
+    server.come_back.set()
+    assert server.ready.get(timeout=PATIENCE) == "sign-in"
+    assert server.gate.free == 1
+
+
+def test_a_resting_thread_looks_in_after_a_while(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server ends threads without work; those that rest must be back before all others are gone."""
+    monkeypatch.setattr(gate_module, "_REST_FOR", 0.01)
+    server.first_and_one_who_waits()
+    assert {server.ready.get(timeout=PATIENCE) for _ in range(2)} == {"first", "second"}
+    assert server.gate._resting == 0
+
+
+def test_whoever_sends_a_long_answer_piece_by_piece_does_not_rest(server: Server) -> None:
+    """The thread may not be the one that lets go of it."""
+    server.first_and_one_who_waits(streams=True)
+    assert {server.ready.get(timeout=PATIENCE) for _ in range(2)} == {"first", "second"}
