@@ -43,6 +43,11 @@ class Frontier:
         self.size = size
         self._hashes = list(hashes)
 
+    @property
+    def hashes(self) -> tuple[bytes, ...]:
+        """The subtrees' roots, from the largest to the smallest."""
+        return tuple(self._hashes)
+
     def push(self, leaf: bytes) -> None:
         """Append one leaf hash."""
         size, node = self.size, leaf

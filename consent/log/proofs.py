@@ -10,7 +10,14 @@ from sqlalchemy import bindparam, select
 
 from consent.executor import Executor
 from consent.log.findings import LogDamaged
-from consent.log.merkle import HASH_LENGTH, consistency_path, inclusion_path, leaf_hash, verify_inclusion
+from consent.log.merkle import (
+    HASH_LENGTH,
+    Frontier,
+    consistency_path,
+    inclusion_path,
+    leaf_hash,
+    verify_inclusion,
+)
 from consent.log.notes import Checkpoint, open_checkpoint
 from consent.log.tiles import TileReader, cosigned, witnessed_size
 from consent.models import LogCheckpoint, LogEntry, LogLeaf, table
@@ -20,13 +27,16 @@ _MOST_HASHES: Final = 63
 _MAX_LENGTH: Final = 512 * 1024
 _INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})")
 _ENTRY, _LEAF, _CHECKPOINT = table(LogEntry), table(LogLeaf), table(LogCheckpoint)
-_HEADS = select(_CHECKPOINT.c.tree_size, _CHECKPOINT.c.root, _CHECKPOINT.c.note)
+_HEADS = select(
+    *(_CHECKPOINT.c[name] for name in ("tree_size", "root", "note", "frontier"))
+).execution_options(denizen_prepared=True)
 _LATEST = _HEADS.order_by(_CHECKPOINT.c.tree_size.desc()).limit(1)
 _AT_SIZE = _HEADS.where(_CHECKPOINT.c.tree_size == bindparam("size"))
 _PLACE = (
     select(_LEAF.c.leaf_index, _LEAF.c.leaf_hash)
     .join_from(_ENTRY, _LEAF, _LEAF.c.entry_id == _ENTRY.c.id)
     .where(_ENTRY.c.uid == bindparam("uid"))
+    .execution_options(denizen_prepared=True)
 )
 
 
@@ -91,7 +101,11 @@ def proof_for(connection: Executor, uid: bytes, *, quorum: int = 1) -> str | Non
         return None
     head = _head_over(connection, place.leaf_index, quorum)
     size, root = head.tree_size, bytes(head.root)
-    path = inclusion_path(TileReader(connection, size).subtree, place.leaf_index, size)
+    try:
+        edge = Frontier.from_bytes(size, bytes(head.frontier)).hashes
+    except ValueError as error:
+        raise LogDamaged(f"checkpoint {size}: {error}") from error
+    path = inclusion_path(TileReader(connection, size, edge).subtree, place.leaf_index, size)
     if not verify_inclusion(bytes(place.leaf_hash), place.leaf_index, size, path, root):
         raise LogDamaged(f"no path leads from leaf {place.leaf_index} to the root of {size} leaves")
     return Proof(place.leaf_index, tuple(path), cosigned(connection, head.note, size)).text()

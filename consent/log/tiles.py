@@ -21,10 +21,12 @@ _MOST_DIGITS: Final = 15  # times 256 it fits a column
 _HIGHEST_LEVEL: Final = 63
 _ENTRY, _LEAF, _NODE = table(LogEntry), table(LogLeaf), table(LogNode)
 _COSIGNATURE = table(LogCosignature)
+# A proof asks a dozen of these questions: a session that can hands them to the driver itself (`denizen_prepared`).
 _LEAVES = (
     select(_LEAF.c.leaf_hash)
     .where(_LEAF.c.leaf_index >= bindparam("start"), _LEAF.c.leaf_index < bindparam("end"))
     .order_by(_LEAF.c.leaf_index)
+    .execution_options(denizen_prepared=True)
 )
 _NODES = (
     select(_NODE.c.node_hash)
@@ -34,6 +36,7 @@ _NODES = (
         _NODE.c.node_index < bindparam("end"),
     )
     .order_by(_NODE.c.node_index)
+    .execution_options(denizen_prepared=True)
 )
 _ENTRIES = (
     select(_ENTRY.c.kind, _ENTRY.c.hour, _ENTRY.c.commitment)
@@ -48,11 +51,13 @@ _WITNESSED = (
     .having(func.count(_COSIGNATURE.c.name.distinct()) >= bindparam("quorum"))
     .order_by(_COSIGNATURE.c.tree_size.desc())
     .limit(1)
+    .execution_options(denizen_prepared=True)
 )
 _COSIGNATURES = (
     select(_COSIGNATURE.c.line)
     .where(_COSIGNATURE.c.tree_size == bindparam("size"))
     .order_by(_COSIGNATURE.c.id)
+    .execution_options(denizen_prepared=True)
 )
 
 
@@ -111,11 +116,12 @@ def perfect_root(hashes: Sequence[bytes]) -> bytes:
 class TileReader:
     """Hashes of any part of the tree of ``size`` leaves, each tile read at most once."""
 
-    def __init__(self, connection: Executor, size: int) -> None:
-        """``size`` must be that of a signed checkpoint."""
+    def __init__(self, connection: Executor, size: int, frontier: Sequence[bytes] = ()) -> None:
+        """``size`` must be that of a signed checkpoint; its ``frontier`` saves reading the tiles of the right edge."""
         self._connection = connection
         self._size = size
         self._tiles: dict[tuple[int, int], list[bytes]] = {}
+        self._edge = dict(zip(_right_edge(size), frontier, strict=False))
 
     def subtree(self, start: int, end: int) -> bytes:
         """The root over leaves ``start`` to ``end - 1`` (:data:`consent.log.merkle.Subtree`).
@@ -135,15 +141,13 @@ class TileReader:
 
     def frontier(self) -> Frontier:
         """The perfect subtrees along the right edge, to go on from. Raises :class:`LogDamaged` like ``subtree``."""
-        hashes, start = [], 0
-        for height in range(self._size.bit_length() - 1, -1, -1):
-            if self._size >> height & 1:
-                hashes.append(self._perfect(height, start >> height))
-                start += 1 << height
-        return Frontier(self._size, hashes)
+        return Frontier(self._size, [self._perfect(*place) for place in _right_edge(self._size)])
 
     def _perfect(self, height: int, index: int) -> bytes:
         """The root over the ``index``-th run of 2**height leaves: from one tile, of the highest level that has it."""
+        known = self._edge.get((height, index))
+        if known is not None:
+            return known
         level, above = divmod(height, TILE_HEIGHT)
         first = index << above
         number, offset = divmod(first, TILE_WIDTH)
@@ -158,6 +162,12 @@ class TileReader:
             width = min(TILE_WIDTH, (self._size >> (TILE_HEIGHT * level)) - number * TILE_WIDTH)
             known = self._tiles[level, number] = tile(self._connection, level, number, width) or []
         return known
+
+
+def _right_edge(size: int) -> list[tuple[int, int]]:
+    """The perfect subtrees of a tree, largest first: height, and the number of such runs before it."""
+    heights = [height for height in range(size.bit_length() - 1, -1, -1) if size >> height & 1]
+    return [(height, (size >> height) - 1) for height in heights]
 
 
 def tile_sizes(size: int) -> list[tuple[int, int, int]]:

@@ -139,13 +139,32 @@ def test_a_proof_leads_to_a_checkpoint_that_witnesses_have_seen(town: Town) -> N
     assert late == log.latest_checkpoint(town.connection)
 
 
-def test_a_damaged_tree_gives_no_proof(town: Town) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE consent_log_leaf SET leaf_hash = :bad WHERE leaf_index = 11",
+        "UPDATE consent_log_node SET node_hash = :bad",
+        "UPDATE consent_log_checkpoint SET frontier = :bad",
+    ],
+)
+def test_a_damaged_tree_gives_no_proof(town: Town, damage: str) -> None:
     """Rather none than one that does not hold."""
-    town.fill(300)
+    town.fill(600)
     assert town.integrate()
-    Attacker(town.connection).run("UPDATE consent_log_node SET node_hash = :bad", bad=bytes(32))
+    assert proofs.proof_for(town.connection, uid_of(10))
+    Attacker(town.connection).run(damage, bad=bytes(32))
     with pytest.raises(log.LogDamaged):
-        proofs.proof_for(town.connection, uid_of(299))
+        proofs.proof_for(town.connection, uid_of(10))
+
+
+def test_a_damaged_right_edge_gives_no_proof(town: Town) -> None:
+    """It is taken from the checkpoint, and believed because the path leads to the signed root."""
+    town.fill(600)
+    assert town.integrate()
+    frontier = b"\x07" * 32 * (600).bit_count()
+    Attacker(town.connection).run("UPDATE consent_log_checkpoint SET frontier = :bad", bad=frontier)
+    with pytest.raises(log.LogDamaged, match="no path leads"):
+        proofs.proof_for(town.connection, uid_of(10))
 
 
 def test_the_proof_of_the_specification_is_read_as_it_means(town: Town) -> None:
