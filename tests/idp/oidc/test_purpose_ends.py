@@ -182,6 +182,8 @@ def test_a_service_without_another_purpose_learns_who_comes_back_and_nothing_els
     _end(town)
     answer = browser.authorize(town.library, SCOPE, Proof(), prompt="none")
     assert "error=" in answer.headers["Location"]
+    browser.follow(browser.authorize(town.library, SCOPE, Proof(), prompt="consent"))
+    assert "It receives none of your data" in browser.follow(browser.sign_in(town.maria)).text
     again = _visit(town, browser)
     assert town.userinfo(again["access_token"]).json == {"sub": sub}
     _assert_dead(town, tokens)
