@@ -59,6 +59,8 @@ MATRIX: dict[tuple[str, str], frozenset[str] | None] = {
     ("POST", "/confirmations/<matter_id>/close"): frozenset({"officer"}),
     ("GET", "/notices"): frozenset({"officer"}),
     ("POST", "/notices/purposes/<purpose_id>/draft"): frozenset({"officer"}),
+    ("GET", "/notices/purposes/<purpose_id>/end"): frozenset({"officer"}),
+    ("POST", "/notices/purposes/<purpose_id>/end"): frozenset({"officer"}),
     ("GET", "/notices/drafts/<draft_id>"): frozenset({"officer"}),
     ("POST", "/notices/drafts/<draft_id>"): frozenset({"officer"}),
     ("GET", "/notices/drafts/<draft_id>/page"): frozenset({"officer"}),
