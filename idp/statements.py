@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import namedtuple
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import bindparam, insert
+from sqlalchemy import LargeBinary, bindparam, insert
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Dialect, Engine
     from sqlalchemy.sql import Executable
+    from sqlalchemy.types import TypeEngine
 
 _Built = TypeVar("_Built", bound="Executable")
 PREPARED = "denizen_prepared"
@@ -56,14 +57,14 @@ class Statement:
         self.is_quiet = bool(statement.get_execution_options().get(_QUIET))
         self.defaults = {n: one.value for one, n in compiled.bind_names.items() if not one.required}
         types = {name: bind.type for bind, name in compiled.bind_names.items()}
-        found = ((name, types[name].dialect_impl(dialect).bind_processor(dialect)) for name in self.names)
+        found = ((name, _processor(types[name], dialect, to_driver=True)) for name in self.names)
         self.bind = {name: processor for name, processor in found if processor is not None}
         columns = [column for column in getattr(statement, "exported_columns", ()) if column is not None]
         self.row: Any = namedtuple("Row", [str(c.key) for c in columns]) if columns else None  # noqa: PYI024
         self.result = [
             (index, processor)
             for index, column in enumerate(columns)
-            if (processor := column.type.dialect_impl(dialect).result_processor(dialect, None)) is not None
+            if (processor := _processor(column.type, dialect, to_driver=False)) is not None
         ]
 
     def values(self, parameters: Mapping[str, Any]) -> Any:
@@ -99,6 +100,17 @@ class Statement:
                 row[index] = processor(row[index])
             rows.append(self.row._make(row))
         return rows
+
+
+def _processor(kind: TypeEngine[Any], dialect: Dialect, *, to_driver: bool) -> Any:
+    """What turns a value of this type into one of the driver's, or back; None where they are the same.
+
+    SQLite's driver takes and gives bytes. Nearly every statement has some: they are neither wrapped nor copied.
+    """
+    if dialect.name == "sqlite" and isinstance(kind, LargeBinary):
+        return None
+    used = kind.dialect_impl(dialect)
+    return used.bind_processor(dialect) if to_driver else used.result_processor(dialect, None)
 
 
 class FastResult:

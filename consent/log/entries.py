@@ -1,8 +1,8 @@
 """Writing an entry beside the thing it commits to, and how the commitment is made."""
 
 import hmac
+import os
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -30,7 +30,7 @@ INSERT_ENTRY = (
 
 def new_uid(now: int) -> bytes:
     """A 16-byte name for a row: five bytes of time, so that indexes grow at one end, and 88 random bits."""
-    return now.to_bytes(5, "big") + secrets.token_bytes(11)
+    return now.to_bytes(5, "big") + os.urandom(11)
 
 
 def opening(subject_key: bytes, uid: bytes) -> bytes:
