@@ -116,7 +116,7 @@ def test_when_the_export_cannot_be_recorded_nothing_leaves(office: Office) -> No
     "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "=cmd|'/c calc'!A1", "＝1", "＋1"]
 )
 def test_no_cell_is_taken_for_a_formula(text: str) -> None:
-    """OWASP, CSV injection: an apostrophe stands before what a spreadsheet would compute."""
+    """K37 (OWASP, CSV injection): an apostrophe stands before what a spreadsheet would compute."""
     assert safe_cell(text) == f"'{text}"
     (cell,) = list(csv.reader(io.StringIO(b"".join(csv_blocks([{"a": text}])).decode(), newline="")))[1]
     assert cell == f"'{text}"
