@@ -55,6 +55,7 @@ def axe_violations(page: Page) -> list[str]:
     The page must come from a context with JavaScript, though our pages need none: without it axe never answers.
     """
     options = {"resultTypes": ["violations"], "runOnly": {"type": "tag", "values": AXE_TAGS}}
+    page.wait_for_load_state("networkidle")  # a form that was just sent may still lead from page to page
     found = Axe().run(page, options=options).response["violations"]
     return [_describe(violation) for violation in found]
 
