@@ -52,7 +52,8 @@ class Gate:
             try:
                 self._afterwards()
             finally:
-                rests = self._leave(may_rest=type(answer) is list)
+                may_rest = type(answer) is list
+                rests = self._leave(may_rest=may_rest) and may_rest
                 _own.gate = None
         return _Last(answer, self) if rests else answer
 
@@ -68,7 +69,7 @@ class Gate:
         turn.acquire()
 
     def _leave(self, *, may_rest: bool) -> bool:
-        """Give the place up; whether this thread is to rest, because another has brought a request and stood in line."""
+        """Give the place up; whether somebody stood in line for it, and so has brought a thread of its own."""
         with self._lock:
             if not self._waiting:
                 self._free += 1
@@ -76,7 +77,7 @@ class Gate:
             turn = self._waiting.popleft()
             self._resting += may_rest
         turn.release()
-        return may_rest
+        return True
 
     def _rest(self) -> None:
         """Keep this thread from taking another request until it is needed, or a while has passed."""
@@ -91,15 +92,13 @@ class Gate:
 
     def _step_aside(self) -> None:
         """Give the place up for a while; where nobody stands in line, wake a thread to take the next request."""
+        if self._leave(may_rest=False):
+            return
         with self._lock:
-            turn = self._waiting.popleft() if self._waiting else None
-            self._free += turn is None
-            wakes = turn is None and self._resting > 0
-            self._resting -= wakes
-        if turn is not None:
-            turn.release()
-        elif wakes:
-            self._wake.put(None)
+            if not self._resting:
+                return
+            self._resting -= 1
+        self._wake.put(None)
 
 
 class _Last(list[bytes]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,9 @@ class Server:
         self.ask("first", **first)
         assert self._entered.get(timeout=PATIENCE) == "first"
         self.ask(second)
+        deadline = time.monotonic() + PATIENCE
         while not self.gate._waiting:
+            assert time.monotonic() < deadline, "the second was let through beside the first"
             threading.Event().wait(0.001)
         self.let_go.set()
         assert self._entered.get(timeout=PATIENCE) == second
