@@ -14,7 +14,7 @@ import orjson
 from sqlalchemy import bindparam, select
 
 from consent.executor import Executor
-from consent.log.batches import batches
+from consent.log.batches import batches, by_name
 from consent.log.entries import leaf_bytes, opening, row_record
 from consent.log.findings import LogDamaged
 from consent.log.merkle import TILE_WIDTH
@@ -92,7 +92,7 @@ def export_records(
         for_owner = os.open(folder / RECORDS / name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(for_owner, "wb") as file:
             for batch in batches(connection, source.rows, source.uid, b"", limit=_ROWS_AT_ONCE):
-                rows = [row._mapping for row in batch]  # noqa: SLF001 - SQLAlchemy's public way to a row by name
+                rows = [*by_name(batch)]
                 places = _places(connection, rows)
                 for row in rows:
                     index = places.get(row["entry_id"], size)

@@ -3,12 +3,13 @@
 import hmac
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import Select, bindparam, select
 
 from consent.executor import Executor
-from consent.log.batches import batches
+from consent.log.batches import batches, by_name
 from consent.log.entries import HOUR, commitment, row_record
 from consent.log.findings import Finding
 from consent.log.sources import Source
@@ -66,10 +67,8 @@ class RowCheck:
                 self._found("deleted", source, orphan["uid"].hex(), "its row is gone", orphan["id"])
 
     def _rows(self, statement: Select[Any], key: str, after: Any) -> Iterator[Mapping[str, Any]]:
-        for batch in batches(self._connection, statement, key, after, limit=BATCH):
-            names = batch[0]._fields
-            # Each column is read several times: a dict answers in half the time of the row's own mapping.
-            yield from (dict(zip(names, row, strict=True)) for row in batch)
+        found = batches(self._connection, statement, key, after, limit=BATCH)
+        return chain.from_iterable(map(by_name, found))
 
     def _found(self, what: Any, source: Source, row: str, detail: str, entry_id: int | None) -> None:
         self.findings.append(Finding(what, source.table.name, row, detail, entry_id))
