@@ -28,7 +28,8 @@ from consent.log.sources import RELEASE
 from idp.cli_log import snapshot, tree_half
 from idp.db import Database
 from idp.schema import upgrade_database
-from tests.bench.postgres import Cluster
+from tests.bench.figures import percentile
+from tests.bench.postgres import each_database
 from tests.bench.results import say
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def prove(database: Database) -> None:
             assert proofs.proof_for(session, uid)
             spent.append((time.perf_counter() - started) * 1000)
     spent.sort()
-    slow = spent[int(len(spent) * 0.95)]
+    slow = percentile(spent, 0.95)
     say(f"proof of an entry: {statistics.median(spent):.2f} ms, of twenty the slowest {slow:.2f} ms")
 
 
@@ -196,18 +197,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seconds", type=float, default=10, help="of appending one by one; 0 leaves it out")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="denizen-bench-log-") as folder:
-        pace = {"writers": options.writers, "seconds": options.seconds}
-        if options.database != "postgresql":
-            say(f"sqlite, {options.entries} entries")
-            measure(f"sqlite:///{folder}/log.sqlite", options.entries, **{**pace, "seconds": 0})
-        if options.database != "sqlite":
-            say(f"postgresql, {options.entries} entries")
-            cluster = Cluster(Path(folder) / "postgresql.log")
-            try:
-                url = cluster.url.replace("postgresql://", "postgresql+psycopg://")
-                measure(url, options.entries, **pace)
-            finally:
-                cluster.stop()
+        for kind, url in each_database(options.database, Path(folder)):
+            say(f"{kind}, {options.entries} entries")
+            # SQLite has one process, which writes as it answers: there is nothing to race.
+            seconds = options.seconds if kind == "postgresql" else 0
+            measure(url, options.entries, writers=options.writers, seconds=seconds)
     return 0
 
 

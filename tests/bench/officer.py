@@ -25,7 +25,8 @@ from consent.audit import search
 from consent.audit.search import NEWEST, Query
 from consent.purposes import NoticeText, declare_purpose, newest, publish_notice
 from idp.schema import upgrade_database
-from tests.bench.postgres import Cluster, binaries
+from tests.bench.figures import percentile
+from tests.bench.postgres import each_database
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,14 +148,12 @@ def measure(engine: Any, known: dict[str, Any], rounds: int) -> None:
                 search.search(connection, query, middle if number % 2 else NEWEST, 50)
                 took.append(time.perf_counter() - begun)
         everything += took
-        print(f"  {name:26} p50 {statistics.median(took) * 1e3:8.1f} ms   p95 {_p95(took) * 1e3:8.1f} ms")
+        print(
+            f"  {name:26} p50 {statistics.median(took) * 1e3:8.1f} ms   p95 {percentile(sorted(took), 0.95) * 1e3:8.1f} ms"
+        )
     print(
-        f"  {'all questions':26} p50 {statistics.median(everything) * 1e3:8.1f} ms   p95 {_p95(everything) * 1e3:8.1f} ms"
+        f"  {'all questions':26} p50 {statistics.median(everything) * 1e3:8.1f} ms   p95 {percentile(sorted(everything), 0.95) * 1e3:8.1f} ms"
     )
-
-
-def _p95(took: list[float]) -> float:
-    return sorted(took)[int(len(took) * 0.95)]
 
 
 def export(url: str, wanted: str, answer: Any) -> None:
@@ -218,14 +217,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="denizen-bench-") as folder:
-        if options.database != "postgresql":
-            run(f"sqlite:///{folder}/bench.sqlite", options)
-        if options.database != "sqlite" and binaries():
-            cluster = Cluster(Path(folder) / "postgres.log")
-            try:
-                run(cluster.url.replace("postgresql://", "postgresql+psycopg://"), options)
-            finally:
-                cluster.stop()
+        for _, url in each_database(options.database, Path(folder)):
+            run(url, options)
     return 0
 
 

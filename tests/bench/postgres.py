@@ -9,8 +9,12 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.bench.children import Child, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Settings that differ from what initdb writes; fsync and synchronous_commit stay on.
 SETTINGS = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "shared_buffers": "256MB"}
@@ -82,3 +86,16 @@ class Cluster:
             time.sleep(0.1)
         child.stop()
         raise RuntimeError(f"PostgreSQL did not start:\n{child.last_words()}")
+
+
+def each_database(wanted: str, folder: Path) -> Iterator[tuple[str, str]]:
+    """What `--database` asks for, `sqlite`, `postgresql` or `both`: each kind and its address, with a server while it lasts."""
+    if wanted != "postgresql":
+        yield "sqlite", f"sqlite:///{folder}/bench.sqlite"
+    if wanted == "sqlite":
+        return
+    cluster = Cluster(folder / "postgresql.log")
+    try:
+        yield "postgresql", cluster.url.replace("postgresql://", "postgresql+psycopg://")
+    finally:
+        cluster.stop()

@@ -22,7 +22,7 @@ from tests.bench import town
 from tests.bench.figures import percentile
 from tests.bench.inprocess import PORT, WsgiAgent, app_of
 from tests.bench.log import fill
-from tests.bench.postgres import Cluster
+from tests.bench.postgres import each_database
 from tests.bench.results import say
 from tests.bench.target import LIBRARY, TAX_PORTAL, Target, Visitor, residents
 from tests.bench.workloads import FlowError, Refresh, Sso
@@ -88,16 +88,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--entries", type=int, default=100_000, help="in the log, of other residents")
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
     options = parser.parse_args(arguments)
-    for kind in ("sqlite", "postgresql"):
-        if options.database not in {kind, "both"}:
-            continue
-        with tempfile.TemporaryDirectory(prefix="denizen-bench-privacy-") as name:
-            cluster = Cluster(Path(name) / "postgresql.log") if kind == "postgresql" else None
-            try:
-                measure(Path(name), cluster.url if cluster else "", options.entries)
-            finally:
-                if cluster:
-                    cluster.stop()
+    with tempfile.TemporaryDirectory(prefix="denizen-bench-privacy-") as name:
+        for kind, url in each_database(options.database, Path(name)):
+            folder = Path(name) / kind
+            folder.mkdir()
+            measure(folder, url, options.entries)
     return 0
 
 
