@@ -133,12 +133,12 @@ def end(config_path: Path, purpose_id: str, reason: str, by: str) -> None:
     from idp.jobs.stamps import PURPOSES, bump
 
     context = context_of(config_path)
-    with context.database.reading() as reading:
-        purpose = find_purpose(reading, purpose_id)
-        touched = drafts.touched(reading, purpose_id)
-    if purpose is None:
-        raise click.ClickException(f"There is no purpose {purpose_id}. `denizen purposes list` names them.")
     with _explained(), context.database.transaction() as session:
+        purpose, touched = find_purpose(session, purpose_id), drafts.touched(session, purpose_id)
+        if purpose is None:
+            raise click.ClickException(
+                f"There is no purpose {purpose_id}. `denizen purposes list` names them."
+            )
         had_draft = ending.end(
             session,
             purpose,

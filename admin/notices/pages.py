@@ -107,11 +107,7 @@ def to_end(
     notice = purposes.notices_for(connection, [purpose.id], language, fallback).get(purpose.id)
     has_draft = any(one.purpose_id == purpose.id for one in drafts.open_drafts(connection))
     return {
-        "purpose": {
-            "id": purpose.id,
-            "key": purpose.key,
-            "title": notice.text.title if notice else purpose.key,
-        },
+        "purpose": {"id": purpose.id, "title": notice.text.title if notice else purpose.key},
         "service": name_of(purpose.client_id)[0],
         "basis_text": labels.basis_name(purpose.basis),
         "claims": labels.claim_list(purpose.asked.claims),
