@@ -228,7 +228,9 @@ def integrate_log(context: Context, *, now: int, sweep: bool = False) -> None:
                 sweep=sweep,
                 earlier_vkeys=earlier,
             )
-        if integrated is None:
+        # Whatever has come since then waits for the next time: under load there is always something, and a batch of a
+        # few costs as much as one of thousands.
+        if integrated is None or integrated.entries < limit:
             return
 
 

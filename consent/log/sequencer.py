@@ -5,7 +5,7 @@ a taken leaf index and gets :class:`IntegrationConflict`; its transaction must b
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.exc import IntegrityError
@@ -73,6 +73,13 @@ class IntegrationConflict(Exception):
     """Another sequencer was faster; roll back and try again later."""
 
 
+class Integrated(NamedTuple):
+    """What :func:`integrate` did: the head it signed, and how many entries got their place."""
+
+    checkpoint: Checkpoint
+    entries: int
+
+
 def latest_checkpoint(connection: Executor) -> str | None:
     """The newest signed note, to publish or to keep; None while the log is empty."""
     row = connection.execute(_LATEST, {}).first()
@@ -124,7 +131,7 @@ def integrate(
     limit: int = 1000,
     sweep: bool = False,
     earlier_vkeys: Sequence[str] = (),
-) -> Checkpoint | None:
+) -> Integrated | None:
     """Integrate up to ``limit`` pending entries, in id order, and sign the new head; None if none wait.
 
     ``sweep`` looks for pending entries from the very beginning instead of behind the settled ones: slow on
@@ -156,7 +163,7 @@ def integrate(
         )
     except IntegrityError as error:
         raise IntegrationConflict("another sequencer has integrated these entries") from error
-    return checkpoint
+    return Integrated(checkpoint, len(pending))
 
 
 def _head(connection: Executor, origin: str, vkeys: Sequence[str]) -> tuple[Frontier, int]:

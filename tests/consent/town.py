@@ -120,7 +120,8 @@ class Town:
 
     def integrate(self, **changed: Any) -> log.Checkpoint | None:
         """Run the sequencer once."""
-        return log.integrate(self.connection, self.signer, **{"origin": ORIGIN, "now": self.now} | changed)
+        done = log.integrate(self.connection, self.signer, **{"origin": ORIGIN, "now": self.now} | changed)
+        return done and done.checkpoint
 
     def verify(self, kept: str | None = None, **changed: Any) -> list[log.Finding]:
         """Verify everything."""
