@@ -154,7 +154,7 @@ def open_context(
         idp.schema.SchemaOutdated: for a database that is empty or of another version.
     """
     kek = load_key_file(settings.keys.file)
-    database = Database(settings.database.url, threads=settings.server.threads, checkpoints=checkpoints)
+    database = Database(settings.database.url, threads=settings.threads, checkpoints=checkpoints)
     check_schema(database)
     with database.transaction() as session:
         vault = open_vault(session, kek, now=int(clock()))

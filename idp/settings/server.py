@@ -24,7 +24,12 @@ class ServerSettings(Section):
         "", description="Own address and port for the staff app; empty: the same listener, by host name."
     )
     workers: int = Field(1, ge=1, le=64, description="Server processes. SQLite allows exactly one.")
-    threads: int = Field(2, ge=1, le=64, description="Requests that one process works on at the same time.")
+    threads: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="Requests that one process works on at the same time; one that takes long does not count. Unset: 1 with SQLite, 2 with PostgreSQL.",
+    )
     worker: Literal["inside", "own"] = Field(
         "inside",
         description="Who sends messages, turns keys and clears up: serve itself, or `denizen worker`.",

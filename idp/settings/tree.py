@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -116,15 +117,28 @@ class Settings(BaseSettings):
         return self.database.url.startswith("sqlite:")
 
     @property
+    def threads(self) -> int:
+        """Requests that one process works on at the same time."""
+        # With SQLite a request waits for no other process: a second one at work would only pass the interpreter's
+        # lock to and fro, and the caches of the processors with it.
+        return self.server.threads or (1 if self.is_sqlite else 2)
+
+    @property
     def passkey_domain(self) -> str:
         """The RP ID of passkeys (WebAuthn L3 §5.4.2); empty where there can be none: at an IP address."""
-        host = urlsplit(self.server.issuer).hostname or ""
-        return "" if is_address(host) else self.server.rp_id or host
+        return _passkey_domain(self.server.issuer, self.server.rp_id)
 
     @property
     def is_secure(self) -> bool:
         """Whether residents reach us by https, so that cookies carry `__Host-` and `Secure`."""
         return self.server.issuer.startswith("https://")
+
+
+@lru_cache(maxsize=8)
+def _passkey_domain(issuer: str, rp_id: str) -> str:
+    """Asked for several times in every sign-in."""
+    host = urlsplit(issuer).hostname or ""
+    return "" if is_address(host) else rp_id or host
 
 
 def load(path: Path) -> Settings:

@@ -30,6 +30,7 @@ from sqlalchemy import (
     update,
 )
 
+from idp import gate as gate_module
 from idp.db import Database, is_unavailable
 from idp.gate import Gate
 from idp.jobs.models import Lease
@@ -201,8 +202,11 @@ def test_an_unhurried_transaction_is_as_whole_and_the_next_one_waits_for_the_dis
     other.close()
 
 
-def test_whoever_waits_to_write_lets_another_request_through(tmp_path: Any) -> None:
+def test_whoever_waits_to_write_lets_another_request_through(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """SQLite has one writer; through a gate for one, a request that only reads passes those who wait to write."""
+    monkeypatch.setattr(gate_module, "_LOOK_EVERY", 60.0)
     database = Database(f"sqlite:///{tmp_path}/x.sqlite")
     done: list[str] = []
 
