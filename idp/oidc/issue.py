@@ -118,6 +118,7 @@ def issue(
     client: Client,
     family: Any,
     *,
+    grant: Any = None,
     scope: str,
     now: int,
     resource: str | None = None,
@@ -128,6 +129,7 @@ def issue(
 ) -> Issued | None:
     """Mint for a family and record the release of the ID token; None when grant or account has ended.
 
+    `grant` is the row of `service.read_grant` where it was read with the family (`service.with_grant`).
     A code gives a refresh token when `offline_access` was granted; a refresh token gives its successor, if `refresh`
     names one, with the same scope and end (RFC 6749 §6). `asked_details` narrows the permissions of this one access
     token (RFC 9396 §6).
@@ -135,7 +137,8 @@ def issue(
     Raises:
         Refusal: invalid_target, invalid_authorization_details; nothing is minted then, and the transaction must not stand.
     """
-    grant, standing = _standing(provider, connection, client, family, now=now)
+    grant = grant or service.read_grant(connection, family.grant_id, now=now)
+    standing = _standing(provider, connection, client, grant, now=now)
     if standing is None:
         return None
     if not is_refresh and "offline_access" in scope.split():
@@ -176,7 +179,8 @@ def issue_in_front(
     Raises:
         Refusal: access_denied when the grant or the account has ended, invalid_target.
     """
-    grant, standing = _standing(provider, connection, client, family, now=now)
+    grant = service.read_grant(connection, family.grant_id, now=now)
+    standing = _standing(provider, connection, client, grant, now=now)
     if standing is None:
         raise Refusal("access_denied", "What the resident agreed to has ended")
     details = read_kept(family.authorization_details)
@@ -194,14 +198,11 @@ def issue_in_front(
     return Issued(minted, family, grant.subject, family.scope, target.scope, None, claims, target.details)
 
 
-def _standing(
-    provider: Provider, connection: Any, client: Client, family: Any, *, now: int
-) -> tuple[Any, Left | None]:
-    """The grant of a family, and what is left of it; None when the grant or the account has ended."""
-    grant = service.read_grant(connection, family.grant_id, now=now)
+def _standing(provider: Provider, connection: Any, client: Client, grant: Any, *, now: int) -> Left | None:
+    """What is left of a grant; None when it or the account has ended."""
     if grant is None or grant.data_key is None:
-        return None, None
-    return grant, left(provider, connection, client.client_id, grant, now=now)
+        return None
+    return left(provider, connection, client.client_id, grant, now=now)
 
 
 def _mint(  # noqa: PLR0917

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 
 from idp.oidc.models import AccessToken, Authorization, RefreshToken
-from idp.oidc.service import FAMILY, REVOKE_FAMILY
+from idp.oidc.service import FAMILY, REVOKE_FAMILY, with_grant
 from idp.web.cookies import digest
 
 _FIND_REFRESH = (
@@ -25,6 +25,7 @@ _FIND_REFRESH = (
         RefreshToken.token_hash == bindparam("token_hash_"), RefreshToken.client_id == bindparam("client_id_")
     )
 )
+_FIND_WITH_GRANT = with_grant(_FIND_REFRESH)
 _SPEND_REFRESH = (
     update(RefreshToken)
     .where(RefreshToken.token_hash == bindparam("token_hash_"), RefreshToken.spent_at.is_(None))
@@ -43,6 +44,13 @@ def find_refresh(connection: Any, unverified_token: str, *, client_id: str) -> A
     """The row of a refresh token of this client with its family, or None."""
     return connection.execute(
         _FIND_REFRESH, {"token_hash_": digest(unverified_token), "client_id_": client_id}
+    ).first()
+
+
+def find_with_grant(connection: Any, unverified_token: str, *, client_id: str, now: int) -> Any:
+    """As `find_refresh`, with what `service.read_grant` reads; its `data_key` is None when grant or account has ended."""
+    return connection.execute(
+        _FIND_WITH_GRANT, {"token_hash_": digest(unverified_token), "client_id_": client_id, "at": now}
     ).first()
 
 

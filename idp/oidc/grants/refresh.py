@@ -38,7 +38,7 @@ class RefreshGrant(TokenGrant):
 
     def _use(self, connection: Any, token: str, bound_to: str | None, now: int) -> Issued | None:
         provider, client = self.server.provider, self.client
-        row = refresh_tokens.find_refresh(connection, token, client_id=client.client_id)
+        row = refresh_tokens.find_with_grant(connection, token, client_id=client.client_id, now=now)
         if row is None or row.confirmation not in (None, bound_to):
             return None
         if not self._is_good(connection, token, row, now):
@@ -49,6 +49,7 @@ class RefreshGrant(TokenGrant):
             connection,
             client,
             row,
+            grant=row,
             scope=self._narrowed(row.token_scope),
             resource=narrowed(self.request.form.get("resource"), row.resource),
             asked_details=self.request.form.get("authorization_details"),

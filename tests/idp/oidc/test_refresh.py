@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from joserfc import jwt
+from sqlalchemy import update
 
+from idp.accounts.models import Resident
+from idp.oidc.models import Grant
 from tests.support.settled import SCOPE
 
 if TYPE_CHECKING:
@@ -72,3 +76,19 @@ def test_a_narrower_scope_after_reuse_is_reuse_all_the_same(settled: Settled) ->
 def test_without_offline_access_there_is_no_refresh_token(settled: Settled) -> None:
     """OIDC Core §11."""
     assert "refresh_token" not in settled.tokens(settled.town.library, scope="openid profile")
+
+
+@pytest.mark.parametrize("ended", ["grant withdrawn", "grant over", "account not active"])
+def test_what_has_ended_is_not_refreshed(town: Town, ended: str) -> None:
+    """Whatever else ends the family: the grant and the account are looked at each time."""
+    first = town.tokens(town.library, town.maria, SCOPE)
+    now = int(town.clock())
+    statement = {
+        "grant withdrawn": update(Grant).values(revoked_at=now),
+        "grant over": update(Grant).values(ends_at=now),
+        "account not active": update(Resident).values(state="frozen"),
+    }[ended]
+    with town.context.database.transaction() as session:
+        session.execute(statement)
+    answer = town.refresh(town.library, first["refresh_token"])
+    assert (answer.status_code, answer.json["error"]) == (400, "invalid_grant")
