@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote_plus
+from urllib.parse import unquote_plus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,20 +38,32 @@ def parse_parameters(encoded: str) -> Parameters:
         BadRequest: for more than 100 fields or bytes that are not UTF-8.
     """
     found = Parameters()
-    if not encoded:
-        return found
-    try:
-        pairs = parse_qsl(encoded, keep_blank_values=True, max_num_fields=FIELD_LIMIT, errors="strict")
-    except ValueError as error:
-        raise BadRequest("The parameters could not be read.") from error
+    if encoded.count("&") >= FIELD_LIMIT:
+        raise _unreadable()
     seen: set[str] = set()
-    for name, value in pairs:
+    for pair in encoded.split("&"):
+        if not pair:
+            continue
+        name, _, value = pair.partition("=")
+        if "%" in pair or "+" in pair:
+            name, value = _decoded(name), _decoded(value)
         if name in seen:
             found.repeated |= {name}
         seen.add(name)
         if value:
             found[name] = value
     return found
+
+
+def _decoded(text: str) -> str:
+    try:
+        return form_decoded(text)
+    except UnicodeDecodeError:
+        raise _unreadable() from None
+
+
+def _unreadable() -> BadRequest:
+    return BadRequest("The parameters could not be read.")
 
 
 class Incoming:

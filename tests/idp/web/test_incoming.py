@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from hypothesis import given
@@ -76,6 +76,18 @@ def test_what_a_client_encodes_is_what_is_read(fields: dict[str, str]) -> None:
     found = request(urlencode(fields).encode()).form
     assert found == {name: value for name, value in fields.items() if value}
     assert not found.repeated
+
+
+@given(st.text(st.sampled_from("ab&=%+;4e9cé"), max_size=40))
+def test_whatever_is_sent_is_read_as_the_library_reads_it(encoded: str) -> None:
+    """Python's own reader is the measure, for what is broken, too."""
+    try:
+        pairs = parse_qsl(encoded, keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        with pytest.raises(BadRequest):
+            parse_parameters(encoded)
+        return
+    assert parse_parameters(encoded) == {name: value for name, value in pairs if value}
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["", "1", "2"])), max_size=8))
