@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from idp.statements import FastResult, Statement
 
+_HURRIED = nullcontext()
+
 
 class Home(Protocol):
     """What a connection needs of its database."""
@@ -86,7 +88,7 @@ class FastConnection:
         Everybody sees them from then on in any case. With `durable=False` nobody waits for the disk: should the power
         fail in the next moment, they may be gone, though never some without the others.
         """
-        with self._lock, self._pace(durable=durable):
+        with self._lock, _HURRIED if durable else self._unhurried():
             self._begin(durable=durable)
             self._open_transaction = True
             try:
@@ -101,9 +103,9 @@ class FastConnection:
             finally:
                 self._open_transaction = False
 
-    def _pace(self, *, durable: bool) -> AbstractContextManager[Any]:  # noqa: ARG002 - what is not durable is the same here
-        """What surrounds a transaction."""
-        return nullcontext()
+    def _unhurried(self) -> AbstractContextManager[Any]:
+        """What surrounds a transaction that is not durable."""
+        return _HURRIED
 
     def _begin(self, *, durable: bool) -> None:
         raise NotImplementedError
@@ -140,11 +142,8 @@ class SqliteConnection(FastConnection):
         return known.run_on(self._cursor, values)
 
     @contextmanager
-    def _pace(self, *, durable: bool) -> Iterator[None]:
-        """Leave an unhurried write to the disk to the next durable commit, which takes all earlier ones with it."""
-        if durable:
-            yield
-            return
+    def _unhurried(self) -> Iterator[None]:
+        """Leave the write to the disk to the next durable commit, which takes all earlier ones with it."""
         self._cursor.execute("PRAGMA synchronous = NORMAL")
         try:
             yield
@@ -152,7 +151,7 @@ class SqliteConnection(FastConnection):
             if not self.closed:
                 self._cursor.execute("PRAGMA synchronous = FULL")
 
-    def _begin(self, *, durable: bool) -> None:  # noqa: ARG002 - see `_pace`
+    def _begin(self, *, durable: bool) -> None:  # noqa: ARG002 - see `_unhurried`
         self._cursor.execute("BEGIN IMMEDIATE")
 
     def _commit(self) -> None:
