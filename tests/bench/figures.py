@@ -31,6 +31,8 @@ class Repeat:
     pss_mb: float
     rss_mb: float
     first_error: str = ""
+    #: Of server_cpu what went into checking passwords.
+    hashing_cpu: float = 0.0
 
     @property
     def cpu_per_flow(self) -> float:

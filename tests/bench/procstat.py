@@ -18,8 +18,12 @@ PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def _stat(pid: int) -> list[str]:
-    # The second field is the command's name in brackets and may hold spaces.
-    return (PROC / str(pid) / "stat").read_text(encoding="latin-1").rpartition(") ")[2].split()
+    return _fields(PROC / str(pid) / "stat")
+
+
+def _fields(stat: Path) -> list[str]:
+    """proc(5): from the third on, the state; the second, a name in brackets, may hold spaces."""
+    return stat.read_text(encoding="latin-1").rpartition(") ")[2].split()
 
 
 def tree(roots: Iterable[int]) -> set[int]:
@@ -49,6 +53,19 @@ def cpu_ms(roots: Iterable[int]) -> float:
             ticks += sum(int(field) for field in _stat(pid)[11:15])
         except OSError:
             continue
+    return ticks * TICK_MS
+
+
+def standing_back_ms(roots: Iterable[int]) -> float:
+    """User and system time of the threads that stand back behind their process (`nice`), milliseconds."""
+    ticks = 0
+    for pid in tree(roots):
+        try:
+            own = int(_stat(pid)[16])
+            threads = [_fields(task / "stat") for task in (PROC / str(pid) / "task").iterdir()]
+        except OSError:
+            continue
+        ticks += sum(int(fields[11]) + int(fields[12]) for fields in threads if int(fields[16]) > own)
     return ticks * TICK_MS
 
 

@@ -112,7 +112,7 @@ class Load:
         try:
             before = self._spent()
             burst = await self.run(seconds)
-            machine, load, server, database = (
+            machine, load, server, database, hashing = (
                 now - then for now, then in zip(self._spent(), before, strict=True)
             )
         finally:
@@ -136,12 +136,19 @@ class Load:
             pss_mb=pss,
             rss_mb=rss,
             first_error=burst.errors[0] if burst.errors else "",
+            hashing_cpu=hashing,
         )
 
-    def _spent(self) -> tuple[float, float, float, float]:
-        """CPU milliseconds so far: machine, load generator, server, database."""
-        own = time.process_time() * 1000
-        return procstat.machine_busy_ms(), own, self.driver.server_cpu_ms(), self.driver.database_cpu_ms()
+    def _spent(self) -> tuple[float, float, float, float, float]:
+        """CPU milliseconds so far: machine, load generator, server, database, and of the server's what hashes."""
+        own, driver = time.process_time() * 1000, self.driver
+        return (
+            procstat.machine_busy_ms(),
+            own,
+            driver.server_cpu_ms(),
+            driver.database_cpu_ms(),
+            driver.hashing_cpu_ms(),
+        )
 
     def close(self) -> None:
         for agent in self._agents:

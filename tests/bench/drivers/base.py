@@ -83,6 +83,10 @@ class Driver(ABC):
     def server_cpu_ms(self) -> float:
         return procstat.cpu_ms([self._server.pid]) if self._server else 0.0
 
+    def hashing_cpu_ms(self) -> float:
+        """Of the server's what went into checking passwords, where that can be told."""
+        return 0.0
+
     def database_cpu_ms(self) -> float:
         return procstat.cpu_ms([self._cluster.pid]) if self._cluster else 0.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.bench import town
+from tests.bench import procstat, town
 from tests.bench.children import Child
 from tests.bench.drivers.base import Driver
 
@@ -31,6 +31,10 @@ class Denizen(Driver):
         self._settings, self.target.secrets = town.make_town(
             self.folder, port=self.port, database_url=database_url, workers=self.workers
         )
+
+    def hashing_cpu_ms(self) -> float:
+        """Threads that hash stand back behind those that answer."""
+        return procstat.standing_back_ms([self._server.pid]) if self._server else 0.0
 
     def launch(self) -> Child:
         return Child(
