@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.admin.test_confirmations import REASON, tell
-from tests.admin.test_staff_pages_in_browser import check, served
+from tests.support.watching import look
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
     from tests.admin.office import Office
-
-__all__ = ["served"]
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -30,13 +29,13 @@ def test_an_officer_closes_a_matter(served: tuple[Office, str], page: Page, widt
     page.fill("#code", office.officer.code(office.town.clock()))
     page.click("#login-submit")
     page.get_by_role("link", name="Withdrawals that wait for a confirmation").click()
-    check(page)
+    look(page, widths=(width,))
     page.locator("details summary").first.click()
     page.get_by_role("button", name="Close", exact=True).first.click()
-    assert page.get_by_role("alert").get_by_text("Enter why you close this").is_visible()
-    check(page)
+    expect(page.get_by_role("alert").get_by_text("Enter why you close this")).to_be_visible()
+    look(page, widths=(width,))
     page.get_by_label("Reason").first.fill(REASON)
     page.get_by_role("button", name="Close", exact=True).first.click()
-    assert page.get_by_role("status").get_by_text("The matter is closed").is_visible()
-    assert page.get_by_text("1 matter", exact=True).is_visible()
-    check(page)
+    expect(page.get_by_role("status").get_by_text("The matter is closed")).to_be_visible()
+    expect(page.get_by_text("1 matter", exact=True)).to_be_visible()
+    look(page, widths=(width,))

@@ -15,3 +15,9 @@ def sign_in(page: Page, person: Resident) -> None:
     page.get_by_label("E-mail address or user name").fill(person.username)
     page.get_by_label("Password").fill(person.password)
     page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def load_again(page: Page) -> None:
+    """The reload button. Between two pages the browser would refuse, so it comes to rest first."""
+    page.wait_for_load_state()
+    page.reload()

@@ -9,7 +9,7 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from tests.journeys.people import sign_in
+from tests.journeys.people import load_again, sign_in
 from tests.support.riverton import DENIZEN, until
 from tests.support.watching import look
 
@@ -85,7 +85,7 @@ def kept(page: Page, riverton: Riverton, folder: Path) -> tuple[Path, Path]:
     """The receipt that the page offers, saved once the log has taken it in, and the keys that the town publishes."""
 
     def has_its_place() -> bool:
-        page.reload()
+        load_again(page)
         return page.get_by_role("main").get_by_text("Entry ").is_visible()
 
     until(has_its_place, "the log has taken the event in")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from tests.journeys.people import sign_in
+from tests.journeys.people import load_again, sign_in
 from tests.support.riverton import until
 from tests.support.watching import look
 
@@ -114,13 +114,14 @@ def test_a_service_that_says_nothing_is_seen_to_be_silent(riverton: Riverton, re
     expect(page.locator("#account")).to_be_visible()
     page.goto(f"{riverton.issuer}/privacy/services/riverton-tax")
     page.get_by_role("button", name="Stop sharing for this alone").click()
+    main = page.get_by_role("main")
+    expect(main).to_contain_text("You share less now")
 
     def told() -> bool:
-        page.reload()
+        load_again(page)
         return "Told on" in page.get_by_role("main").inner_text()
 
     until(told, "the tax portal is told")
-    main = page.get_by_role("main")
     expect(main).to_contain_text("You share less now")
     expect(main).to_contain_text("It must confirm by")
     look(page)

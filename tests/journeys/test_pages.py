@@ -55,6 +55,7 @@ class Tour:
     def look(self, name: str) -> None:
         """Judge the page as it stands."""
         page, before = self.page, self.page.viewport_size
+        page.wait_for_load_state()
         shown = (page.url, page.locator("main").inner_text())
         assert shown not in self.seen, f"{name}: this page was seen before, so something led nowhere"
         self.seen.add(shown)

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
-from werkzeug.serving import make_server
+from playwright.sync_api import expect
 
-from tests.admin.office import REASON, open_office
-from tests.support.chromium import axe_violations
-from tests.support.town import make_town
+from tests.admin.office import REASON
+from tests.support.watching import look
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from playwright.sync_api import Page
 
     from tests.admin.office import Office
@@ -38,27 +32,6 @@ PAGES = (
     "/officer/mine",
     "/notices",
 )
-
-
-@pytest.fixture
-def served(
-    sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[Office, str]]:
-    """The staff app of a town in which something happened, on a loopback port, without TLS."""
-    monkeypatch.setattr(logging.getLogger("werkzeug"), "disabled", True)
-    database = tmp_path / "denizen.sqlite"
-    database.write_bytes(sqlite_template.read_bytes())
-    address = "http://127.0.0.1"
-    servers = {"issuer": "http://localhost:8400", "staff_url": address}
-    office = open_office(make_town(f"sqlite:///{database}", tmp_path, server=servers))
-    server = make_server("127.0.0.1", 0, office.app, threaded=False)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield office, f"{address}:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-    office.town.context.database.close()
 
 
 def settle(office: Office) -> str:
@@ -88,15 +61,6 @@ def settle(office: Office) -> str:
         return library.id
 
 
-def check(page: Page) -> None:
-    """Nothing for axe to find; there is one main heading, and the page is no wider than the screen."""
-    assert axe_violations(page) == [], page.url
-    assert page.locator("h1").count() == 1
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), (
-        page.url
-    )
-
-
 @pytest.mark.parametrize("width", [390, 1280])
 def test_every_page_of_the_officer_is_usable(served: tuple[Office, str], page: Page, width: int) -> None:
     """Search, timeline, as of a day, the page that was seen, integrity, exports, figures, register, incidents."""
@@ -110,7 +74,7 @@ def test_every_page_of_the_officer_is_usable(served: tuple[Office, str], page: P
     page.click("#login-submit")
     for place in (*PAGES, f"/notices/purposes/{purpose_id}/end"):
         page.goto(address + place)
-        check(page)
+        look(page, widths=(width,))
     page.goto(f"{address}/officer/incidents")
     page.select_option("#client", "library")
     page.fill("#since", "2027-01-01")
@@ -118,16 +82,16 @@ def test_every_page_of_the_officer_is_usable(served: tuple[Office, str], page: P
     page.fill("#aware", "2027-01-14T09:00")
     page.fill("#what", "A list of readers lay open on the web.")
     page.click("#incident-submit")
-    assert page.get_by_role("heading", level=1).inner_text() == "Incident at Riverton Public Library"
-    check(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Incident at Riverton Public Library")
+    look(page, widths=(width,))
     page.goto(f"{address}/officer")
     page.fill("#person", "maria@example.org")
     page.fill("#reason", REASON)
     page.click("#search-submit")
-    check(page)
+    look(page, widths=(width,))
     for link in ("Timeline", "As of a day"):
         page.get_by_role("link", name=link).click()
-        check(page)
+        look(page, widths=(width,))
     page.get_by_role("link", name="What they saw").first.click()
-    assert page.get_by_text("The hash matches").is_visible()
-    check(page)
+    expect(page.get_by_text("The hash matches")).to_be_visible()
+    look(page, widths=(width,))
