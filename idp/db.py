@@ -1,4 +1,4 @@
-"""The database: one engine, `transaction()` for views, and a fast path for the hot endpoints.
+"""The database: its connections, `transaction()` and `reading()` for views, and `fast` for the hot endpoints.
 
 SQLite runs in WAL with synchronous=FULL: an acknowledged write is on disk. All writes of the process pass
 one lock and begin with BEGIN IMMEDIATE, because a deferred transaction that reads and then writes fails at
@@ -11,12 +11,12 @@ import sqlite3
 import sys
 import threading
 from collections import deque
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import MetaData, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import NullPool
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
     from sqlalchemy.sql import Executable
 
     from idp.fast import FastConnection
@@ -52,28 +52,32 @@ class Base(DeclarativeBase):
 
 
 class _Session(Session):
-    """A session that hands prepared statements to the driver itself, in its transaction and after its own changes."""
+    """A session on one connection. Prepared statements go to the driver itself; SQLAlchemy joins in for all others.
 
-    def __init__(self, database: Database, engine: Engine) -> None:
-        super().__init__(engine, expire_on_commit=False)
-        self._database = database
-        self._cursor: tuple[Any, Any] = (None, None)
+    Most transactions have only prepared ones, and need nothing of SQLAlchemy's.
+    """
+
+    def __init__(self, connect: Callable[[], FastConnection]) -> None:
+        super().__init__(expire_on_commit=False)
+        self._connect = connect
+
+    @cached_property
+    def _fast(self) -> FastConnection:
+        """Whoever asks nothing of the database needs no connection."""
+        return self._connect()
+
+    def get_bind(self, *_: Any, **__: Any) -> Connection:
+        """Asked for when SQLAlchemy needs a connection."""
+        return self._fast.joined()
 
     def execute(self, statement: Any, params: Any = None, **more: Any) -> Any:
-        """As `Session.execute`; for a prepared statement a `FastResult`."""
+        """As `Session.execute`; for a prepared statement a `FastResult`, in the transaction and after its own changes."""
         if PREPARED not in statement.get_execution_options():
             return super().execute(statement, params, **more)
         self.flush()
-        known = self._database.statement(statement)
-        return known.run_on(self._driver_cursor(), known.values(params or {}))
-
-    def _driver_cursor(self) -> Any:
-        """A cursor of the driver, made once for each transaction."""
-        transaction, cursor = self._cursor
-        if transaction is None or transaction is not self.get_transaction():
-            cursor = self.connection().connection.cursor()
-            self._cursor = self.get_transaction(), cursor
-        return cursor
+        if self.in_nested_transaction():
+            self.connection()  # whose savepoint it is
+        return self._fast.execute(statement, params)
 
 
 class Database:
@@ -84,37 +88,65 @@ class Database:
 
     def __init__(self, url: str, *, threads: int = 2, checkpoints: bool = True) -> None:
         self.is_sqlite = url.startswith("sqlite:")
-        # Each thread may hold a session and work for a background job comes on top.
-        pool = {"pool_size": threads + 4, "max_overflow": 16, "pool_timeout": 5}
-        self.engine = _make_engine(url, checkpoints=checkpoints, **pool)
-        self.fast_engine = _make_engine(url, checkpoints=checkpoints, poolclass=NullPool)
+        self.engine = _make_engine(url, checkpoints=checkpoints)
         self.writer: AbstractContextManager[Any] = _Writer() if self.is_sqlite else nullcontext()
-        self._write_engine = self.engine.execution_options(denizen_write=True)
         self._local = threading.local()
-        self.left_behind: deque[Any] = deque()
+        self.left_behind: deque[Connection] = deque()
         self._idle: deque[FastConnection] = deque()
-        self._most_idle = threads + 2
+        # A thread that has a session may use another connection beside it, and a background job comes on top.
+        self._most_idle = 2 * threads + 2
         self._statements: dict[int, Statement] = {}
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """A session that writes: committed at the end of the block, rolled back on an exception."""
-        with self.writer, _Session(self, self._write_engine) as session, session.begin():
+        # The right to write comes first: whoever waits for it needs no connection.
+        with (
+            self.writer,
+            self._apart() as connection,
+            connection.transaction(),
+            _Session(lambda: connection) as session,
+            session.begin(),
+        ):
             yield session
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session that only reads; whatever it would write is rolled back."""
-        with _Session(self, self.engine) as session:
+        """A session that only reads; whatever SQLAlchemy would write is rolled back."""
+        with ExitStack() as held, _Session(lambda: held.enter_context(self._only_to_read())) as session:
             yield session
+
+    @contextmanager
+    def _only_to_read(self) -> Iterator[FastConnection]:
+        with self._apart() as connection, connection.reading():
+            yield connection
 
     @property
     def fast(self) -> FastConnection:
         """The thread's own connection in autocommit: one statement, one durable write."""
         connection: FastConnection | None = getattr(self._local, "fast", None)
         if connection is None or connection.closed:
-            connection = self._local.fast = self._take_up() or self._new_fast()
+            connection = self._local.fast = self._take_up()
         return connection
+
+    @contextmanager
+    def _apart(self) -> Iterator[FastConnection]:
+        """A connection for one session: the thread's own unless it is at work; `fast` is another one meanwhile."""
+        connection: FastConnection | None = getattr(self._local, "fast", None)
+        if connection is not None and not connection.in_transaction:
+            del self._local.fast
+            if not connection.still_works():
+                connection.close()
+                connection = self._take_up()
+        else:
+            connection = self._take_up()
+        try:
+            yield connection
+        finally:
+            if "fast" in self._local.__dict__:
+                self._leave(connection)
+            else:
+                self._local.fast = connection
 
     def give_back(self) -> None:
         """Leave the thread's own connection to whichever thread needs one next.
@@ -123,24 +155,25 @@ class Database:
         and the processes of PostgreSQL behind them, warm.
         """
         connection: FastConnection | None = self._local.__dict__.pop("fast", None)
-        if connection is None or connection.closed:
-            return
-        if len(self._idle) < self._most_idle:
+        if connection is not None:
+            self._leave(connection)
+
+    def _leave(self, connection: FastConnection) -> None:
+        if len(self._idle) < self._most_idle and not connection.closed:
             self._idle.append(connection)
         else:
             connection.close()
 
-    def _take_up(self) -> FastConnection | None:
-        """The connection that was given back last, if it still works."""
-        while True:
+    def _take_up(self) -> FastConnection:
+        """The connection that was given back last, if it still works; else a new one."""
+        while self._idle:
             try:
                 connection = self._idle.pop()
             except IndexError:
-                return None
-            if not connection.closed:
+                break
+            if connection.still_works():
                 return connection
-
-    def _new_fast(self) -> FastConnection:
+            connection.close()
         self._close_left_behind()
         if self.is_sqlite:
             return SqliteConnection(self)
@@ -152,18 +185,17 @@ class Database:
         """Close the connections of threads that have ended."""
         while True:
             try:
-                pooled = self.left_behind.popleft()
+                left = self.left_behind.popleft()
             except IndexError:
                 return
-            pooled.invalidate()
+            left.invalidate()
 
     def close(self) -> None:
-        """Close the calling thread's fast connection, those that nobody uses, and every pooled one."""
+        """Close the calling thread's connection, and those that nobody uses."""
         self.give_back()
-        while connection := self._take_up():
-            connection.close()
+        while self._idle:
+            self._idle.pop().close()
         self._close_left_behind()
-        self.engine.dispose()
 
     def statement(self, statement: Executable) -> Statement:
         """The compiled form of a statement built once at module level."""
@@ -205,10 +237,13 @@ class _Writer:
             come_back()
 
 
-def _make_engine(url: str, *, checkpoints: bool, **pool: Any) -> Engine:
+def _make_engine(url: str, *, checkpoints: bool) -> Engine:
+    """Without a pool: whoever has a connection keeps it, and `Database` knows who."""
     if not url.startswith("sqlite:"):
-        return create_engine(url, hide_parameters=True, pool_pre_ping="poolclass" not in pool, **pool)
-    engine = create_engine(url, hide_parameters=True, connect_args={"check_same_thread": False}, **pool)
+        return create_engine(url, hide_parameters=True, poolclass=NullPool)
+    engine = create_engine(
+        url, hide_parameters=True, connect_args={"check_same_thread": False}, poolclass=NullPool
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
@@ -225,9 +260,10 @@ def _make_engine(url: str, *, checkpoints: bool, **pool: Any) -> Engine:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
-    def begin(connection: Any) -> None:
-        write = connection.get_execution_options().get("denizen_write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    def begin(connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        if not driver.in_transaction:  # it joins in one
+            connection.exec_driver_sql("BEGIN")
 
     return engine
 
@@ -241,4 +277,4 @@ def is_unavailable(error: BaseException) -> bool:
     # A standby after a failover takes no writes until it is promoted: 25006 read_only_sql_transaction.
     if getattr(getattr(error, "orig", error), "sqlstate", None) == "25006":
         return True
-    return isinstance(error, (OperationalError, PoolExhausted, *drivers))
+    return isinstance(error, (OperationalError, *drivers))

@@ -1,4 +1,4 @@
-"""The fast connection: one connection of the driver in autocommit, for statements that are built once."""
+"""A connection of the driver, for statements that are built once; SQLAlchemy joins in where it is needed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Self
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
     from sqlalchemy.sql import Executable
 
     from idp.statements import FastResult, Statement
@@ -22,10 +22,10 @@ _HURRIED = nullcontext()
 class Home(Protocol):
     """What a connection needs of its database."""
 
-    fast_engine: Engine
+    engine: Engine
     writer: AbstractContextManager[Any]
     #: Connections of threads that have ended, for another to close.
-    left_behind: deque[Any]
+    left_behind: deque[Connection]
 
     def statement(self, statement: Executable, /) -> Statement:
         """The compiled form of a statement built once."""
@@ -41,15 +41,22 @@ class FastConnection:
     def __init__(self, database: Home) -> None:
         self._database = database
         self._lock: AbstractContextManager[Any] = database.writer
-        self._dbapi: Any = database.fast_engine.dialect.dbapi
+        self._dbapi: Any = database.engine.dialect.dbapi
         self._open_transaction = False
+        self._only_reads = False
+        self._has_joined = False
         self._connect()
 
     def _connect(self) -> None:
-        """A connection of its own: it is in autocommit, so it must never go back to a pool of sessions."""
-        self._pooled = self._database.fast_engine.raw_connection()
-        self._driver: Any = self._pooled.driver_connection
+        connection = self._database.engine.connect()
+        self._driver: Any = connection.connection.driver_connection
+        self._connection = connection
         self._prepare(self._driver)
+
+    def _connect_again(self) -> None:
+        """Instead of the connection that was lost."""
+        self._connection.invalidate()
+        self._connect()
 
     def _prepare(self, driver: Any) -> None:
         """Make a new connection of the driver ready."""
@@ -60,11 +67,22 @@ class FastConnection:
         """Whether the server or a failure ended this connection."""
         return self._driver is None or bool(getattr(self._driver, "closed", False))
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a block of `transaction()` is open."""
+        return self._open_transaction
+
+    def still_works(self) -> bool:
+        """Whether a connection that nobody used for a while is open, as far as this side has been told."""
+        return not self.closed
+
     def execute(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> FastResult:
         """Run one statement. Outside `transaction()` a write is committed when this returns."""
         known = self._database.statement(statement)
         values = known.values(parameters or {})
         if known.writes and not self._open_transaction:
+            if self._only_reads:
+                raise TypeError(f"a session that only reads cannot run: {known.sql}")
             with self._lock:
                 return self._execute(known, values)
         return self._execute(known, values)
@@ -73,9 +91,9 @@ class FastConnection:
         try:
             return self._run(known, values)
         except self._dbapi.OperationalError:
-            if known.writes or self._open_transaction or not self.closed:
+            if known.writes or self._open_transaction or self._has_joined or not self.closed:
                 raise
-            self._connect()  # a read outside a transaction survives a restarted server
+            self._connect_again()  # a read outside a transaction survives a restarted server
             return self._run(known, values)
 
     def _run(self, known: Statement, values: Any) -> FastResult:
@@ -101,7 +119,32 @@ class FastConnection:
                     self.close()
                 raise
             finally:
-                self._open_transaction = False
+                self._open_transaction = self._has_joined = False
+
+    @contextmanager
+    def reading(self) -> Iterator[Self]:
+        """Nothing is written in this block.
+
+        Raises:
+            TypeError: from `execute`, for a statement that would.
+        """
+        self._only_reads = True
+        try:
+            yield self
+        finally:
+            if self._has_joined:
+                self._roll_back()
+            self._only_reads = self._has_joined = False
+
+    def joined(self) -> Connection:
+        """The connection as SQLAlchemy's, until the end of the block: in its transaction, which whoever takes it ends."""
+        if not self._has_joined:
+            self._let_join()
+            self._has_joined = True
+        return self._connection
+
+    def _let_join(self) -> None:
+        """See to it that SQLAlchemy finds a transaction that has begun, or can begin one."""
 
     def _unhurried(self) -> AbstractContextManager[Any]:
         """What surrounds a transaction that is not durable."""
@@ -111,16 +154,18 @@ class FastConnection:
         raise NotImplementedError
 
     def _commit(self) -> None:
+        """Unless SQLAlchemy has."""
         raise NotImplementedError
 
     def _roll_back(self) -> None:
+        """Unless SQLAlchemy has."""
         raise NotImplementedError
 
     def close(self) -> None:
         """Give the connection up; the next use of `Database.fast` makes another."""
         if self._driver is not None:
             self._driver = None
-            self._pooled.invalidate()
+            self._connection.invalidate()
 
     def __del__(self) -> None:
         """When its thread ends: leave the driver's connection for another thread to close.
@@ -129,7 +174,7 @@ class FastConnection:
         that frees the state of a thread of the server that is just ending (python/cpython#119585).
         """
         if getattr(self, "_driver", None) is not None:
-            self._database.left_behind.append(self._pooled)
+            self._database.left_behind.append(self._connection)
 
 
 class SqliteConnection(FastConnection):
@@ -155,7 +200,9 @@ class SqliteConnection(FastConnection):
         self._cursor.execute("BEGIN IMMEDIATE")
 
     def _commit(self) -> None:
-        self._cursor.execute("COMMIT")
+        if self._driver.in_transaction:
+            self._cursor.execute("COMMIT")
 
     def _roll_back(self) -> None:
-        self._cursor.execute("ROLLBACK")
+        if self._driver.in_transaction:
+            self._cursor.execute("ROLLBACK")

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from psycopg import Binary, errors
-from psycopg.pq import DiagnosticField, ExecStatus
+from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 
 from idp.fast import FastConnection
 from idp.statements import NOTHING, FastResult
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from idp.statements import Statement
 
-#: A name for the server, and the values in their order.
-_Order = tuple[bytes, "Sequence[bytes | None]"]
+#: A statement, or the text of one without values; and the values in their order.
+_Order = tuple["Statement | bytes", "Sequence[bytes | None]"]
 
 _BEGIN, _UNHURRIED, _COMMIT = b"BEGIN", b"SET LOCAL synchronous_commit = off", b"COMMIT"
 _PLACE = re.compile(r"%(?:\((\w+)\)s|%)")
@@ -71,6 +71,8 @@ class PostgresqlConnection(FastConnection):
     def _prepare(self, driver: Any) -> None:
         self._pg = driver.pgconn
         self._pg.nonblocking = 0  # what is sent is sent as a whole
+        # psycopg prepares nothing of its own: at a rollback it would make the server forget all that is prepared.
+        driver.prepare_threshold = None
         self._readable = select.poll()
         self._readable.register(self._pg.socket, select.POLLIN)
         self._known: dict[Statement | bytes, bytes] = {}
@@ -79,9 +81,18 @@ class PostgresqlConnection(FastConnection):
         # Plans made while tables are empty are sequential scans, and prepared plans are kept.
         self._checked(self._pg.exec_(b"SET enable_seqscan = off"))
 
+    def still_works(self) -> bool:
+        """A server that ends a connection says so, and its word lies here unread."""
+        if not self.closed and self._readable.poll(0):
+            try:
+                self._pg.consume_input()
+            except errors.OperationalError:
+                return False
+        return not self.closed
+
     def _run(self, known: Statement, values: Any) -> FastResult:
-        order = self._name(known), [_written(values[name]) for name in known.names]
-        if self._open_transaction and known.is_quiet:
+        order = known, [_written(values[name]) for name in known.names]
+        if self._open_transaction and known.is_quiet and not self._has_joined:
             self._waiting.append(order)
             return NOTHING
         found = self._send(order)
@@ -93,37 +104,63 @@ class PostgresqlConnection(FastConnection):
         if self._open_transaction:
             raise errors.ActiveSqlTransaction("there is a transaction already")
         self._has_begun = False
-        self._waiting = [(self._plain(_BEGIN), ())]
+        self._waiting = [(_BEGIN, ())]
         if not durable:
-            self._waiting.append((self._plain(_UNHURRIED), ()))
+            self._waiting.append((_UNHURRIED, ()))
+
+    def _let_join(self) -> None:
+        if not self._open_transaction:
+            self._begin(durable=True)
+        if self._waiting:
+            self._send_together(self._waiting)
 
     def _commit(self) -> None:
-        if not self._has_begun and self._waiting[-1][0] in (_BEGIN, _UNHURRIED):
+        if self._has_joined and self._is_idle():
+            return
+        if not self._has_begun and self._waiting[-1][0] in {_BEGIN, _UNHURRIED}:
             self._waiting.clear()  # nothing was done
             return
-        found = self._send((self._plain(_COMMIT), ()))
+        found = self._send((_COMMIT, ()))
         if found.command_status != _COMMIT:  # ROLLBACK: a statement before it had failed
             raise errors.InFailedSqlTransaction("a statement of the transaction had failed")
 
     def _roll_back(self) -> None:
         self._waiting.clear()
-        if self._has_begun:
+        if self._has_begun and not (self._has_joined and self._is_idle()):
             self._checked(self._pg.exec_(b"ROLLBACK"))
+
+    def _is_idle(self) -> bool:
+        return bool(self._pg.transaction_status == TransactionStatus.IDLE)
 
     def _send(self, order: _Order) -> Any:
         """Send what waits, and then this; the result of this, in the terms of libpq."""
-        name, values = order
         if not self._waiting:
-            return self._checked(self._pg.exec_prepared(name, values))
-        waiting, self._waiting = self._waiting, []
+            known, values = order
+            return self._checked(self._pg.exec_prepared(self._name(known), values))
+        return self._send_together([*self._waiting, order])
+
+    def _send_together(self, orders: Sequence[_Order]) -> Any:
+        """Send several in one turn, which may begin a transaction; the result of the last."""
+        self._waiting = []
+        is_the_first, self._has_begun = not self._has_begun, True
+        try:
+            return self._turn(orders)
+        except errors.OperationalError:
+            if not is_the_first or orders[-1][0] == _COMMIT or not self.closed:
+                raise
+        self._connect_again()  # nothing of it can stand: the server was never told to commit
         self._has_begun = True
+        return self._turn(orders)
+
+    def _turn(self, orders: Sequence[_Order]) -> Any:
+        named = [(self._name(known), values) for known, values in orders]
         pg = self._pg
         pg.enter_pipeline_mode()
         try:
-            for one in (*waiting, order):
-                pg.send_query_prepared(*one)
+            for name, values in named:
+                pg.send_query_prepared(name, values)
             pg.pipeline_sync()
-            found = list(self._results(len(waiting) + 1))
+            found = list(self._results(len(named)))
         finally:
             if not self.closed:
                 pg.exit_pipeline_mode()
@@ -148,17 +185,13 @@ class PostgresqlConnection(FastConnection):
             pg.consume_input()
         return pg.get_result()
 
-    def _name(self, known: Statement) -> bytes:
+    def _name(self, known: Statement | bytes) -> bytes:
         """The name under which the server knows a statement; it is prepared at its first use on this connection."""
-        return self._known.get(known) or self._make_known(known, b"s%d" % len(self._known), _numbered(known))
-
-    def _plain(self, sql: bytes) -> bytes:
-        """A statement without values is known by its own text."""
-        return self._known.get(sql) or self._make_known(sql, sql, sql)
-
-    def _make_known(self, key: Statement | bytes, name: bytes, sql: bytes) -> bytes:
-        self._checked(self._pg.prepare(name, sql))
-        self._known[key] = name
+        name = self._known.get(known)
+        if name is None:
+            name = b"s%d" % len(self._known)
+            self._checked(self._pg.prepare(name, known if isinstance(known, bytes) else _numbered(known)))
+            self._known[known] = name
         return name
 
     def _checked(self, result: Any) -> Any:

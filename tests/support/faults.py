@@ -49,7 +49,7 @@ def restart(database: Database) -> None:
 @contextmanager
 def _every_connection(database: Database, *pragmas: str) -> Iterator[None]:
     """Set pragmas on every connection from now on, and on none afterwards."""
-    engines = [database.engine, database.fast_engine]
+    engines = [database.engine]
 
     def prepare(connection: Any, _record: object) -> None:
         for pragma in pragmas:
