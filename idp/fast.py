@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from sqlalchemy.sql import Executable
 
     from idp.statements import FastResult, Statement
-
-_HURRIED = nullcontext()
 
 
 class Home(Protocol):
@@ -76,16 +74,27 @@ class FastConnection:
         """Whether a connection that nobody used for a while is open, as far as this side has been told."""
         return not self.closed
 
-    def execute(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> FastResult:
-        """Run one statement. Outside `transaction()` a write is committed when this returns."""
+    def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None, *, durable: bool = True
+    ) -> FastResult:
+        """Run one statement. Outside `transaction()` a write is committed when this returns; `durable` as in `unhurried`."""
         known = self._database.statement(statement)
         values = known.values(parameters or {})
         if known.writes and not self._open_transaction:
             if self._only_reads:
                 raise TypeError(f"a session that only reads cannot run: {known.sql}")
             with self._lock:
-                return self._execute(known, values)
+                return self._execute(known, values) if durable else self._run_unhurried(known, values)
         return self._execute(known, values)
+
+    @property
+    def unhurried(self) -> Unhurried:
+        """For single writes that need not wait for the disk.
+
+        Everybody sees each of them at once in any case, and the next durable commit takes all earlier ones with it;
+        only should the power fail in the next moment, they may be gone.
+        """
+        return Unhurried(self)
 
     def _execute(self, known: Statement, values: Any) -> FastResult:
         try:
@@ -99,15 +108,14 @@ class FastConnection:
     def _run(self, known: Statement, values: Any) -> FastResult:
         raise NotImplementedError
 
-    @contextmanager
-    def transaction(self, *, durable: bool = True) -> Iterator[Self]:
-        """Several writes that belong together: all are durable at the end of the block, or none is.
+    def _run_unhurried(self, known: Statement, values: Any) -> FastResult:
+        raise NotImplementedError
 
-        Everybody sees them from then on in any case. With `durable=False` nobody waits for the disk: should the power
-        fail in the next moment, they may be gone, though never some without the others.
-        """
-        with self._lock, _HURRIED if durable else self._unhurried():
-            self._begin(durable=durable)
+    @contextmanager
+    def transaction(self) -> Iterator[Self]:
+        """Several writes that belong together: all are durable at the end of the block, or none is."""
+        with self._lock:
+            self._begin()
             self._open_transaction = True
             try:
                 yield self
@@ -146,11 +154,7 @@ class FastConnection:
     def _let_join(self) -> None:
         """See to it that SQLAlchemy finds a transaction that has begun, or can begin one."""
 
-    def _unhurried(self) -> AbstractContextManager[Any]:
-        """What surrounds a transaction that is not durable."""
-        return _HURRIED
-
-    def _begin(self, *, durable: bool) -> None:
+    def _begin(self) -> None:
         raise NotImplementedError
 
     def _commit(self) -> None:
@@ -177,6 +181,17 @@ class FastConnection:
             self._database.left_behind.append(self._connection)
 
 
+class Unhurried:
+    """The writes of a connection for which nobody waits; see `FastConnection.unhurried`."""
+
+    def __init__(self, connection: FastConnection) -> None:
+        self._connection = connection
+
+    def execute(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> FastResult:
+        """As the connection's own, which inside a transaction it is a part of."""
+        return self._connection.execute(statement, parameters, durable=False)
+
+
 class SqliteConnection(FastConnection):
     """Through a cursor of sqlite3."""
 
@@ -186,17 +201,14 @@ class SqliteConnection(FastConnection):
     def _run(self, known: Statement, values: Any) -> FastResult:
         return known.run_on(self._cursor, values)
 
-    @contextmanager
-    def _unhurried(self) -> Iterator[None]:
-        """Leave the write to the disk to the next durable commit, which takes all earlier ones with it."""
+    def _run_unhurried(self, known: Statement, values: Any) -> FastResult:
         self._cursor.execute("PRAGMA synchronous = NORMAL")
         try:
-            yield
+            return self._run(known, values)
         finally:
-            if not self.closed:
-                self._cursor.execute("PRAGMA synchronous = FULL")
+            self._cursor.execute("PRAGMA synchronous = FULL")
 
-    def _begin(self, *, durable: bool) -> None:  # noqa: ARG002 - see `_unhurried`
+    def _begin(self) -> None:
         self._cursor.execute("BEGIN IMMEDIATE")
 
     def _commit(self) -> None:

@@ -95,29 +95,34 @@ class PostgresqlConnection(FastConnection):
         if self._open_transaction and known.is_quiet and not self._has_joined:
             self._waiting.append(order)
             return NOTHING
-        found = self._send(order)
-        if known.row is None:
-            return FastResult([], found.command_tuples or 0)
-        return known.result_of(_rows_of(found))
+        return _result_of(known, self._send(order))
 
-    def _begin(self, *, durable: bool) -> None:
+    def _run_unhurried(self, known: Statement, values: Any) -> FastResult:
+        order = known, [_written(values[name]) for name in known.names]
+        try:
+            found = self._send_together([(_BEGIN, ()), (_UNHURRIED, ()), order, (_COMMIT, ())])
+        except errors.Error:
+            if not self.closed:
+                self._roll_back()
+            raise
+        return _result_of(known, found[2])
+
+    def _begin(self) -> None:
         if self._open_transaction:
             raise errors.ActiveSqlTransaction("there is a transaction already")
         self._has_begun = False
         self._waiting = [(_BEGIN, ())]
-        if not durable:
-            self._waiting.append((_UNHURRIED, ()))
 
     def _let_join(self) -> None:
         if not self._open_transaction:
-            self._begin(durable=True)
+            self._begin()
         if self._waiting:
             self._send_together(self._waiting)
 
     def _commit(self) -> None:
         if self._has_joined and self._is_idle():
             return
-        if not self._has_begun and self._waiting[-1][0] in {_BEGIN, _UNHURRIED}:
+        if not self._has_begun and self._waiting[-1][0] == _BEGIN:
             self._waiting.clear()  # nothing was done
             return
         found = self._send((_COMMIT, ()))
@@ -137,10 +142,10 @@ class PostgresqlConnection(FastConnection):
         if not self._waiting:
             known, values = order
             return self._checked(self._pg.exec_prepared(self._name(known), values))
-        return self._send_together([*self._waiting, order])
+        return self._send_together([*self._waiting, order])[-1]
 
-    def _send_together(self, orders: Sequence[_Order]) -> Any:
-        """Send several in one turn, which may begin a transaction; the result of the last."""
+    def _send_together(self, orders: Sequence[_Order]) -> list[Any]:
+        """Send several in one turn, which may begin a transaction; all their results."""
         self._waiting = []
         is_the_first, self._has_begun = not self._has_begun, True
         try:
@@ -152,7 +157,7 @@ class PostgresqlConnection(FastConnection):
         self._has_begun = True
         return self._turn(orders)
 
-    def _turn(self, orders: Sequence[_Order]) -> Any:
+    def _turn(self, orders: Sequence[_Order]) -> list[Any]:
         named = [(self._name(known), values) for known, values in orders]
         pg = self._pg
         pg.enter_pipeline_mode()
@@ -166,7 +171,7 @@ class PostgresqlConnection(FastConnection):
                 pg.exit_pipeline_mode()
         for one in found:
             self._checked(one)
-        return found[-1]
+        return found
 
     def _results(self, count: int) -> Iterator[Any]:
         """One result for each statement of the pipeline; reads its end, too."""
@@ -209,6 +214,12 @@ def _numbered(known: Statement) -> bytes:
     """The text of a statement with its parameters as libpq wants them: $1 is the first of its names."""
     numbers = {name: f"${number}" for number, name in enumerate(known.names, 1)}
     return _PLACE.sub(lambda found: numbers[found[1]] if found[1] else "%", known.sql).encode()
+
+
+def _result_of(known: Statement, found: Any) -> FastResult:
+    if known.row is None:
+        return FastResult([], found.command_tuples or 0)
+    return known.result_of(_rows_of(found))
 
 
 def _rows_of(result: Any) -> list[list[Any]]:

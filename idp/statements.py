@@ -30,7 +30,7 @@ def prepared(statement: _Built) -> _Built:
 
 
 def quiet(statement: _Built) -> _Built:
-    """Mark an INSERT of whose outcome nobody asks: a transaction may send it to the server with the ones after it."""
+    """Mark a write of whose outcome nobody asks: a transaction may send it to the server with the ones after it."""
     built: _Built = statement.execution_options(**{_QUIET: True})
     return built
 

@@ -32,7 +32,7 @@ from idp.recovery.erase import forget
 from idp.recovery.freeze import freeze
 from idp.recovery.helping import end_since
 from idp.signals.endings import follow_up_resident
-from idp.statements import prepared
+from idp.statements import prepared, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,8 +58,8 @@ _STANDING = prepared(
         .label("closes"),
     )
 )
-_SEEN = prepared(
-    update(Resident).where(Resident.id == bindparam("whose")).values(signed_in_at=bindparam("at"))
+_SEEN = quiet(
+    prepared(update(Resident).where(Resident.id == bindparam("whose")).values(signed_in_at=bindparam("at")))
 )
 
 

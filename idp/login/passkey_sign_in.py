@@ -57,8 +57,7 @@ def begin(ctx: Context, setting: Setting, *, resident_id: str | None, now: int) 
 
     Whoever is not signed in is told nothing about anybody's passkeys: the list of allowed ones is empty then.
     """
-    with ctx.database.fast.transaction(durable=False) as connection:
-        challenge = challenges.give_out(connection, setting, resident_id=resident_id, now=now)
+    challenge = challenges.give_out(ctx.database.fast.unhurried, setting, resident_id=resident_id, now=now)
     allow: list[Passkey] = []
     if resident_id:
         with ctx.database.reading() as session:

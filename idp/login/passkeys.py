@@ -136,8 +136,7 @@ def spend(ctx: Context, handed: Handed, answer: Answer, *, now: int) -> challeng
     """
     verdict = budgets.spend(ctx, _guess(handed), now=now)
     # Whatever comes of it is written after it, so what is durable then makes this durable too.
-    with ctx.database.fast.transaction(durable=False) as connection:
-        spent = challenges.spend(connection, handed.setting, answer.challenge, now=now)
+    spent = challenges.spend(ctx.database.fast.unhurried, handed.setting, answer.challenge, now=now)
     if not verdict:
         return Refusal.THROTTLED
     if spent is None:

@@ -13,13 +13,13 @@ from idp.login.keeping import SEEN_STEP, Keeping
 from idp.login.levels import LEVELS
 from idp.login.limits import absolute_limit, block_of, idle_limit
 from idp.login.models import BrowserSession
-from idp.statements import prepared
+from idp.statements import prepared, quiet
 from idp.web.cookies import digest, new_secret
 
 if TYPE_CHECKING:
     from idp.settings import SessionSettings
     from keys.columns import SealedBytes
-    from keys.envelope import Vault
+    from keys.envelope import DataKey, Vault
 
 #: A page shows no more than this, the latest first.
 LISTED = 100
@@ -43,8 +43,7 @@ _FIND = prepared(
     .join(Resident, Resident.id == BrowserSession.resident_id)
     .where(BrowserSession.id_hash == bindparam("cookie_hash"))
 )
-_BEGIN = prepared(insert(BrowserSession))
-_DATA_KEY = prepared(select(Resident.data_key).where(Resident.id == bindparam("whose")))
+_BEGIN = quiet(prepared(insert(BrowserSession)))
 _KEEPING = Keeping(BrowserSession)
 
 
@@ -84,10 +83,10 @@ def begin(
     settings: SessionSettings,
     now: int,
     place: Place = Place(),
-    vault: Vault | None = None,
+    data_key: DataKey | None = None,
     former_sid: str | None = None,
 ) -> str:
-    """Begin a session and return its cookie value, always a new one (K18); `vault` seals the place.
+    """Begin a session and return its cookie value, always a new one (K18); `data_key` seals the place.
 
     `former_sid` is the session that it takes the place of (`endings.take_over`).
     """
@@ -103,7 +102,7 @@ def begin(
             "acr": acr,
             "amr": amr,
             "device": device,
-            "place": _sealed_place(session, vault, resident_id, sid, place) if vault else None,
+            "place": _sealed_place(data_key, sid, place),
             "is_shared": place.is_shared,
             "created_at": now,
             "seen_at": now,
@@ -163,10 +162,9 @@ def _shorten(session: Any, id_hash: bytes, until: int) -> None:
     )
 
 
-def _sealed_place(session: Any, vault: Vault, resident_id: str, sid: str, place: Place) -> SealedBytes | None:
+def _sealed_place(data_key: DataKey | None, sid: str, place: Place) -> SealedBytes | None:
     block = block_of(place.address)
-    wrapped = session.execute(_DATA_KEY, {"whose": resident_id}).scalar()
-    return vault.open_data_key(wrapped).seal(block, _context(sid)) if wrapped and block else None
+    return data_key.seal(block, _context(sid)) if data_key and block else None
 
 
 def _context(sid: str) -> str:

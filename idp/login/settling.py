@@ -81,6 +81,7 @@ class _Proved:
     """What a session begins with."""
 
     resident_id: str
+    data_key: bytes | None
     proofs: tuple[Proof, ...]
     flow_handle: str
     place: Place
@@ -124,7 +125,7 @@ class Settler:
         if found.state != "active":
             return Failure.WRONG
         if is_enough((proof,), found.owed, goal.wanted_acr):
-            proved = _Proved(resident_id, (proof,), goal.flow_handle, self.visitor.place)
+            proved = _Proved(resident_id, found.data_key, (proof,), goal.flow_handle, self.visitor.place)
             return self._begin_session(session, proved)
         handle = self.begin(session, goal, is_shared=self.visitor.place.is_shared)
         attempt = attempts.find(session, handle, browser=self.visitor.browser, now=self.now)
@@ -157,7 +158,7 @@ class Settler:
         if is_gone or not attempts.end(session, attempt.id_hash, now=self.now):
             return Failure.WRONG
         place = replace(self.visitor.place, is_shared=self.visitor.place.is_shared or attempt.is_shared)
-        proved = _Proved(attempt.resident_id, attempt.proofs, attempt.flow_handle, place)
+        proved = _Proved(attempt.resident_id, found.data_key, attempt.proofs, attempt.flow_handle, place)
         if attempt.raised_since is None:
             return self._begin_session(session, proved)
         risen = self._rise(session, proved, attempt.raised_since)
@@ -183,7 +184,7 @@ class Settler:
             device=self.visitor.device,
             settings=self.ctx.settings.sessions,
             place=proved.place,
-            vault=self.ctx.vault,
+            data_key=self.ctx.vault.open_data_key(proved.data_key) if proved.data_key else None,
             former_sid=former_sid,
             now=self.now,
         )

@@ -39,15 +39,16 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A resident's ways in, as they are now. `state` is the account's."""
+    """A resident's ways in, as they are now. `state` is the account's; `data_key` seals what is theirs, wrapped."""
 
     state: str
+    data_key: bytes | None
     enrolled: frozenset[Method]
     owed: frozenset[Method]
     alone: frozenset[Method]
 
 
-NOBODY = Found("", frozenset(), frozenset(), frozenset())
+NOBODY = Found("", None, frozenset(), frozenset(), frozenset())
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,8 @@ class Ways:
         columns = [
             condition.label(f"{kind}_{method.name.lower()}") for kind, method, condition in self._asked
         ]
-        return prepared(
-            select(Resident.state.label("resident_state"), *columns).where(Resident.id == RESIDENT)
-        )
+        about = Resident.state.label("resident_state"), Resident.data_key
+        return prepared(select(*about, *columns).where(Resident.id == RESIDENT))
 
     def of(self, connection: Any, resident_id: str) -> Found:
         """What this resident has; nothing when there is no such resident."""
@@ -78,10 +78,11 @@ class Ways:
         if row is None:
             return NOBODY
         found: dict[str, list[Method]] = {"has": [], "owed": [], "alone": []}
-        for (kind, method, _), is_so in zip(self._asked, row[1:], strict=True):
+        state, data_key, *answers = row
+        for (kind, method, _), is_so in zip(self._asked, answers, strict=True):
             if is_so:
                 found[kind].append(method)
-        return Found(row[0], *(frozenset(methods) for methods in found.values()))
+        return Found(state, data_key, *(frozenset(methods) for methods in found.values()))
 
     def page_of(self, method: Method) -> str | None:
         """Where a method is proved, if the town has it."""

@@ -34,8 +34,8 @@ from idp import gate as gate_module
 from idp.db import Database, is_unavailable
 from idp.gate import Gate
 from idp.jobs.models import Lease
-from idp.statements import quiet
-from tests.support.faults import impatient
+from idp.statements import prepared, quiet
+from tests.support.faults import impatient, restart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,8 +54,10 @@ TWICE = r"(?i)unique|duplicate"
 NAMES = ("id", "big", "flag", "word", "long_text", "raw")
 _INSERT = insert(SAMPLE).values({name: bindparam(f"new_{name}") for name in NAMES})
 _QUIET_INSERT = quiet(insert(SAMPLE).values({name: bindparam(f"new_{name}") for name in NAMES}))
+_PREPARED_INSERT, _PREPARED_QUIETLY = prepared(_INSERT), prepared(_QUIET_INSERT)
 _FIND = select(SAMPLE).where(SAMPLE.c.id == bindparam("id_"))
 _ALL = select(SAMPLE).order_by(SAMPLE.c.id)
+_PREPARED_ALL = prepared(select(SAMPLE.c.id).order_by(SAMPLE.c.id))
 _CHANGE = (
     update(SAMPLE)
     .where(SAMPLE.c.id == bindparam("id_"), SAMPLE.c.flag.is_(None) | SAMPLE.c.flag)
@@ -76,6 +78,9 @@ values = st.fixed_dictionaries(
         "raw": st.none() | st.binary(max_size=100),
     }
 )
+
+
+ON_POSTGRESQL = pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)
 
 
 @pytest.fixture
@@ -177,29 +182,42 @@ def test_a_transaction_whose_statement_fails_leaves_nothing_and_a_working_connec
     assert ids(database) == [1, 3]
 
 
-def commits(database: Database) -> str:
-    """How the thread's fast connection commits."""
-    driver = database.fast._driver
-    asked = "PRAGMA synchronous" if database.is_sqlite else "SHOW synchronous_commit"
-    return str(driver.execute(asked).fetchone()[0])
-
-
-def test_an_unhurried_transaction_is_as_whole_and_the_next_one_waits_for_the_disk_again(
+def test_an_unhurried_write_is_seen_at_once_and_the_next_one_waits_for_the_disk_again(
     database: Database,
 ) -> None:
-    """Others see it at once; only a power failure in the next moment could take it back, and nothing after it."""
-    before = commits(database)
-    with database.fast.transaction(durable=False) as connection:
-        connection.execute(_INSERT, row(1))
-        assert commits(database) == ("1" if database.is_sqlite else "off")
-    assert commits(database) == before
-    assert before == "2" or not database.is_sqlite  # tests run PostgreSQL without durability
-    with pytest.raises(RuntimeError):
-        write(database.fast.transaction(durable=False), 9, then_fail=True)
-    assert commits(database) == before
+    """Only a power failure in the next moment could take it back, and nothing that comes after it."""
+    how = (
+        "SELECT synchronous FROM pragma_synchronous"
+        if database.is_sqlite
+        else "SELECT current_setting('synchronous_commit')"
+    )
+    noting = prepared(
+        text(f"UPDATE sample SET word = ({how}) RETURNING word").columns(column("word", String))
+    )
+    fast = database.fast
+    fast.execute(_INSERT, row(1))
+    durable = fast.execute(noting).first().word
+    assert durable == "2" or not database.is_sqlite  # tests run PostgreSQL without durability
+    assert fast.unhurried.execute(noting).first().word == ("1" if database.is_sqlite else "off")
+    assert fast.unhurried.execute(_CHANGE_QUIETLY, {"id_": 1}).rowcount == 1
+    assert fast.unhurried.execute(_FIND, {"id_": 1}).first().word == "fixed"
+    assert fast.execute(noting).first().word == durable
+    with pytest.raises(Exception, match=TWICE):
+        fast.unhurried.execute(_INSERT, row(1))
+    assert fast.execute(noting).first().word == durable
+    fast.unhurried.execute(_QUIET_INSERT, row(2))
     other = Database(database.engine.url.render_as_string(hide_password=False))
-    assert ids(other) == [1]
+    assert ids(other) == [1, 2]
     other.close()
+
+
+def test_an_unhurried_write_inside_a_transaction_is_part_of_it(database: Database) -> None:
+    """It ends with the transaction, and waits for the disk with it."""
+    fast = database.fast
+    with suppress(ZeroDivisionError), fast.transaction():
+        fast.unhurried.execute(_INSERT, row(1))
+        raise ZeroDivisionError
+    assert ids(database) == []
 
 
 def test_whoever_waits_to_write_lets_another_request_through(
@@ -246,6 +264,96 @@ def test_reading_writes_nothing(database: Database) -> None:
     with database.reading() as session:
         session.execute(_INSERT, row(1))
     assert ids(database) == []
+
+
+def test_a_session_that_only_reads_runs_no_prepared_write(database: Database) -> None:
+    """It would stand at once: there is no transaction that could take it back."""
+    with database.reading() as session, pytest.raises(TypeError, match="only reads"):
+        session.execute(_PREPARED_INSERT, row(1))
+    assert ids(database) == []
+    write(database.transaction(), 2)
+    assert ids(database) == [2]
+
+
+def test_prepared_statements_and_sqlalchemys_own_share_one_transaction(database: Database) -> None:
+    """In whichever order they come: each sees what was before it, and all stand or none."""
+    for fails in (True, False):
+        with suppress(ZeroDivisionError), database.transaction() as session:
+            session.execute(_PREPARED_QUIETLY, row(1))
+            assert session.execute(select(SAMPLE.c.id)).scalars().all() == [1]
+            session.execute(_PREPARED_QUIETLY, row(2))
+            session.execute(insert(SAMPLE).values(id=3))
+            assert [one.id for one in session.execute(_PREPARED_ALL).all()] == [1, 2, 3]
+            session.execute(_PREPARED_INSERT, row(4))
+            if fails:
+                raise ZeroDivisionError
+        assert ids(database) == ([] if fails else [1, 2, 3, 4])
+
+
+def test_what_a_savepoint_takes_back_includes_prepared_writes(database: Database) -> None:
+    """Also where the first statement of all stands inside it."""
+    with database.transaction() as session:
+        with suppress(ZeroDivisionError), session.begin_nested():
+            session.execute(_PREPARED_INSERT, row(1))
+            raise ZeroDivisionError
+        session.execute(_PREPARED_INSERT, row(2))
+        with pytest.raises(Exception, match=TWICE), session.begin_nested():
+            session.execute(_PREPARED_INSERT, row(2))
+        session.execute(_PREPARED_INSERT, row(3))
+    assert ids(database) == [2, 3]
+
+
+def test_whoever_only_asks_a_session_for_its_connection_loses_nothing(database: Database) -> None:
+    """SQLAlchemy commits what it has begun; what it only might have used is committed all the same."""
+    with database.transaction() as session:
+        assert session.get_bind().dialect.name in database.engine.url.drivername
+        session.execute(_PREPARED_INSERT, row(1))
+    with database.reading() as session:
+        session.get_bind()
+    assert ids(database) == [1]
+    database.fast.execute(_INSERT, row(2))
+    assert ids(database) == [1, 2]
+
+
+def test_a_session_has_a_connection_to_itself(database: Database) -> None:
+    """What `fast` does meanwhile is no part of its transaction, and the thread has one connection again afterwards."""
+    mine = database.fast
+    with database.transaction() as session:
+        session.execute(_PREPARED_INSERT, row(1))
+        assert database.fast is not mine
+        assert database.fast.execute(_ALL).all() == []
+    assert ids(database) == [1]
+    with mine.transaction():
+        mine.execute(_INSERT, row(2))
+        with database.reading() as session:
+            assert [one.id for one in session.execute(_PREPARED_ALL).all()] == [1]
+    assert ids(database) == [1, 2]
+
+
+def _write_and_lose_the_connection(database: Database) -> None:
+    with database.transaction() as session:
+        session.execute(_PREPARED_INSERT, row(4))
+        restart(database)
+        session.execute(_PREPARED_INSERT, row(5))
+
+
+@ON_POSTGRESQL
+@pytest.mark.parametrize("joins", [False, True])
+def test_a_transaction_that_finds_its_connection_lost_begins_on_another(
+    database: Database, *, joins: bool
+) -> None:
+    """Its first words never got there. Later ones are not said again: what stood before them is gone."""
+    write(database.transaction(), 1)
+    restart(database)
+    with database.transaction() as session:
+        session.execute(_PREPARED_QUIETLY, row(2))
+        session.execute(insert(SAMPLE).values(id=3) if joins else _PREPARED_INSERT, None if joins else row(3))
+    restart(database)
+    with database.reading() as session:
+        assert session.execute(select(SAMPLE.c.id) if joins else _PREPARED_ALL).all() == [(1,), (2,), (3,)]
+    with pytest.raises(Exception, match=r"(?i)terminat|lost|closed"):
+        _write_and_lose_the_connection(database)
+    assert ids(database) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
@@ -333,9 +441,6 @@ def test_only_few_connections_wait_for_work(database: Database) -> None:
     with ThreadPoolExecutor(9) as pool:
         list(pool.map(burst, range(9)))
     assert sum(not one.closed for one in used) == 6
-
-
-ON_POSTGRESQL = pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)
 
 
 @ON_POSTGRESQL

@@ -75,15 +75,15 @@ def counted(town: Town, monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
     def note(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
         work.statements.append(" ".join(statement.split()))
 
-    run = FastConnection._execute
+    run = FastConnection.execute
 
-    def note_fast(self: FastConnection, known: Any, values: Any) -> Any:
-        work.statements.append(" ".join(known.sql.split()))
-        return run(self, known, values)
+    def note_fast(self: FastConnection, statement: Any, *values: Any, **more: Any) -> Any:
+        work.statements.append(" ".join(str(statement).split()))
+        return run(self, statement, *values, **more)
 
     event.listen(town.context.database.engine, "before_cursor_execute", note)
     with monkeypatch.context() as patch:
-        patch.setattr(FastConnection, "_execute", note_fast)
+        patch.setattr(FastConnection, "execute", note_fast)
         patch.setattr(passwords, "_hasher", Counting())
         yield work
     event.remove(town.context.database.engine, "before_cursor_execute", note)

@@ -31,7 +31,7 @@ log = logging.getLogger("denizen.login")
 
 
 def spend(ctx: Context, guess: Guess, *, now: int) -> Verdict:
-    """Count one guess, in a transaction of its own that is over when this returns.
+    """Count one guess, in transactions of its own that are over when this returns.
 
     Never call it inside another transaction: SQLite has one writer. A refused guess costs the authenticator
     nothing, so whoever has no budget left cannot use up anybody's.
@@ -45,12 +45,12 @@ def spend(ctx: Context, guess: Guess, *, now: int) -> Verdict:
         return _refused(guess, Verdict(ok=False, retry_after=wait))
     streak = streak_of(key, guess)
     # Everybody sees the count at once; what a power failure takes back of it is a guess or two.
-    with ctx.database.fast.transaction(durable=False) as connection:
-        if not is_counted:
-            wait = windows.take(connection, counts, now=now)
-        verdict = Verdict(ok=not wait, retry_after=wait)
-        if verdict and streak is not None:
-            verdict = streaks.count(connection, streak, now=now)
+    connection = ctx.database.fast.unhurried
+    if not is_counted:
+        wait = windows.take(connection, counts, now=now)
+    verdict = Verdict(ok=not wait, retry_after=wait)
+    if verdict and streak is not None:
+        verdict = streaks.count(connection, streak, now=now)
     return verdict or _refused(guess, verdict)
 
 
@@ -84,8 +84,7 @@ def take(ctx: Context, *counted: tuple[Limit, str], now: int) -> Verdict:
     counts = [count_in(_key(ctx.vault), limit, part) for limit, part in counted]
     wait, is_counted = _in_redis(ctx, counts, now=now)
     if not is_counted:
-        with ctx.database.fast.transaction(durable=False) as connection:
-            wait = windows.take(connection, counts, now=now)
+        wait = windows.take(ctx.database.fast.unhurried, counts, now=now)
     return Verdict(ok=not wait, retry_after=wait)
 
 

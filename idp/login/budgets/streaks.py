@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Integer, bindparam, column, select, text
 
 from idp.login.budgets.models import FailureStreak
 from idp.login.budgets.rules import PASSED, SPENT_RETRY_AFTER, Verdict
-from idp.statements import prepared
+from idp.statements import prepared, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ _LOOK = prepared(
         FailureStreak.bucket == bindparam("bucket")
     )
 )
-_FORGET = prepared(text("DELETE FROM login_streak WHERE bucket IN (:first, :second)"))
+_FORGET = quiet(prepared(text("DELETE FROM login_streak WHERE bucket IN (:first, :second)")))
 _FAILURES = prepared(
     text("SELECT failures FROM login_streak WHERE bucket = :bucket").columns(column("failures", BigInteger))
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, Integer, column, text
 
 from idp.login.budgets.rules import window_at
-from idp.statements import prepared
+from idp.statements import prepared, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,9 @@ _TAKE = prepared(
         "ELSE login_budget.window_at END RETURNING used, window_at"
     ).columns(column("used", Integer), column("window_at", BigInteger))
 )
-_GIVE_BACK = prepared(text("UPDATE login_budget SET used = used - 1 WHERE bucket = :bucket AND used > 0"))
+_GIVE_BACK = quiet(
+    prepared(text("UPDATE login_budget SET used = used - 1 WHERE bucket = :bucket AND used > 0"))
+)
 
 
 def take(connection: Any, counts: Sequence[Count], *, now: int) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, case, delete, insert, select, update
 
 from idp.login.devices.models import KnownDevice
-from idp.statements import prepared
+from idp.statements import prepared, quiet
 from idp.web.cookies import VALUE_LENGTH, digest, new_secret
 
 if TYPE_CHECKING:
@@ -40,14 +40,16 @@ _RENEW = prepared(
     )
     .returning(KnownDevice.resident_id)
 )
-_ADD = prepared(insert(KnownDevice))
-_SURPLUS = prepared(
-    delete(KnownDevice).where(
-        KnownDevice.id.in_(
-            select(KnownDevice.id)
-            .where(_IS_THEIRS)
-            .order_by(KnownDevice.seen_at.desc(), KnownDevice.id)
-            .offset(bindparam("most"))
+_ADD = quiet(prepared(insert(KnownDevice)))
+_SURPLUS = quiet(
+    prepared(
+        delete(KnownDevice).where(
+            KnownDevice.id.in_(
+                select(KnownDevice.id)
+                .where(_IS_THEIRS)
+                .order_by(KnownDevice.seen_at.desc(), KnownDevice.id)
+                .offset(bindparam("most"))
+            )
         )
     )
 )

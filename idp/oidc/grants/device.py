@@ -41,10 +41,8 @@ class DeviceGrant(TokenGrant):
         return 200, issued.signed(provider, client, now=now), []
 
     def _wait(self, request_id: str, *, now: int) -> Refusal:
-        fast = self.server.provider.context.database.fast
-        with fast.transaction(durable=False) as connection:
-            is_on_time = service.is_on_time(connection, request_id, now=now)
-        if is_on_time:
+        unhurried = self.server.provider.context.database.fast.unhurried
+        if service.is_on_time(unhurried, request_id, now=now):
             return Refusal("authorization_pending", "The resident has not answered yet")
         return Refusal("slow_down", f"Wait {rules.SLOWER_BY} seconds longer between two polls")
 
