@@ -121,10 +121,7 @@ class FastConnection:
                 yield self
                 self._commit()
             except BaseException:
-                try:
-                    self._roll_back()
-                except self._dbapi.Error:
-                    self.close()
+                self._take_back()
                 raise
             finally:
                 self._open_transaction = self._has_joined = False
@@ -141,8 +138,15 @@ class FastConnection:
             yield self
         finally:
             if self._has_joined:
-                self._roll_back()
+                self._take_back()
             self._only_reads = self._has_joined = False
+
+    def _take_back(self) -> None:
+        """End a transaction without its writes; a connection that cannot do that ends, and they with it."""
+        try:
+            self._roll_back()
+        except self._dbapi.Error:
+            self.close()
 
     def joined(self) -> Connection:
         """The connection as SQLAlchemy's, until the end of the block: in its transaction, which whoever takes it ends."""
@@ -212,7 +216,7 @@ class SqliteConnection(FastConnection):
         self._cursor.execute("BEGIN IMMEDIATE")
 
     def _commit(self) -> None:
-        if self._driver.in_transaction:
+        if self._driver.in_transaction or not self._has_joined:
             self._cursor.execute("COMMIT")
 
     def _roll_back(self) -> None:

@@ -315,6 +315,28 @@ def test_whoever_only_asks_a_session_for_its_connection_loses_nothing(database: 
     assert ids(database) == [1, 2]
 
 
+def _write_after_the_end(opened: Any, breaking: Any) -> None:
+    with opened as connection:
+        connection.execute(_PREPARED_INSERT, row(1))
+        with suppress(Exception):
+            connection.execute(breaking, row(1))
+
+
+def test_a_transaction_that_the_database_has_ended_is_never_taken_for_one_that_stands(
+    database: Database,
+) -> None:
+    """Somebody who passes over the error on the way is told at the end."""
+    breaking = (
+        prepared(text("INSERT OR ROLLBACK INTO sample (id) VALUES (:new_id)"))
+        if database.is_sqlite
+        else _PREPARED_INSERT
+    )
+    for opened in (database.transaction(), database.fast.transaction()):
+        with pytest.raises(Exception, match=r"no transaction is active|had failed"):
+            _write_after_the_end(opened, breaking)
+        assert ids(database) == []
+
+
 def test_a_session_has_a_connection_to_itself(database: Database) -> None:
     """What `fast` does meanwhile is no part of its transaction, and the thread has one connection again afterwards."""
     mine = database.fast
