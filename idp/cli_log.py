@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from sqlalchemy import text
 
 from idp.cli import explained, opened
 
@@ -156,8 +157,9 @@ def prove(config_path: Path, entry: str) -> None:
 def snapshot(database: Database) -> Iterator[Session]:
     """A session that sees one state of the database all along, whatever is written meanwhile."""
     with database.reading() as session:
-        if not database.is_sqlite:  # SQLite's readers always see one state
-            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        session.connection()  # in one transaction, in which SQLite's readers see one state
+        if not database.is_sqlite:
+            session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         yield session
 
 

@@ -7,11 +7,13 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Integer, column, text
 
 from consent.log import proofs
 from consent.log.entries import INSERT_ENTRY
 from idp import cli_log
+from idp.cli_log import snapshot
+from idp.statements import prepared
 from idp.upkeep import integrate_log
 from tests.consent.town import filler
 from tests.support.commands import commands_on
@@ -291,3 +293,21 @@ def test_options_that_contradict_each_other_are_refused(
     kept.write_text("")
     code, _ = command("log", "verify", *(str(kept) if word == "x" else word for word in words))
     assert code == 2
+
+
+def test_whoever_verifies_sees_one_state_whatever_is_written_meanwhile(town: Town) -> None:
+    """Also through statements that are prepared: else a log that grows would look like one that was touched."""
+    database = town.context.database
+    entries = prepared(
+        text("SELECT count(*) AS number FROM consent_log_entry").columns(column("number", Integer))
+    )
+
+    def counted(session: Any) -> int:
+        return int(session.execute(entries).first().number)
+
+    with snapshot(database) as session:
+        before = counted(session)
+        town.tokens(town.library, town.maria)
+        assert counted(session) == before
+    with database.reading() as session:
+        assert counted(session) > before
