@@ -21,7 +21,6 @@ from tests.support import nginx
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.skipif(nginx.NGINX is None, reason="nginx is not installed")
 
 NAMES = {"residents": "id.riverton.example", "staff": "staff.riverton.example"}
 FORGED = {

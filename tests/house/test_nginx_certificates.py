@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.skipif(nginx.NGINX is None, reason="nginx is not installed")
 
 CERTIFICATE_PORT = f"{ISSUER}:8444"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

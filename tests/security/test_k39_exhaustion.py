@@ -242,7 +242,6 @@ def test_slow_headers_keep_nobody_waiting(server: Server) -> None:
         assert server.sign_in() == 303
 
 
-@pytest.mark.skipif(nginx.NGINX is None, reason="nginx is not installed")
 def test_slow_bodies_keep_nobody_waiting_behind_the_door_that_we_ship(server: Server, tmp_path: Path) -> None:
     """The door hands a request on when all of it is there, so slow senders never reach a worker.
 

@@ -21,11 +21,12 @@ CONFIGURATION = Path(__file__).parents[2] / "docker" / "nginx.conf"
 @contextmanager
 def running(folder: Path, residents: int, staff: int) -> Iterator[dict[str, int]]:
     """Nginx before two nodes; its ports `plain`, `tls` and `mtls`."""
+    assert NGINX is not None, "nginx is not installed (tests/support/system.sh)"
     folder.chmod(0o755)
     _make_certificate(folder)
     ports = {"plain": free_port(), "tls": free_port(), "mtls": free_port()}
     _write(folder, ports, residents, staff)
-    command = [str(NGINX), "-e", f"{folder}/errors", "-p", str(folder), "-c", f"{folder}/nginx.conf"]
+    command = [NGINX, "-e", f"{folder}/errors", "-p", str(folder), "-c", f"{folder}/nginx.conf"]
     checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr
     assert "[warn]" not in checked.stderr

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The parts of `make test` that no Python package carries: PostgreSQL's server programs, Redis and Chromium.
+# The parts of `make test` that no Python package carries: PostgreSQL's server programs, Redis, nginx and Chromium.
 # Takes what the system has; else installs Debian's packages where that is allowed; else says what to install.
 set -eu
 
@@ -26,9 +26,15 @@ has_redis() {
 	command -v redis-server >/dev/null || command -v valkey-server >/dev/null
 }
 
+# Daemons lie where not everybody's PATH leads (tests/support/nginx.py looks there, too).
+has_nginx() {
+	PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v nginx >/dev/null
+}
+
 missing=""
 has_postgresql || missing="postgresql"
 has_redis || missing="$missing redis-server"
+has_nginx || missing="$missing nginx"
 has_chromium || missing="$missing chromium fonts-noto-core"
 [ -n "$missing" ] || exit 0
 
@@ -38,7 +44,7 @@ if command -v apt-get >/dev/null && { [ -z "$as_root" ] || sudo -n true 2>/dev/n
 	export DEBIAN_FRONTEND=noninteractive
 	# shellcheck disable=SC2086 # both hold words, not one name
 	if $as_root apt-get update -qq && $as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null &&
-		has_postgresql && has_redis && has_chromium; then
+		has_postgresql && has_redis && has_nginx && has_chromium; then
 		exit 0
 	fi
 fi
@@ -47,6 +53,7 @@ fi
 	echo "The tests need what this machine lacks:"
 	has_postgresql || echo "  - PostgreSQL $POSTGRESQL_AT_LEAST or newer, its server programs (initdb, pg_ctl, postgres)"
 	has_redis || echo "  - Redis or Valkey, its server program (redis-server or valkey-server)"
+	has_nginx || echo "  - nginx"
 	has_chromium || echo "  - Chromium (chromium, chromium-browser or google-chrome in PATH, or its path in DENIZEN_CHROMIUM)"
 	echo "On Debian or Ubuntu: sudo apt-get install --no-install-recommends $missing"
 } >&2
