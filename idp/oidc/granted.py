@@ -110,10 +110,14 @@ def grant_request(
 
 
 def writing(provider: Provider, request: AuthorizationRequest) -> AbstractContextManager[Any]:
-    """The fast connection: as it is where one insert of a code is all that is written; else in a transaction."""
+    """Where to write what was granted: a transaction, unless the insert of a code is all that is written.
+
+    That need not wait for the disk. What is made of the code waits, and takes the code along; one that is lost before,
+    with the power, is refused like one that came too late.
+    """
     fast = provider.context.database.fast
     is_one_write = request.response_type == "code" and request.pushed is None
-    return nullcontext(fast) if is_one_write else fast.transaction()
+    return nullcontext(fast.unhurried) if is_one_write else fast.transaction()
 
 
 def _row(  # noqa: PLR0917
