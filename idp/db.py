@@ -123,7 +123,10 @@ class Database:
 
     @property
     def fast(self) -> FastConnection:
-        """The thread's own connection in autocommit: one statement, one durable write."""
+        """The thread's own connection in autocommit: one statement, one durable write.
+
+        Ask for it anew after a password was checked: whoever waits for that gives theirs back.
+        """
         connection: FastConnection | None = getattr(self._local, "fast", None)
         if connection is None or connection.closed:
             connection = self._local.fast = self._take_up()
@@ -154,8 +157,9 @@ class Database:
         Of the server's many threads few work at a time. That they use the same few connections in turn keeps those,
         and the processes of PostgreSQL behind them, warm.
         """
-        connection: FastConnection | None = self._local.__dict__.pop("fast", None)
-        if connection is not None:
+        connection: FastConnection | None = getattr(self._local, "fast", None)
+        if connection is not None and not connection.in_transaction:
+            del self._local.fast
             self._leave(connection)
 
     def _leave(self, connection: FastConnection) -> None:

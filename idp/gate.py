@@ -36,7 +36,7 @@ class Gate:
     """A WSGI application in which only so many requests are worked on at once."""
 
     def __init__(self, app: Any, *, at_once: int, afterwards: Callable[[], None] = lambda: None) -> None:
-        """`afterwards` runs in the request's thread when it has been answered."""
+        """`afterwards` runs in the request's thread when it has been answered, and before it stands `aside`."""
         self._app, self._afterwards = app, afterwards
         self._lock = threading.Lock()
         self._free = at_once
@@ -183,7 +183,10 @@ def _stay() -> None:
 
 @contextmanager
 def aside() -> Iterator[None]:
-    """Stand aside while the block only waits."""
+    """Stand aside while the block only waits. What the request has of the database is for others to use meanwhile."""
+    gate: Gate | None = getattr(_own, "gate", None)
+    if gate is not None:
+        gate._afterwards()  # noqa: SLF001 - a part of it
     come_back = step_aside()
     try:
         yield

@@ -103,6 +103,8 @@ async def measure(driver: Driver, *, seconds: float, repeat: int) -> Storm:
     try:
         for person in people:
             await person.open_page(driver.target)
+            # Whoever signs in on a new device is told of it, by mail: not what a storm is made of.
+            await person.send(driver.target)
         for partner in partners:
             await Refresh().setup(driver.target, partner)
         await _span(driver.target, people, partners, seconds=2.0, rate=None)
