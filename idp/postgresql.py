@@ -83,11 +83,11 @@ class PostgresqlConnection(FastConnection):
 
     def still_works(self) -> bool:
         """A server that ends a connection says so, and its word lies here unread."""
-        if not self.closed and self._readable.poll(0):
-            try:
+        try:
+            while not self.closed and self._readable.poll(0):  # its last words, and then the end
                 self._pg.consume_input()
-            except errors.OperationalError:
-                return False
+        except errors.OperationalError:
+            return False
         return not self.closed
 
     def _run(self, known: Statement, values: Any) -> FastResult:

@@ -352,6 +352,17 @@ def test_a_session_has_a_connection_to_itself(database: Database) -> None:
     assert ids(database) == [1, 2]
 
 
+@ON_POSTGRESQL
+def test_a_connection_that_was_lost_while_nobody_used_it_is_not_taken_up(database: Database) -> None:
+    """Its server said so; else the next single write would be refused for nothing."""
+    database.fast.execute(_INSERT, row(1))
+    for number, is_unhurried in enumerate((False, True), 2):
+        database.give_back()
+        restart(database)
+        (database.fast.unhurried if is_unhurried else database.fast).execute(_INSERT, row(number))
+    assert ids(database) == [1, 2, 3]
+
+
 def _write_and_lose_the_connection(database: Database) -> None:
     with database.transaction() as session:
         session.execute(_PREPARED_INSERT, row(4))
@@ -366,10 +377,12 @@ def test_a_transaction_that_finds_its_connection_lost_begins_on_another(
 ) -> None:
     """Its first words never got there. Later ones are not said again: what stood before them is gone."""
     write(database.transaction(), 1)
-    restart(database)
     with database.transaction() as session:
+        restart(database)
         session.execute(_PREPARED_QUIETLY, row(2))
         session.execute(insert(SAMPLE).values(id=3) if joins else _PREPARED_INSERT, None if joins else row(3))
+    with database.reading() as session:
+        assert session.execute(_PREPARED_ALL).first().id == 1
     restart(database)
     with database.reading() as session:
         assert session.execute(select(SAMPLE.c.id) if joins else _PREPARED_ALL).all() == [(1,), (2,), (3,)]
@@ -448,6 +461,16 @@ def test_what_one_thread_gives_back_the_next_one_uses(database: Database) -> Non
     assert database.fast is mine
     database.close()
     assert mine.closed
+    assert ids(database) == [1]
+
+
+def test_a_connection_in_a_transaction_is_given_to_nobody(database: Database) -> None:
+    """Two threads would write into one."""
+    with database.fast.transaction() as connection:
+        connection.execute(_INSERT, row(1))
+        database.give_back()
+        assert database.fast is connection
+    database.give_back()
     assert ids(database) == [1]
 
 

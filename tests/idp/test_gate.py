@@ -163,3 +163,18 @@ def test_a_request_that_takes_long_wakes_a_resting_thread(server: Server) -> Non
         server.gate._resting += 1
     assert server.gate._wake.get(timeout=PATIENCE) is None
     assert (server.gate.free, server.gate._resting) == (1, 0)
+
+
+def test_what_a_request_has_is_for_others_while_it_stands_aside() -> None:
+    """A queue of password checks would else hold a connection each."""
+    done: list[str] = []
+
+    def app(_environ: dict[str, Any], _start_response: Any) -> list[bytes]:
+        done.append("asks")
+        with aside():
+            done.append("waits")
+        done.append("goes on")
+        return []
+
+    Gate(app, at_once=1, afterwards=lambda: done.append("gives back"))({}, None)
+    assert done == ["asks", "gives back", "waits", "goes on", "gives back"]

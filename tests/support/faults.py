@@ -38,10 +38,10 @@ def fault(database: Database, name: str) -> Iterator[None]:
 
 
 def restart(database: Database) -> None:
-    """End every connection from the server's side, as a restarted PostgreSQL does."""
+    """End every connection from the server's side, as a restarted PostgreSQL does; they are over when this returns."""
     with _beside(database) as connection:
         connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
             [database.engine.url.database],
         )
 
