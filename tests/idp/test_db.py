@@ -285,9 +285,11 @@ def test_prepared_statements_and_sqlalchemys_own_share_one_transaction(database:
             session.execute(insert(SAMPLE).values(id=3))
             assert [one.id for one in session.execute(_PREPARED_ALL).all()] == [1, 2, 3]
             session.execute(_PREPARED_INSERT, row(4))
+            session.execute(_PREPARED_QUIETLY, row(5))
+            assert session.execute(select(SAMPLE.c.id)).scalars().all() == [1, 2, 3, 4, 5]
             if fails:
                 raise ZeroDivisionError
-        assert ids(database) == ([] if fails else [1, 2, 3, 4])
+        assert ids(database) == ([] if fails else [1, 2, 3, 4, 5])
 
 
 def test_what_a_savepoint_takes_back_includes_prepared_writes(database: Database) -> None:
@@ -310,9 +312,10 @@ def test_whoever_only_asks_a_session_for_its_connection_loses_nothing(database: 
         session.execute(_PREPARED_INSERT, row(1))
     with database.reading() as session:
         session.get_bind()
-    assert ids(database) == [1]
     database.fast.execute(_INSERT, row(2))
-    assert ids(database) == [1, 2]
+    other = Database(database.engine.url.render_as_string(hide_password=False))
+    assert ids(other) == [1, 2]
+    other.close()
 
 
 def _write_after_the_end(opened: Any, breaking: Any) -> None:
@@ -363,11 +366,15 @@ def test_a_connection_that_was_lost_while_nobody_used_it_is_not_taken_up(databas
     assert ids(database) == [1, 2, 3]
 
 
-def _write_and_lose_the_connection(database: Database) -> None:
+def _write_and_lose_the_connection(database: Database, *, late: bool) -> None:
+    """Before the second turn, or before one that would begin and commit at once."""
     with database.transaction() as session:
-        session.execute(_PREPARED_INSERT, row(4))
+        if not late:
+            session.execute(_PREPARED_INSERT, row(4))
+        session.execute(_PREPARED_QUIETLY, row(5))
         restart(database)
-        session.execute(_PREPARED_INSERT, row(5))
+        if not late:
+            session.execute(_PREPARED_INSERT, row(6))
 
 
 @ON_POSTGRESQL
@@ -386,8 +393,9 @@ def test_a_transaction_that_finds_its_connection_lost_begins_on_another(
     restart(database)
     with database.reading() as session:
         assert session.execute(select(SAMPLE.c.id) if joins else _PREPARED_ALL).all() == [(1,), (2,), (3,)]
-    with pytest.raises(Exception, match=r"(?i)terminat|lost|closed"):
-        _write_and_lose_the_connection(database)
+    for late in (False, True):
+        with pytest.raises(Exception, match=r"(?i)terminat|lost|closed"):
+            _write_and_lose_the_connection(database, late=late)
     assert ids(database) == [1, 2, 3]
 
 
@@ -466,10 +474,10 @@ def test_what_one_thread_gives_back_the_next_one_uses(database: Database) -> Non
 
 def test_a_connection_in_a_transaction_is_given_to_nobody(database: Database) -> None:
     """Two threads would write into one."""
-    with database.fast.transaction() as connection:
+    with database.fast.transaction() as connection, ThreadPoolExecutor(1) as pool:
         connection.execute(_INSERT, row(1))
         database.give_back()
-        assert database.fast is connection
+        assert pool.submit(lambda: database.fast is not connection).result()
     database.give_back()
     assert ids(database) == [1]
 
