@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +81,7 @@ class _Proved:
     """What a session begins with."""
 
     resident_id: str
-    data_key: bytes | None
+    data_key: bytes | None = field(repr=False)
     proofs: tuple[Proof, ...]
     flow_handle: str
     place: Place

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,7 @@ class Found:
     """A resident's ways in, as they are now. `state` is the account's; `data_key` seals what is theirs, wrapped."""
 
     state: str
-    data_key: bytes | None
+    data_key: bytes | None = field(repr=False)
     enrolled: frozenset[Method]
     owed: frozenset[Method]
     alone: frozenset[Method]
