@@ -74,31 +74,19 @@ REVOKE_FAMILY = (
     .where(Authorization.id == bindparam("id_"), Authorization.revoked_at.is_(None))
     .values(revoked_at=bindparam("at"))
 )
-#: Of a grant that is found by its id. Said the plain way, it would let a planner that knows no figures yet walk along the
-#: index of all live grants instead, which is for finding one by resident and client.
-_GRANT_STANDS = func.coalesce(Grant.revoked_at, 0) == 0
+#: Of a grant that is found by its id. Said the plain way, `revoked_at` would let a planner that knows no figures yet walk
+#: along the index of all live grants instead, which is for finding one by resident and client.
+_IS_LIVE = and_(func.coalesce(Grant.revoked_at, 0) == 0, is_not_over(bindparam("at")))
+_HAS_ACCOUNT = and_(Resident.id == Grant.resident_id, Resident.state == "active")
 #: What of a grant, and of its resident, tokens are made from.
 _GRANT = (Grant.resident_id, Grant.subject, Grant.claims, Grant.purposes, Grant.lapses, Resident.data_key)
-_READ_GRANT = (
-    select(*_GRANT)
-    .join(Resident, Resident.id == Grant.resident_id)
-    .where(
-        Grant.id == bindparam("grant_id_"),
-        _GRANT_STANDS,
-        is_not_over(bindparam("at")),
-        Resident.state == "active",
-    )
-)
+_READ_GRANT = select(*_GRANT).join(Resident, _HAS_ACCOUNT).where(Grant.id == bindparam("grant_id_"), _IS_LIVE)
 
 
 def with_grant(found: Any) -> Any:
     """A query about authorizations that reads what `read_grant` would, too; `data_key` is None where that gives None."""
-    is_live = and_(Grant.id == Authorization.grant_id, _GRANT_STANDS, is_not_over(bindparam("at")))
-    return (
-        found.outerjoin(Grant, is_live)
-        .outerjoin(Resident, and_(Resident.id == Grant.resident_id, Resident.state == "active"))
-        .add_columns(*_GRANT)
-    )
+    is_its_grant = and_(Grant.id == Authorization.grant_id, _IS_LIVE)
+    return found.outerjoin(Grant, is_its_grant).outerjoin(Resident, _HAS_ACCOUNT).add_columns(*_GRANT)
 
 
 _INSERT_ACCESS = quiet(
@@ -145,14 +133,8 @@ _RESIDENT_TOKEN = (
     select(AccessToken.client_id)
     .join(Authorization, Authorization.id == AccessToken.authorization_id)
     .join(Grant, Grant.id == Authorization.grant_id)
-    .join(Resident, Resident.id == Grant.resident_id)
-    .where(
-        *_LIVE_TOKEN,
-        Authorization.revoked_at.is_(None),
-        _GRANT_STANDS,
-        is_not_over(bindparam("at")),
-        Resident.state == "active",
-    )
+    .join(Resident, _HAS_ACCOUNT)
+    .where(*_LIVE_TOKEN, Authorization.revoked_at.is_(None), _IS_LIVE)
 )
 _TOKEN_COLUMNS = (
     AccessToken.client_id,
