@@ -135,21 +135,12 @@ class Database:
     @contextmanager
     def _apart(self) -> Iterator[FastConnection]:
         """A connection for one session: the thread's own unless it is at work; `fast` is another one meanwhile."""
-        connection: FastConnection | None = getattr(self._local, "fast", None)
-        if connection is not None and not connection.in_transaction:
-            del self._local.fast
-            if not connection.still_works():
-                connection.close()
-                connection = self._take_up()
-        else:
-            connection = self._take_up()
+        self.give_back()
+        connection = self._take_up()
         try:
             yield connection
         finally:
-            if "fast" in self._local.__dict__:
-                self._leave(connection)
-            else:
-                self._local.fast = connection
+            self._leave(connection)
 
     def give_back(self) -> None:
         """Leave the thread's own connection to whichever thread needs one next.
@@ -170,7 +161,7 @@ class Database:
 
     def _take_up(self) -> FastConnection:
         """The connection that was given back last, if it still works; else a new one."""
-        while self._idle:
+        while True:
             try:
                 connection = self._idle.pop()
             except IndexError:

@@ -91,16 +91,16 @@ class PostgresqlConnection(FastConnection):
         return not self.closed
 
     def _run(self, known: Statement, values: Any) -> FastResult:
-        order = known, [_written(values[name]) for name in known.names]
+        order = _order(known, values)
         if self._open_transaction and known.is_quiet and not self._has_joined:
             self._waiting.append(order)
             return NOTHING
         return _result_of(known, self._send(order))
 
     def _run_unhurried(self, known: Statement, values: Any) -> FastResult:
-        order = known, [_written(values[name]) for name in known.names]
+        together = [(_BEGIN, ()), (_UNHURRIED, ()), _order(known, values), (_COMMIT, ())]
         try:
-            found = self._send_together([(_BEGIN, ()), (_UNHURRIED, ()), order, (_COMMIT, ())])
+            found = self._send_together(together)
         except errors.Error:
             if not self.closed:
                 self._roll_back()
@@ -214,6 +214,10 @@ def _numbered(known: Statement) -> bytes:
     """The text of a statement with its parameters as libpq wants them: $1 is the first of its names."""
     numbers = {name: f"${number}" for number, name in enumerate(known.names, 1)}
     return _PLACE.sub(lambda found: numbers[found[1]] if found[1] else "%", known.sql).encode()
+
+
+def _order(known: Statement, values: Any) -> _Order:
+    return known, [_written(values[name]) for name in known.names]
 
 
 def _result_of(known: Statement, found: Any) -> FastResult:

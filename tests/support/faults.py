@@ -49,20 +49,17 @@ def restart(database: Database) -> None:
 @contextmanager
 def _every_connection(database: Database, *pragmas: str) -> Iterator[None]:
     """Set pragmas on every connection from now on, and on none afterwards."""
-    engines = [database.engine]
 
     def prepare(connection: Any, _record: object) -> None:
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}").fetchall()
 
     database.close()
-    for engine in engines:
-        event.listen(engine, "connect", prepare)
+    event.listen(database.engine, "connect", prepare)
     try:
         yield
     finally:
-        for engine in engines:
-            event.remove(engine, "connect", prepare)
+        event.remove(database.engine, "connect", prepare)
         database.close()
 
 
