@@ -239,7 +239,9 @@ def _ways(settings: Settings) -> Ways:
     passkeys = (passkey_sign_in.way(settings.passkey_domain),) if settings.passkey_domain else ()
     providers = [one.id for one in settings.upstream.providers]
     upstream = (upstream_identities.way(providers),) if providers else ()
-    return Ways((*passkeys, *WAYS.all, *codes.ways(has_sms=settings.sms.enabled), *upstream))
+    return Ways(
+        (*passkeys, *WAYS.all, *codes.ways(has_sms=settings.sms.enabled), *upstream), closing.STANDING
+    )
 
 
 def _login_ports(provider: Provider, passwords: Passwords) -> login_ports.Ports:
@@ -268,8 +270,8 @@ def _login_ports(provider: Provider, passwords: Passwords) -> login_ports.Ports:
     def move(session: Session, handle: str, browser: str, now: int) -> str | None:
         return interactions.move(session, ctx.vault, handle, browser=browser, now=now)
 
-    def begun(session: Session, resident_id: str, now: int) -> str:
-        return closing.found_alive(session, ctx, resident_id, now=now)
+    def begun(session: Session, resident_id: str, standing: Mapping[str, Any], now: int) -> str:
+        return closing.found_alive(session, ctx, resident_id, standing, now=now)
 
     def end_others(session: Session, resident_id: str, kept: bytes | None, now: int) -> None:
         credentials_changed(session, resident_id, keep_session=kept, now=now)

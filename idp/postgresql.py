@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 #: A statement, or the text of one without values; and the values in their order.
 _Order = tuple["Statement | bytes", "Sequence[bytes | None]"]
 
-_BEGIN, _UNHURRIED, _COMMIT = b"BEGIN", b"SET LOCAL synchronous_commit = off", b"COMMIT"
+_BEGIN, _COMMIT = b"BEGIN", b"COMMIT"
+#: Until the end of the transaction in which it stands.
+_UNHURRIED = b"SELECT set_config('synchronous_commit', 'off', true)"
 _PLACE = re.compile(r"%(?:\((\w+)\)s|%)")
 _DONE = {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}
 
@@ -98,14 +100,8 @@ class PostgresqlConnection(FastConnection):
         return _result_of(known, self._send(order))
 
     def _run_unhurried(self, known: Statement, values: Any) -> FastResult:
-        together = [(_BEGIN, ()), (_UNHURRIED, ()), _order(known, values), (_COMMIT, ())]
-        try:
-            found = self._send_together(together)
-        except errors.Error:
-            if not self.closed:
-                self._roll_back()
-            raise
-        return _result_of(known, found[2])
+        """In a turn of its own, which by itself is a transaction."""
+        return _result_of(known, self._turn([(_UNHURRIED, ()), _order(known, values)])[1])
 
     def _begin(self) -> None:
         if self._open_transaction:

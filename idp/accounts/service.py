@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import and_, bindparam, or_, select
+from sqlalchemy import and_, bindparam, func, or_, select
 
 from consent import acts
 from idp.accounts.models import Attribute, ContactPoint, Resident
@@ -16,6 +16,7 @@ from idp.accounts.rules import normal_email, normal_phone, normal_username
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
     from keys.envelope import DataKey, Vault
@@ -143,42 +144,36 @@ _SIGNS_IN_WITH = and_(
     ),
     ContactPoint.signs_in,
 )
-_HAS_CONTACT = ContactPoint.resident_id == Resident.id
-_BY_CONTACT = select(Resident).join(ContactPoint, _HAS_CONTACT).where(_SIGNS_IN_WITH)
-_BY_USERNAME = select(Resident).where(Resident.username_index == bindparam("username"))
-_ACCOUNT = (Resident.id, Resident.state)
-_ACCOUNT_BY_CONTACT = select(*_ACCOUNT).join(ContactPoint, _HAS_CONTACT).where(_SIGNS_IN_WITH)
-_ACCOUNT_BY_USERNAME = select(*_ACCOUNT).where(Resident.username_index == bindparam("username"))
+#: The `id` of who signs in with a name, as a value inside a statement that is given what `asked_by_name` says.
+NAMED: ColumnElement[str | None] = func.coalesce(
+    select(ContactPoint.resident_id).where(_SIGNS_IN_WITH).correlate(None).scalar_subquery(),
+    select(Resident.id)
+    .where(Resident.username_index == bindparam("username"))
+    .correlate(None)
+    .scalar_subquery(),
+)
+_BY_NAME = select(Resident).where(Resident.id == NAMED)
 
 
 def find_resident(
     session: Session, vault: Vault, unverified_name: str, *, country: str = ""
 ) -> Resident | None:
-    """The resident who signs in with this address, phone number or user name. Always two look-ups, found or not.
+    """The resident who signs in with this address, phone number or user name.
 
     `country` is where phone numbers without + are dialled from.
     """
-    by_contact, by_username = _asked(vault, unverified_name, country)
-    found = session.execute(_BY_CONTACT, by_contact).scalar_one_or_none()
-    named = session.execute(_BY_USERNAME, by_username).scalar_one_or_none()
-    return found or named
+    asked = asked_by_name(vault, unverified_name, country=country)
+    found: Resident | None = session.execute(_BY_NAME, asked).scalar_one_or_none()
+    return found
 
 
-def find_account(connection: Any, vault: Vault, unverified_name: str, *, country: str = "") -> Any:
-    """The same on any connection, and only what a sign-in needs: a row with `id` and `state`, or None."""
-    by_contact, by_username = _asked(vault, unverified_name, country)
-    found = connection.execute(_ACCOUNT_BY_CONTACT, by_contact).first()
-    named = connection.execute(_ACCOUNT_BY_USERNAME, by_username).first()
-    return found or named
-
-
-def _asked(vault: Vault, unverified_name: str, country: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the two look-ups for a name ask for; a name that cannot be one of a kind asks for the empty one."""
-    email = normal_email(unverified_name) or ""
-    phone = normal_phone(unverified_name, country) or ""
-    username = normal_username(unverified_name) or ""
-    by_contact = {"email": email_index(vault, email), "phone": phone_index(vault, phone)}
-    return by_contact, {"username": username_index(vault, username)}
+def asked_by_name(vault: Vault, unverified_name: str, *, country: str = "") -> dict[str, Any]:
+    """The values for `NAMED`; a name that cannot be one of a kind asks for the empty one."""
+    return {
+        "email": email_index(vault, normal_email(unverified_name) or ""),
+        "phone": phone_index(vault, normal_phone(unverified_name, country) or ""),
+        "username": username_index(vault, normal_username(unverified_name) or ""),
+    }
 
 
 def log_key(vault: Vault, resident: Resident) -> bytes | None:

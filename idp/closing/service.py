@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -23,6 +23,7 @@ from idp.clients.registry import ClientRegistry
 from idp.closing.models import Closure
 from idp.closing.rules import Step, Times, for_dormant, is_dormant, on_request, step
 from idp.contacts.service import stop_everything
+from idp.login.ways import RESIDENT
 from idp.messaging.outbox import empty_for
 from idp.messaging.service import tell
 from idp.oidc import erasing
@@ -35,7 +36,7 @@ from idp.signals.endings import follow_up_resident
 from idp.statements import prepared, quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -48,16 +49,13 @@ _ANNOUNCED = {"asked": "closing_begun", "dormant": "dormant_warning"}
 _REMINDED = {"asked": "closing_soon", "dormant": "dormant_soon"}
 
 _ANNOUNCED_OF = select(Closure).where(Closure.resident_id == bindparam("whose"), Closure.state == "announced")
-#: What a sign-in may have to undo: asked in one statement, because there is seldom anything.
-_STANDING = prepared(
-    select(
-        recoveries_under_way(bindparam("whose")).label("recovers"),
-        select(Closure.cause)
-        .where(Closure.resident_id == bindparam("whose"), Closure.state == "announced")
-        .scalar_subquery()
-        .label("closes"),
-    )
-)
+#: What a sign-in may have to undo: asked along with the ways in, because there is seldom anything.
+STANDING: Final = {
+    "recovers": recoveries_under_way(RESIDENT),
+    "closes": select(Closure.cause)
+    .where(Closure.resident_id == RESIDENT, Closure.state == "announced")
+    .scalar_subquery(),
+}
 _SEEN = quiet(
     prepared(update(Resident).where(Resident.id == bindparam("whose")).values(signed_in_at=bindparam("at")))
 )
@@ -98,18 +96,19 @@ def keep(session: Session, ctx: Context, resident_id: str, *, now: int) -> bool:
     return True
 
 
-def found_alive(session: Session, ctx: Context, resident_id: str, *, now: int) -> str:
+def found_alive(
+    session: Session, ctx: Context, resident_id: str, standing: Mapping[str, Any], *, now: int
+) -> str:
     """Somebody has just signed in: it is noted, recoveries under way stop, a dormant account is none any more.
 
-    Returns our page that should come before all others: the one on which a closed account is kept, or "".
+    `standing`: the answers to `STANDING`. Returns our page that should come before all others: the one on which a closed account is kept, or "".
     """
     session.execute(_SEEN, {"whose": resident_id, "at": now})
-    standing: Any = session.execute(_STANDING, {"whose": resident_id}).first()
-    if standing.recovers:
+    if standing["recovers"]:
         stop_cases(session, resident_id, now=now)
-    if standing.closes == "asked":
+    if standing["closes"] == "asked":
         return "/account/close"
-    if standing.closes is not None:
+    if standing["closes"] is not None:
         keep(session, ctx, resident_id, now=now)
     return ""
 

@@ -6,17 +6,16 @@ import base64
 import hashlib
 import hmac
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import ARGON2_VERSION
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import delete, select
 
 from idp.login.admission import Admission
 from idp.login.models import Password
 from idp.login.rules import normal_password
-from idp.statements import prepared
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -120,12 +119,3 @@ def changed_at(session: Session, resident_id: str) -> int | None:
     return session.execute(
         select(Password.changed_at).where(Password.resident_id == resident_id)
     ).scalar_one_or_none()
-
-
-_HASH = prepared(select(Password.hash).where(Password.resident_id == bindparam("whose")))
-
-
-def kept_hash(connection: Any, resident_id: str) -> str | None:
-    """The encoded hash of a resident's password, if there is one."""
-    found = connection.execute(_HASH, {"whose": resident_id}).first()
-    return None if found is None else str(found.hash)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flask import current_app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy.orm import Session
     from werkzeug.wrappers import Response
@@ -46,8 +46,8 @@ class Ports:
     cancel: answers the partner that the resident turned back.
     signed_in: notes that the resident signed in for this very flow, in the transaction that begins the session.
     move: gives a waiting flow to another browser, whose cookie is given, and returns its new handle there.
-    begun: notes that a resident has signed in, in the transaction that begins the session; a page of ours that must
-        come before all others, or "".
+    begun: notes that a resident has signed in, in the transaction that begins the session; it is given what was found
+        besides (`Ways.besides`). A page of ours that must come before all others, or "".
     end_others: ends every session and family of tokens of a resident but for one session (its hash, or None).
     """
 
@@ -58,7 +58,7 @@ class Ports:
     cancel: Callable[[str], Response]
     signed_in: Callable[[Any, str, int], None]
     move: Callable[[Session, str, str, int], str | None]
-    begun: Callable[[Session, str, int], str]
+    begun: Callable[[Session, str, Mapping[str, Any], int], str]
     end_others: Callable[[Session, str, bytes | None, int], None]
 
 

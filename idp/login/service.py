@@ -5,25 +5,37 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import exists
+from sqlalchemy import exists, select
 
-from idp.accounts.service import find_account
-from idp.login import budgets
+from idp.accounts.models import Resident
+from idp.accounts.service import NAMED, asked_by_name
+from idp.login import budgets, devices
+from idp.login.budgets import Guess
 from idp.login.levels import Method, typical
 from idp.login.models import Password
-from idp.login.passwords import keep_hash, kept_hash
+from idp.login.passwords import keep_hash
+from idp.login.rules import network_of
 from idp.login.settling import Failure
 from idp.login.ways import RESIDENT, Way
+from idp.statements import prepared
 
 if TYPE_CHECKING:
     from idp.login.attempts import Attempt
-    from idp.login.budgets import Guess
     from idp.login.passwords import Passwords
     from idp.login.settling import Goal, Outcome, Settler
     from idp.web.context import Context
 
 _HAS = exists().where(Password.resident_id == RESIDENT)
 WAY = Way(Method.PASSWORD, "/login", has=_HAS, alone=_HAS)
+#: Whose password is to be checked, and whether they know the visitor's device.
+_FIND = prepared(
+    select(
+        Resident.id,
+        Resident.state,
+        select(Password.hash).where(Password.resident_id == Resident.id).scalar_subquery().label("hash"),
+        devices.known_to(Resident.id).scalar_subquery().label("device"),
+    ).where(Resident.id == NAMED)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +93,15 @@ class _Found:
 
 
 def _find(ctx: Context, typed: Typed, settler: Settler) -> _Found:
-    """The same look-ups, whether or not anybody has this name (K23)."""
-    country = ctx.settings.accounts.country
-    connection = ctx.database.fast
-    account = find_account(connection, ctx.vault, typed.unverified_name, country=country)
-    resident_id: str = account.id if account else ""
-    kept = kept_hash(connection, resident_id)
+    """The same look-up, whether or not anybody has this name (K23)."""
+    visitor = settler.visitor
+    named = asked_by_name(ctx.vault, typed.unverified_name, country=ctx.settings.accounts.country)
+    asked = {**named, **devices.asked_of(visitor.device_cookie, now=settler.now)}
+    row = ctx.database.fast.execute(_FIND, asked).first()
+    resident_id, state, kept, device = row or (None, None, None, None)
     owner = resident_id if kept else None
-    guess = settler.guess(connection, "password", authenticator=owner, name=typed.name, whose=resident_id)
-    is_active = account is not None and account.state == "active"
-    return _Found(owner, kept, is_active, guess)
+    guess = Guess("password", owner, typed.name, network_of(visitor.place.address), device)
+    return _Found(owner, kept, state == "active", guess)
 
 
 def _renewed(passwords: Passwords, found: _Found, typed: Typed) -> str | None:

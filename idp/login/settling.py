@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,12 @@ from idp.login.rules import network_of
 from idp.web.cookies import digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from idp.login.attempts import Attempt
     from idp.login.levels import Proof
     from idp.login.sessions import Place
-    from idp.login.ways import Ways
+    from idp.login.ways import Found, Ways
     from idp.web.context import Context
 
 log = logging.getLogger("denizen.login")
@@ -81,7 +81,7 @@ class _Proved:
     """What a session begins with."""
 
     resident_id: str
-    data_key: bytes | None = field(repr=False)
+    found: Found
     proofs: tuple[Proof, ...]
     flow_handle: str
     place: Place
@@ -96,8 +96,9 @@ class Settler:
     visitor: Visitor
     #: Notes in a partner's request that its resident signed in for it: session, handle, instant.
     note: Callable[[Any, str, int], None]
-    #: Notes that a resident has signed in: session, resident, instant; the page of ours that comes first, or "".
-    begun: Callable[[Any, str, int], str]
+    #: Notes that a resident has signed in: session, resident, what was found besides, instant; the page of ours that
+    #: comes first, or "".
+    begun: Callable[[Any, str, Mapping[str, Any], int], str]
     now: int
 
     def guess(
@@ -125,7 +126,7 @@ class Settler:
         if found.state != "active":
             return Failure.WRONG
         if is_enough((proof,), found.owed, goal.wanted_acr):
-            proved = _Proved(resident_id, found.data_key, (proof,), goal.flow_handle, self.visitor.place)
+            proved = _Proved(resident_id, found, (proof,), goal.flow_handle, self.visitor.place)
             return self._begin_session(session, proved)
         handle = self.begin(session, goal, is_shared=self.visitor.place.is_shared)
         attempt = attempts.find(session, handle, browser=self.visitor.browser, now=self.now)
@@ -158,7 +159,7 @@ class Settler:
         if is_gone or not attempts.end(session, attempt.id_hash, now=self.now):
             return Failure.WRONG
         place = replace(self.visitor.place, is_shared=self.visitor.place.is_shared or attempt.is_shared)
-        proved = _Proved(attempt.resident_id, found.data_key, attempt.proofs, attempt.flow_handle, place)
+        proved = _Proved(attempt.resident_id, found, attempt.proofs, attempt.flow_handle, place)
         if attempt.raised_since is None:
             return self._begin_session(session, proved)
         risen = self._rise(session, proved, attempt.raised_since)
@@ -172,7 +173,7 @@ class Settler:
 
     def _begin_session(self, session: Any, proved: _Proved) -> Success:
         """A session of its own, and the end of the one that this browser had (K18)."""
-        former_sid = None
+        former_sid, wrapped = None, proved.found.data_key
         if self.visitor.session_cookie:
             former = digest(self.visitor.session_cookie)
             former_sid = endings.take_over(session, former, proved.resident_id, now=self.now)
@@ -184,13 +185,13 @@ class Settler:
             device=self.visitor.device,
             settings=self.ctx.settings.sessions,
             place=proved.place,
-            data_key=self.ctx.vault.open_data_key(proved.data_key) if proved.data_key else None,
+            data_key=self.ctx.vault.open_data_key(wrapped) if wrapped else None,
             former_sid=former_sid,
             now=self.now,
         )
         if proved.flow_handle:
             self.note(session, proved.flow_handle, self.now)
-        first_page = self.begun(session, proved.resident_id, self.now)
+        first_page = self.begun(session, proved.resident_id, proved.found.besides, self.now)
         known_by = self._know_device(session, proved.resident_id, proved.place)
         return Success(cookie_value, proved.resident_id, known_by, first_page)
 

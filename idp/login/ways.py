@@ -12,7 +12,7 @@ from idp.accounts.models import Resident
 from idp.statements import prepared
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import ColumnElement
 
@@ -39,13 +39,17 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A resident's ways in, as they are now. `state` is the account's; `data_key` seals what is theirs, wrapped."""
+    """A resident's ways in, as they are now. `state` is the account's; `data_key` seals what is theirs, wrapped.
+
+    `besides`: the answers to what `Ways.besides` asks.
+    """
 
     state: str
     data_key: bytes | None = field(repr=False)
     enrolled: frozenset[Method]
     owed: frozenset[Method]
     alone: frozenset[Method]
+    besides: Mapping[str, Any] = field(default_factory=dict)
 
 
 NOBODY = Found("", None, frozenset(), frozenset(), frozenset())
@@ -53,9 +57,10 @@ NOBODY = Found("", None, frozenset(), frozenset(), frozenset())
 
 @dataclass(frozen=True)
 class Ways:
-    """Every factor of the town."""
+    """Every factor of the town. `besides`: what others want to know of whoever signs in, asked along with it."""
 
     all: Sequence[Way]
+    besides: Mapping[str, ColumnElement[Any]] = field(default_factory=dict)
 
     @cached_property
     def _asked(self) -> list[tuple[str, Method, Any]]:
@@ -70,7 +75,8 @@ class Ways:
             condition.label(f"{kind}_{method.name.lower()}") for kind, method, condition in self._asked
         ]
         about = Resident.state.label("resident_state"), Resident.data_key
-        return prepared(select(*about, *columns).where(Resident.id == RESIDENT))
+        besides = [asked.label(name) for name, asked in self.besides.items()]
+        return prepared(select(*about, *besides, *columns).where(Resident.id == RESIDENT))
 
     def of(self, connection: Any, resident_id: str) -> Found:
         """What this resident has; nothing when there is no such resident."""
@@ -79,10 +85,12 @@ class Ways:
             return NOBODY
         found: dict[str, list[Method]] = {"has": [], "owed": [], "alone": []}
         state, data_key, *answers = row
+        besides = {name: answers.pop(0) for name in self.besides}
         for (kind, method, _), is_so in zip(self._asked, answers, strict=True):
             if is_so:
                 found[kind].append(method)
-        return Found(state, data_key, *(frozenset(methods) for methods in found.values()))
+        has, owed, alone = (frozenset(methods) for methods in found.values())
+        return Found(state, data_key, has, owed, alone, besides)
 
     def page_of(self, method: Method) -> str | None:
         """Where a method is proved, if the town has it."""

@@ -13,6 +13,7 @@ from idp.statements import prepared, quiet
 from idp.web.cookies import VALUE_LENGTH, digest, new_secret
 
 if TYPE_CHECKING:
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
 #: A device is forgotten this long after the last sign-in there, in seconds.
@@ -20,13 +21,17 @@ KEEP_FOR = 180 * 86_400
 #: Browsers that keep no cookies are new at every sign-in: of a resident's devices only the latest are kept.
 MOST = 30
 
-_KNOWN = prepared(
-    select(KnownDevice.id).where(
+
+def known_to(whose: Any) -> Select[str]:
+    """The name of the device where `whose` signed in before; given what `asked_of` says, alone or inside a statement."""
+    return select(KnownDevice.id).where(
         KnownDevice.device_hash == bindparam("cookie_hash"),
-        KnownDevice.resident_id == bindparam("whose"),
+        KnownDevice.resident_id == whose,
         KnownDevice.expires_at > bindparam("at"),
     )
-)
+
+
+_KNOWN = prepared(known_to(bindparam("whose")))
 _IS_THEIRS = KnownDevice.resident_id == bindparam("whose")
 #: One write gives the device its new name for all its residents, and renews it for the one who signs in.
 _RENEW = prepared(
@@ -65,13 +70,14 @@ class Remembered:
 
 def known(connection: Any, unverified_cookie: str | None, resident_id: str | None, *, now: int) -> str | None:
     """The name of the device, when this resident signed in there before; the same work when nobody did (K23)."""
-    asked = {
-        "cookie_hash": digest(unverified_cookie or ""),
-        "whose": resident_id or "",
-        "at": now,
-    }
+    asked = {"whose": resident_id or "", **asked_of(unverified_cookie, now=now)}
     found = connection.execute(_KNOWN, asked).first()
     return None if found is None else str(found.id)
+
+
+def asked_of(unverified_cookie: str | None, *, now: int) -> dict[str, Any]:
+    """The values for `known_to`."""
+    return {"cookie_hash": digest(unverified_cookie or ""), "at": now}
 
 
 def remember(

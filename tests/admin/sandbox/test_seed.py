@@ -18,7 +18,8 @@ from idp.app import WAYS, open_context
 from idp.login.cards import service as cards
 from idp.login.cards.rules import LIST_LENGTH
 from idp.login.codes import service as codes
-from idp.login.passwords import Passwords, kept_hash
+from idp.login.models import Password
+from idp.login.passwords import Passwords
 from idp.login.rules import password_problem
 from idp.login.ways import Ways
 from idp.oidc.rules import claim_values, claims_of
@@ -79,7 +80,7 @@ def test_residents_and_staff_sign_in_with_what_was_made_up(town: Seeded) -> None
         for one in town.made_up.residents:
             resident = find_resident(session, context.vault, one["username"])
             assert resident is not None
-            assert passwords.is_right(kept_hash(session, resident.id), one["password"])
+            assert passwords.is_right(session.get_one(Password, resident.id).hash, one["password"])
             words = ["Riverton", one["username"]]
             assert password_problem(one["password"], minimum=15, context_words=words) is None
         for member in town.made_up.staff:
