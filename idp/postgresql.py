@@ -80,8 +80,9 @@ class PostgresqlConnection(FastConnection):
         self._known: dict[Statement | bytes, bytes] = {}
         self._waiting: list[_Order] = []
         self._has_begun = False
-        # Plans made while tables are empty are sequential scans, and prepared plans are kept.
-        self._checked(self._pg.exec_(b"SET enable_seqscan = off"))
+        # Plans made while tables are empty are sequential scans, and prepared plans are kept. Where there is nothing but
+        # such a scan, its cost then seems so high that the server would compile it: a quarter of a second for each.
+        self._checked(self._pg.exec_(b"SET enable_seqscan = off; SET jit = off"))
 
     def still_works(self) -> bool:
         """A server that ends a connection says so, and its word lies here unread."""

@@ -213,6 +213,15 @@ def test_an_unhurried_write_is_seen_at_once_and_the_next_one_waits_for_the_disk_
     other.close()
 
 
+@ON_POSTGRESQL
+def test_what_no_index_answers_is_not_compiled_by_postgresql(database: Database) -> None:
+    """Sequential scans are priced beyond all measure there, for which the server would compile the smallest statement."""
+    with database.reading() as session:
+        plan = session.execute(text("EXPLAIN SELECT count(word) FROM sample")).scalars().all()
+    assert "Seq Scan on sample" in "\n".join(plan)
+    assert not [line for line in plan if "JIT" in line]
+
+
 def test_an_unhurried_write_inside_a_transaction_is_part_of_it(database: Database) -> None:
     """It ends with the transaction, and waits for the disk with it."""
     fast = database.fast
