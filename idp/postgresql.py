@@ -29,6 +29,8 @@ _Order = tuple["Statement | bytes", "Sequence[bytes | None]"]
 _BEGIN, _COMMIT = b"BEGIN", b"COMMIT"
 #: Until the end of the transaction in which it stands.
 _UNHURRIED = b"SELECT set_config('synchronous_commit', 'off', true)"
+#: What SQLAlchemy asks is seldom asked twice in one form, and is planned as the server thinks best.
+_PLAN_FREELY = b"SET LOCAL enable_seqscan = on"
 _PLACE = re.compile(r"%(?:\((\w+)\)s|%)")
 _DONE = {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}
 
@@ -113,8 +115,7 @@ class PostgresqlConnection(FastConnection):
     def _let_join(self) -> None:
         if not self._open_transaction:
             self._begin()
-        if self._waiting:
-            self._send_together(self._waiting)
+        self._send_together([*self._waiting, (_PLAN_FREELY, ())])
 
     def _commit(self) -> None:
         if self._has_joined and self._is_idle():
