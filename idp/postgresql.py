@@ -81,6 +81,8 @@ class PostgresqlConnection(FastConnection):
         self._readable.register(self._pg.socket, select.POLLIN)
         self._known: dict[Statement | bytes, bytes] = {}
         self._waiting: list[_Order] = []
+        #: By their place among those that wait.
+        self._awaited: dict[int, _Awaited] = {}
         self._has_begun = False
         # Plans made while tables are empty are sequential scans, and prepared plans are kept. Where there is nothing but
         # such a scan, its cost then seems so high that the server would compile it: a quarter of a second for each.
@@ -97,10 +99,19 @@ class PostgresqlConnection(FastConnection):
 
     def _run(self, known: Statement, values: Any) -> FastResult:
         order = _order(known, values)
-        if self._open_transaction and known.is_quiet and not self._has_joined:
-            self._waiting.append(order)
-            return NOTHING
+        if self._open_transaction and not self._has_joined:
+            if known.is_quiet:
+                self._waiting.append(order)
+                return NOTHING
+            if known.is_ahead:
+                self._waiting.append(order)
+                awaited = self._awaited[len(self._waiting) - 1] = _Awaited(known, self._catch_up)
+                return awaited
         return _result_of(known, self._send(order))
+
+    def _catch_up(self) -> None:
+        if self._waiting:
+            self._send_together(self._waiting)
 
     def _run_unhurried(self, known: Statement, values: Any) -> FastResult:
         """In a turn of its own, which by itself is a transaction."""
@@ -111,6 +122,7 @@ class PostgresqlConnection(FastConnection):
             raise errors.ActiveSqlTransaction("there is a transaction already")
         self._has_begun = False
         self._waiting = [(_BEGIN, ())]
+        self._awaited = {}
 
     def _let_join(self) -> None:
         if not self._open_transaction:
@@ -144,7 +156,15 @@ class PostgresqlConnection(FastConnection):
 
     def _send_together(self, orders: Sequence[_Order]) -> list[Any]:
         """Send several in one turn, which may begin a transaction; all their results."""
-        self._waiting = []
+        awaited = self._awaited
+        self._waiting, self._awaited = [], {}
+        found = self._turn_again(orders)
+        for place, one in awaited.items():
+            one.arrive(found[place])
+        return found
+
+    def _turn_again(self, orders: Sequence[_Order]) -> list[Any]:
+        """A turn; where it begins a transaction and finds the connection lost, once more on a new one."""
         is_the_first, self._has_begun = not self._has_begun, True
         try:
             return self._turn(orders)
@@ -206,6 +226,37 @@ class PostgresqlConnection(FastConnection):
         ):  # libpq's own words, not the server's
             raise errors.OperationalError("the connection to the database was lost")
         raise errors.error_from_result(result)
+
+
+class _Awaited(FastResult):
+    """A result that comes with a later turn; whoever reads it before then brings that about."""
+
+    __slots__ = ("_catch_up", "_has_come", "_known")
+
+    def __init__(self, known: Statement, catch_up: Callable[[], None]) -> None:
+        super().__init__([], 0)
+        self._known, self._catch_up, self._has_come = known, catch_up, False
+
+    def arrive(self, found: Any) -> None:
+        """Take the result, in the terms of libpq."""
+        rows = self._known.result_of(_rows_of(found)).all()
+        self._rows, self.rowcount, self._has_come = rows, len(rows), True
+
+    def all(self) -> list[Any]:
+        """Every row."""
+        if not self._has_come:
+            self._catch_up()
+        if not self._has_come:
+            raise errors.InterfaceError("the transaction ended before this was answered")
+        return super().all()
+
+    def first(self) -> Any:
+        """The first row, or None."""
+        return next(iter(self.all()), None)
+
+    def scalar(self) -> Any:
+        """The first column of the first row, or None."""
+        return next((row[0] for row in self.all()), None)
 
 
 def _numbered(known: Statement) -> bytes:

@@ -18,6 +18,7 @@ _Built = TypeVar("_Built", bound="Executable")
 PREPARED = "denizen_prepared"
 #: By this name also where this module cannot be imported: the log's own INSERT has it.
 _QUIET = "denizen_quiet"
+_AHEAD = "denizen_ahead"
 
 
 def prepared(statement: _Built) -> _Built:
@@ -32,6 +33,12 @@ def prepared(statement: _Built) -> _Built:
 def quiet(statement: _Built) -> _Built:
     """Mark a write of whose outcome nobody asks: a transaction may send it to the server with the ones after it."""
     built: _Built = statement.execution_options(**{_QUIET: True})
+    return built
+
+
+def ahead(statement: _Built) -> _Built:
+    """Mark a query that is asked before its answer is needed: a transaction may send it to the server with the next one."""
+    built: _Built = statement.execution_options(**{_AHEAD: True})
     return built
 
 
@@ -54,7 +61,8 @@ class Statement:
         self.positional = bool(compiled.positional)
         # Whatever is not known to only read waits for its turn to write, and is not tried again.
         self.writes = not self.sql.startswith("SELECT")
-        self.is_quiet = bool(statement.get_execution_options().get(_QUIET))
+        options = statement.get_execution_options()
+        self.is_quiet, self.is_ahead = bool(options.get(_QUIET)), bool(options.get(_AHEAD))
         self.defaults = {n: one.value for one, n in compiled.bind_names.items() if not one.required}
         types = {name: bind.type for bind, name in compiled.bind_names.items()}
         found = ((name, _processor(types[name], dialect, to_driver=True)) for name in self.names)

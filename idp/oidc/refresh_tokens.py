@@ -5,10 +5,11 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, or_, select, update
 
 from idp.oidc.models import AccessToken, Authorization, RefreshToken
 from idp.oidc.service import FAMILY, REVOKE_FAMILY, with_grant
+from idp.statements import ahead
 from idp.web.cookies import digest
 
 _FIND_REFRESH = (
@@ -25,10 +26,16 @@ _FIND_REFRESH = (
         RefreshToken.token_hash == bindparam("token_hash_"), RefreshToken.client_id == bindparam("client_id_")
     )
 )
-_FIND_WITH_GRANT = with_grant(_FIND_REFRESH)
+_FIND_WITH_GRANT = ahead(with_grant(_FIND_REFRESH))
 _SPEND_REFRESH = (
     update(RefreshToken)
-    .where(RefreshToken.token_hash == bindparam("token_hash_"), RefreshToken.spent_at.is_(None))
+    .where(
+        RefreshToken.token_hash == bindparam("token_hash_"),
+        RefreshToken.client_id == bindparam("client_id_"),
+        RefreshToken.spent_at.is_(None),
+        RefreshToken.expires_at > bindparam("at"),
+        or_(RefreshToken.confirmation.is_(None), RefreshToken.confirmation == bindparam("bound_to_")),
+    )
     .values(spent_at=bindparam("at"))
 )
 
@@ -47,31 +54,41 @@ def find_refresh(connection: Any, unverified_token: str, *, client_id: str) -> A
     ).first()
 
 
-def find_with_grant(connection: Any, unverified_token: str, *, client_id: str, now: int) -> Any:
-    """As `find_refresh`, with what `service.read_grant` reads; its `data_key` is None when grant or account has ended."""
-    return connection.execute(
-        _FIND_WITH_GRANT, {"token_hash_": digest(unverified_token), "client_id_": client_id, "at": now}
-    ).first()
+def find_good(
+    connection: Any, unverified_token: str, *, client_id: str, bound_to: str | None, now: int
+) -> Any:
+    """The row of a refresh token that is not spent by its use (FAPI 2.0 §5.3.2.1), or why it is not good.
+
+    The row is that of `find_refresh` with what `service.read_grant` reads; `data_key` is None when grant or account has
+    ended. `bound_to` is the key that the client proved to hold.
+    """
+    asked = {"token_hash_": digest(unverified_token), "client_id_": client_id, "at": now}
+    row = connection.execute(_FIND_WITH_GRANT, asked).first()
+    if not _is_known(row, bound_to) or row.spent_at is not None or row.token_expires_at <= now:
+        return RefreshRefused.UNKNOWN
+    return row
 
 
-def spend_refresh(connection: Any, unverified_token: str, row: Any, *, now: int) -> RefreshRefused | None:
-    """Spend a refresh token found before; None when it was ours to spend. Reuse kills the family (RFC 9700 §4.14.2)."""
-    if row.revoked_at is not None:
+def spend_refresh(
+    connection: Any, unverified_token: str, *, client_id: str, bound_to: str | None, now: int
+) -> Any:
+    """As `find_good`, for one that is spent by its use. Reuse kills the family (RFC 9700 §4.14.2)."""
+    asked = {"token_hash_": digest(unverified_token), "client_id_": client_id, "at": now}
+    found = connection.execute(_FIND_WITH_GRANT, asked)
+    is_spent_now = connection.execute(_SPEND_REFRESH, {**asked, "bound_to_": bound_to}).rowcount == 1
+    row = found.first()
+    if not _is_known(row, bound_to):
         return RefreshRefused.UNKNOWN
-    if row.token_expires_at <= now:
-        # Dead for good, whatever a clock says that is set back afterwards (K40).
-        connection.execute(REVOKE_FAMILY, {"id_": row.id, "at": now})
-        return RefreshRefused.UNKNOWN
-    spent = connection.execute(_SPEND_REFRESH, {"token_hash_": digest(unverified_token), "at": now})
-    if spent.rowcount == 1:
-        return None
+    if is_spent_now:
+        return row
     connection.execute(REVOKE_FAMILY, {"id_": row.id, "at": now})
-    return RefreshRefused.REUSED
+    # One that is too old is dead for good, whatever a clock says that is set back afterwards (K40).
+    return RefreshRefused.UNKNOWN if row.token_expires_at <= now else RefreshRefused.REUSED
 
 
-def is_refresh_good(row: Any, *, now: int) -> bool:
-    """Whether a refresh token that is not spent by its use is good (FAPI 2.0 §5.3.2.1)."""
-    return bool(row.revoked_at is None and row.spent_at is None and row.token_expires_at > now)
+def _is_known(row: Any, bound_to: str | None) -> bool:
+    """Whether the token is of a family that lives, and bound to no other key."""
+    return row is not None and row.confirmation in (None, bound_to) and row.revoked_at is None
 
 
 def revoke_token(connection: Any, unverified_token: str, *, client_id: str, now: int) -> None:

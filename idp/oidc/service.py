@@ -18,12 +18,13 @@ from idp.accounts.models import Attribute, Resident
 from idp.jose.encoding import base64url
 from idp.oidc.lasting import is_not_over
 from idp.oidc.models import AccessToken, Authorization, Grant, RefreshToken
-from idp.statements import insert_of, quiet
+from idp.statements import ahead, insert_of, quiet
 from idp.web.cookies import digest, new_secret
 
 if TYPE_CHECKING:
     from idp.clients.registry import Client
     from idp.settings import TokenSettings
+    from idp.statements import FastResult
     from keys.envelope import Vault
 
 #: How far the clocks of two nodes may differ, in seconds.
@@ -89,6 +90,12 @@ def with_grant(found: Any) -> Any:
     return found.outerjoin(Grant, is_its_grant).outerjoin(Resident, _HAS_ACCOUNT).add_columns(*_GRANT)
 
 
+_GRANT_OF_CODE = ahead(
+    select(*_GRANT)
+    .join(Authorization, Authorization.grant_id == Grant.id)
+    .join(Resident, _HAS_ACCOUNT)
+    .where(Authorization.code_hash == bindparam("code_hash_"), _IS_LIVE)
+)
 _INSERT_ACCESS = quiet(
     insert_of(
         AccessToken,
@@ -222,6 +229,13 @@ def spend_code(
         return CodeRefused.UNKNOWN
     connection.execute(REVOKE_FAMILY, {"id_": known.id, "at": now})
     return CodeRefused.REPLAYED
+
+
+def grant_of_code(connection: Any, unverified_code: str, *, now: int) -> FastResult:
+    """As `read_grant`, asked ahead of `spend_code`: look at it only when that has redeemed the code."""
+    asked = {"code_hash_": digest(unverified_code), "at": now}
+    found: FastResult = connection.execute(_GRANT_OF_CODE, asked)
+    return found
 
 
 def read_grant(connection: Any, grant_id: str, *, now: int) -> Any:

@@ -34,7 +34,8 @@ from idp import gate as gate_module
 from idp.db import Database, is_unavailable
 from idp.gate import Gate
 from idp.jobs.models import Lease
-from idp.statements import prepared, quiet
+from idp.postgresql import PostgresqlConnection
+from idp.statements import ahead, prepared, quiet
 from tests.support.faults import impatient, restart
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ _PREPARED_INSERT, _PREPARED_QUIETLY = prepared(_INSERT), prepared(_QUIET_INSERT)
 _FIND = select(SAMPLE).where(SAMPLE.c.id == bindparam("id_"))
 _ALL = select(SAMPLE).order_by(SAMPLE.c.id)
 _PREPARED_ALL = prepared(select(SAMPLE.c.id).order_by(SAMPLE.c.id))
+_ALL_AHEAD, _FIND_AHEAD, _PREPARED_ALL_AHEAD = ahead(_ALL), ahead(_FIND), ahead(_PREPARED_ALL)
 _CHANGE = (
     update(SAMPLE)
     .where(SAMPLE.c.id == bindparam("id_"), SAMPLE.c.flag.is_(None) | SAMPLE.c.flag)
@@ -655,3 +657,70 @@ def test_orm_rows_can_be_used_after_their_transaction(database_url: str) -> None
         session.add(lease := Lease(name="x", holder="h", until_at=5))
     assert lease.until_at == 5
     database.close()
+
+
+# --- asked ahead ---
+
+
+def test_what_is_asked_ahead_is_answered_as_of_then_whenever_that_is_read(database: Database) -> None:
+    """At once, after the next statement or a later one, in any order, or never."""
+    write(database.transaction(), 1)
+    with database.fast.transaction() as connection:
+        at_once = connection.execute(_ALL_AHEAD)
+        assert [one.id for one in at_once.all()] == [1]
+        before, none = connection.execute(_ALL_AHEAD), connection.execute(_FIND_AHEAD, {"id_": 2})
+        connection.execute(_INSERT, row(2))
+        after, two = connection.execute(_ALL_AHEAD), connection.execute(_FIND_AHEAD, {"id_": 2})
+        connection.execute(_QUIET_INSERT, row(3))
+        assert (two.first().id, two.scalar(), none.first(), none.scalar()) == (2, 2, None, None)
+        assert [one.id for one in after.all()] == [1, 2]
+        assert [one.id for one in before.all()] == [one.id for one in at_once.all()] == [1]
+        unread = connection.execute(_ALL_AHEAD)
+    assert [one.id for one in unread.all()] == [1, 2, 3]
+    assert ids(database) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("fails", ["by itself", "by a statement"])
+def test_what_was_asked_ahead_in_a_transaction_that_failed_says_nothing(
+    database: Database, fails: str
+) -> None:
+    """It never came, which must not look as if nothing was found; and the next transaction has its own answers."""
+    fast = database.fast
+    write(database.transaction(), 1)
+    with suppress(Exception), fast.transaction() as connection:
+        connection.execute(_QUIET_INSERT, row(2))
+        found = connection.execute(_ALL_AHEAD)
+        if fails == "by a statement":
+            connection.execute(_INSERT, row(2))
+        raise ZeroDivisionError(fails)
+    if not database.is_sqlite:
+        for read in (found.all, found.first, found.scalar):
+            with pytest.raises(Exception, match="ended"):
+                read()
+    with fast.transaction() as connection:
+        connection.execute(_QUIET_INSERT, row(3))
+        assert [one.id for one in connection.execute(_ALL_AHEAD).all()] == [1, 3]
+
+
+@ON_POSTGRESQL
+def test_what_is_asked_ahead_costs_no_turn_of_its_own(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes with the next statement; outside a transaction there is none to go with."""
+    turns: list[int] = []
+    turn = PostgresqlConnection._turn
+
+    def counted(self: PostgresqlConnection, orders: Any) -> Any:
+        turns.append(len(orders))
+        return turn(self, orders)
+
+    monkeypatch.setattr(PostgresqlConnection, "_turn", counted)
+    with database.fast.transaction() as connection:
+        asked = connection.execute(_ALL_AHEAD)
+        connection.execute(_INSERT, row(1))
+        assert asked.all() == []
+    assert turns == [3]  # and COMMIT by itself
+    with database.transaction() as session:
+        restart(database)
+        assert session.execute(_PREPARED_ALL_AHEAD).first().id == 1
+    assert [one.id for one in database.fast.execute(_ALL_AHEAD).all()] == [1]

@@ -34,6 +34,7 @@ class CodeGrant(TokenGrant):
         bound_to, asked = self.binding(), self.request.form.get("resource")
         now = provider.context.now()
         with provider.context.database.fast.transaction() as connection:
+            unverified_grant = service.grant_of_code(connection, code, now=now)
             family = service.spend_code(
                 connection,
                 code,
@@ -50,6 +51,7 @@ class CodeGrant(TokenGrant):
                     connection,
                     client,
                     family,
+                    grant=unverified_grant.first(),
                     scope=family.scope,
                     resource=narrowed(asked, family.resource),
                     asked_details=self.request.form.get("authorization_details"),

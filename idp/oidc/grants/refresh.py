@@ -38,10 +38,14 @@ class RefreshGrant(TokenGrant):
 
     def _use(self, connection: Any, token: str, bound_to: str | None, now: int) -> Issued | None:
         provider, client = self.server.provider, self.client
-        row = refresh_tokens.find_with_grant(connection, token, client_id=client.client_id, now=now)
-        if row is None or row.confirmation not in (None, bound_to):
-            return None
-        if not self._is_good(connection, token, row, now):
+        use = refresh_tokens.spend_refresh if client.profile.rotates_refresh else refresh_tokens.find_good
+        row = use(connection, token, client_id=client.client_id, bound_to=bound_to, now=now)
+        if isinstance(row, refresh_tokens.RefreshRefused):
+            log.warning(
+                "refused path=/token error=invalid_grant client=%s reason=refresh_token_%s",
+                client.client_id,
+                row.value,
+            )
             return None
         follows = (row.token_scope, row.expires_at) if client.profile.rotates_refresh else None
         return issue(
@@ -58,19 +62,6 @@ class RefreshGrant(TokenGrant):
             bound_to=bound_to,
             now=now,
         )
-
-    def _is_good(self, connection: Any, token: str, row: Any, now: int) -> bool:
-        client = self.client
-        if not client.profile.rotates_refresh:
-            return refresh_tokens.is_refresh_good(row, now=now)
-        refused = refresh_tokens.spend_refresh(connection, token, row, now=now)
-        if refused is not None:
-            log.warning(
-                "refused path=/token error=invalid_grant client=%s reason=refresh_token_%s",
-                client.client_id,
-                refused.value,
-            )
-        return refused is None
 
     def _narrowed(self, granted: str) -> str:
         """The scope asked for, never wider than before (RFC 6749 §6); a refusal takes back the spending."""
