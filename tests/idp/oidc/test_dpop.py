@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import select, update
 
 from idp.oidc.dpop import NONCE_FOR, thumbprint
+from idp.oidc.models import RefreshToken
+from idp.web.cookies import digest
 from tests.support.proving import dpop, key_for
 from tests.support.town import ISSUER, Proof, make_town
 
@@ -278,6 +281,34 @@ def test_a_fapi_client_keeps_its_refresh_token_and_may_change_its_key(proving: P
     proving.post("/revoke", fapi.form(proving.now, {"token": tokens["refresh_token"]}))
     dead = proving.post("/token", fapi.form(proving.now, form), {"DPoP": dpop(KEY, now=proving.now)})
     assert dead.json["error"] == "invalid_grant"
+
+
+@pytest.mark.parametrize("ended", ["by time", "by a use that spent it"])
+def test_a_refresh_token_that_no_use_spends_can_end_all_the_same(proving: Proving, ended: str) -> None:
+    """Spent it may be from the time before its client had this profile."""
+    fapi, clock = proving.provers["fapi"], proving.town.clock
+    proof, began = Proof(), proving.now
+    tokens = proving.redeem(
+        fapi, proving.pushed_code(fapi, proof), proof, {"DPoP": dpop(KEY, now=began)}
+    ).json
+    form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+
+    def use() -> TestResponse:
+        return proving.post("/token", fapi.form(proving.now, form), {"DPoP": dpop(KEY, now=proving.now)})
+
+    this = RefreshToken.token_hash == digest(tokens["refresh_token"])
+    with proving.town.context.database.transaction() as session:
+        lasts = session.execute(select(RefreshToken.expires_at).where(this)).scalar_one() - int(began)
+    try:
+        clock.advance(lasts - 1 if ended == "by time" else 0)
+        assert use().status_code == 200
+        with proving.town.context.database.transaction() as session:
+            if ended != "by time":
+                session.execute(update(RefreshToken).where(this).values(spent_at=int(proving.now)))
+        clock.advance(1)
+        assert use().json["error"] == "invalid_grant"
+    finally:
+        clock.advance(began - proving.now)
 
 
 def test_a_nonce_says_how_old_a_proof_is(proving: Proving) -> None:
