@@ -74,17 +74,15 @@ class FastConnection:
         """Whether a connection that nobody used for a while is open, as far as this side has been told."""
         return not self.closed
 
-    def execute(
-        self, statement: Executable, parameters: Mapping[str, Any] | None = None, *, durable: bool = True
-    ) -> FastResult:
-        """Run one statement. Outside `transaction()` a write is committed when this returns; `durable` as in `unhurried`."""
+    def execute(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> FastResult:
+        """Run one statement. Outside `transaction()` a write is durable when this returns."""
         known = self._database.statement(statement)
         values = known.values(parameters or {})
         if known.writes and not self._open_transaction:
             if self._only_reads:
                 raise TypeError(f"a session that only reads cannot run: {known.sql}")
             with self._lock:
-                return self._execute(known, values) if durable else self._run_unhurried(known, values)
+                return self._execute(known, values)
         return self._execute(known, values)
 
     @property
@@ -95,6 +93,13 @@ class FastConnection:
         only should the power fail in the next moment, they may be gone.
         """
         return Unhurried(self)
+
+    def _execute_unhurried(self, statement: Executable, parameters: Mapping[str, Any] | None) -> FastResult:
+        known = self._database.statement(statement)
+        if self._open_transaction or self._only_reads or not known.writes:
+            return self.execute(statement, parameters)
+        with self._lock:
+            return self._run_unhurried(known, known.values(parameters or {}))
 
     def _execute(self, known: Statement, values: Any) -> FastResult:
         try:
@@ -193,7 +198,7 @@ class Unhurried:
 
     def execute(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> FastResult:
         """As the connection's own, which inside a transaction it is a part of."""
-        return self._connection.execute(statement, parameters, durable=False)
+        return self._connection._execute_unhurried(statement, parameters)  # noqa: SLF001
 
 
 class SqliteConnection(FastConnection):

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from idp.accounts.models import NotMeLink
 from idp.db import Base
@@ -17,6 +17,7 @@ from idp.recovery.models import Case, Token
 from tests.idp.contacts.test_contacts import act, add, signed_in
 from tests.idp.recovery.steps import FRESH, ask, case_page, choose_password, path_of, signs_in, type_code
 from tests.support.nodes import NODES, THREADS, Request, two_nodes
+from tests.support.statements import noted
 from tests.support.told import told
 from tests.support.town import ISSUER, hidden_fields
 
@@ -306,16 +307,10 @@ def test_asking_looks_alike_and_does_the_same_work_whoever_is_named(town: Town, 
     for name in NAMES:
         browser = town.browser()
         browser.http.environ_base["REMOTE_ADDR"] = "192.0.2.9"
-        statements: list[str] = []
-
-        def note(_conn: Any, _cursor: Any, statement: str, *_: Any, kept: list[str] = statements) -> None:
-            kept.append(" ".join(statement.split()))
-
         browser.get("/recover")
-        event.listen(town.context.database.engine, "before_cursor_execute", note)
-        asked = browser.submit("/recover", name=name, wish=wish)
-        shown = browser.follow(asked)
-        event.remove(town.context.database.engine, "before_cursor_execute", note)
+        with noted(town.context.database) as statements:
+            asked = browser.submit("/recover", name=name, wish=wish)
+            shown = browser.follow(asked)
         answers.append((seen(asked, name)[:3], seen(shown, name)))
         works.append(statements)
     assert answers[0][0][0] == 303

@@ -10,16 +10,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import update
 
 from idp.accounts.models import Resident
-from idp.fast import FastConnection
 from idp.login.budgets import MAIL_PER_ADDRESS
 from idp.login.budgets.rules import PLANS, STRANGERS
 from idp.login.passwords import Passwords
 from idp.messaging.models import Message
 from idp.messaging.service import open_message
 from idp.signup.models import SignUpLink
+from tests.support.statements import noted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,21 +72,9 @@ def counted(town: Town, monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
             work.hashes += 1
             return hasher.hash(*values)
 
-    def note(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        work.statements.append(" ".join(statement.split()))
-
-    run = FastConnection.execute
-
-    def note_fast(self: FastConnection, statement: Any, *values: Any, **more: Any) -> Any:
-        work.statements.append(" ".join(str(statement).split()))
-        return run(self, statement, *values, **more)
-
-    event.listen(town.context.database.engine, "before_cursor_execute", note)
-    with monkeypatch.context() as patch:
-        patch.setattr(FastConnection, "execute", note_fast)
+    with monkeypatch.context() as patch, noted(town.context.database) as work.statements:
         patch.setattr(passwords, "_hasher", Counting())
         yield work
-    event.remove(town.context.database.engine, "before_cursor_execute", note)
 
 
 def seen(answer: TestResponse, *typed: str) -> tuple[Any, ...]:

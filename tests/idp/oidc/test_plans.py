@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from idp.fast import FastConnection
 from tests.support.settled import SCOPE
+from tests.support.statements import built_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,17 +18,11 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[Statement, Any]]:
+def told() -> Iterator[dict[str, tuple[Statement, Any]]]:
     """Every statement that goes the fast way, with the last values it had."""
     found: dict[str, tuple[Statement, Any]] = {}
-    execute = FastConnection._execute
-
-    def watched(self: FastConnection, known: Statement, values: Any) -> Any:
-        found[known.sql] = known, values
-        return execute(self, known, values)
-
-    monkeypatch.setattr(FastConnection, "_execute", watched)
-    return found
+    with built_once(lambda known, values: found.update({known.sql: (known, values)})):
+        yield found
 
 
 def use_everything(town: Town) -> None:

@@ -1,0 +1,47 @@
+"""What a town asks of its database, whichever way a statement goes there."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import event
+
+from idp.statements import Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from idp.db import Database
+
+
+@contextmanager
+def noted(database: Database) -> Iterator[list[str]]:
+    """The texts of all statements in this block, in the order in which they were run."""
+    found: list[str] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        found.append(" ".join(statement.split()))
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        with built_once(lambda known, _values: found.append(" ".join(known.sql.split()))):
+            yield found
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)
+
+
+@contextmanager
+def built_once(tell: Callable[[Statement, Any], object]) -> Iterator[None]:
+    """Whatever is built once tells itself and its values, in this block, before it is run."""
+    values_of = Statement.values
+
+    def telling(self: Statement, parameters: Any) -> Any:
+        values = values_of(self, parameters)
+        tell(self, values)
+        return values
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Statement, "values", telling)
+        yield
