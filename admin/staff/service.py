@@ -36,7 +36,11 @@ _SECRET_LENGTH = 32
 _SPEND_STEP = (
     update(Staff)
     .where(
-        Staff.id == bindparam("staff_id"), Staff.totp_step < bindparam("step"), Staff.disabled_at.is_(None)
+        Staff.id == bindparam("staff_id"),
+        Staff.totp_step < bindparam("step"),
+        # The one that was checked: a reset has ended every session, and none may begin beside it.
+        Staff.password_hash == bindparam("kept"),
+        Staff.disabled_at.is_(None),
     )
     .values(totp_step=bindparam("step"), code_failures=0)
     .returning(Staff.id)
@@ -207,9 +211,10 @@ class _Proved:
 def _begin(ctx: Context, proved: _Proved, attempt: Attempt, *, now: int) -> Success | Failure:
     staff = proved.staff
     with ctx.database.transaction() as session:
-        spent = session.execute(_SPEND_STEP, {"staff_id": staff.id, "step": proved.step}).first()
+        proof = {"staff_id": staff.id, "step": proved.step, "kept": staff.password_hash}
+        spent = session.execute(_SPEND_STEP, proof).first()
         if spent is None:
-            log.warning("sign-in refused, code used before staff=%s", staff.id)
+            log.warning("sign-in refused, code used before, or password reset meanwhile staff=%s", staff.id)
             return Failure.WRONG
         if proved.renewed is not None:
             session.execute(update(Staff).where(Staff.id == staff.id).values(password_hash=proved.renewed))

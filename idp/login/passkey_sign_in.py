@@ -75,7 +75,7 @@ def sign_in(ctx: Context, handed: Handed, settler: Settler, goal: Goal, attempt:
         passkey = _found(ctx, answer)
         _check_owner(passkey, answer, spent)
         use = ceremony.check_use(relying_party(ctx.settings), answer, answer.challenge, passkey)
-        with ctx.database.transaction() as session:
+        with settler.writing(passkey.resident_id) as session:
             _count_on(session, passkey, use, now=settler.now)
             give_back(ctx, session, handed, now=settler.now)
             proof = Proof(Method.PASSKEY, PHR, _AMR[passkey.may_sync], passkey.id)

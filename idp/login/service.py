@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from idp.login.settling import Goal, Outcome, Settler
     from idp.web.context import Context
 
+log = logging.getLogger("denizen.login")
+
 _HAS = exists().where(Password.resident_id == RESIDENT)
 WAY = Way(Method.PASSWORD, "/login", has=_HAS, alone=_HAS)
 #: Whose password is to be checked, and whether they know the visitor's device.
@@ -36,6 +39,7 @@ _FIND = prepared(
         devices.known_to(Resident.id).scalar_subquery().label("device"),
     ).where(Resident.id == NAMED)
 )
+_HASH = prepared(select(Password.hash).where(Password.resident_id == RESIDENT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,23 @@ def sign_in(
     Raises:
         idp.login.admission.Busy: when too many passwords are being checked; nothing was counted then.
     """
+    try:
+        return _sign_in(passwords, typed, settler, goal, attempt)
+    except _Changed:
+        log.info("password changed while it was checked")
+    try:  # the same one, hashed at today's cost by another sign-in; or another one, which this is not
+        return _sign_in(passwords, typed, settler, goal, attempt)
+    except _Changed:
+        return Failure.WRONG
+
+
+class _Changed(Exception):
+    """The kept hash is no longer the one that was checked."""
+
+
+def _sign_in(
+    passwords: Passwords, typed: Typed, settler: Settler, goal: Goal, attempt: Attempt | None
+) -> Outcome:
     ctx = settler.ctx
     with passwords.admission.place():
         found = _find(ctx, typed, settler)
@@ -71,8 +92,10 @@ def sign_in(
         if found.password_of is None or not is_right or not found.is_active:
             return Failure.WRONG
         renewed = _renewed(passwords, found, typed)
-    with ctx.database.transaction() as session:
+    with settler.writing(found.password_of) as session:
         budgets.refund(ctx, found.guess, now=settler.now, connection=session)
+        if session.execute(_HASH, {"resident_id": found.password_of}).scalar() != found.kept:
+            raise _Changed
         if renewed is not None:
             is_short = passwords.is_short(typed.unverified_password)
             keep_hash(session, found.password_of, renewed, is_short=is_short, now=settler.now)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import bindparam, select
+
+from idp.accounts.models import Resident
 from idp.login import attempts, devices, endings, sessions
 from idp.login.arrivals import tell_of_new_device
 from idp.login.budgets import Guess
 from idp.login.levels import amr_of, is_enough, level_of
 from idp.login.rules import network_of
+from idp.statements import ahead, prepared
 from idp.web.cookies import digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from sqlalchemy.orm import Session
 
     from idp.login.attempts import Attempt
     from idp.login.levels import Proof
@@ -24,6 +31,11 @@ if TYPE_CHECKING:
     from idp.web.context import Context
 
 log = logging.getLogger("denizen.login")
+
+#: Whatever changes ways in locks the resident first, too.
+_HOLD = ahead(
+    prepared(select(Resident.id).where(Resident.id == bindparam("whose")).with_for_update(key_share=True))
+)
 
 
 class Failure(Enum):
@@ -107,6 +119,17 @@ class Settler:
         """A try at a secret by this visitor, as budgets count it; the same look-up whether or not it is anybody's (K23)."""
         device = devices.known(session, self.visitor.device_cookie, whose, now=self.now)
         return Guess(kind, authenticator, name, network_of(self.visitor.place.address), device)
+
+    @contextmanager
+    def writing(self, resident_id: str | None) -> Iterator[Session]:
+        """A transaction for what proves this resident, and for what that leads to.
+
+        Sign-ins and changes of their ways in come one after the other, and the later one sees the earlier: no session
+        begins with a password, a key or a card that was taken away in this very moment.
+        """
+        with self.ctx.database.transaction() as session:
+            session.execute(_HOLD, {"whose": resident_id or ""})
+            yield session
 
     def begin(self, session: Any, goal: Goal, *, is_shared: bool) -> str:
         """An attempt of this visitor's, in which nothing is proved yet; its handle."""

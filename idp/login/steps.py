@@ -115,8 +115,9 @@ def go_on(handle: str) -> Response:
         attempt = attempts.find(session, handle, browser=browser_id(), now=now)
     if attempt is None:
         return attempt_is_over(handle)
-    with ctx.database.transaction() as writing:
-        outcome = settler(now=now).settle(writing, handle)
+    decides = settler(now=now)
+    with decides.writing(attempt.resident_id) as writing:
+        outcome = decides.settle(writing, handle)
     return answer(outcome, Goal(attempt.flow_handle, attempt.next_path, attempt.wanted_acr))
 
 

@@ -93,10 +93,11 @@ def finish(
 
     The resident stays the same, so every service knows them by the same `sub`. A frozen account thaws.
     """
+    # Whoever signs in now does it before all of this, and is signed out; or after it, with what is left.
+    resident = session.get_one(Resident, case.resident_id, with_for_update=True)
     stands = standing(session, ways, case, now=now)
     if not stands.is_enough or not _end(session, case, now=now):
         return False
-    resident = session.get_one(Resident, case.resident_id)
     for method in KEEPABLE:
         if method in stands.found.enrolled and not (method in stands.keepable and method.value in keep):
             _forget(session, method, resident.id)

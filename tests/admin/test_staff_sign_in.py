@@ -246,6 +246,31 @@ def test_a_hundred_wrong_codes_in_a_row_end_it_until_a_reset(office: Office) -> 
     assert office.desk().sign_in(office.officer, code=code).status_code == 303
 
 
+@pytest.mark.parametrize("is_outdated", [False, True])
+def test_whoever_is_reset_while_they_sign_in_stays_out(
+    office: Office, monkeypatch: pytest.MonkeyPatch, *, is_outdated: bool
+) -> None:
+    """The reset ended every session; none begins by the former password beside it, nor does that one come back."""
+    context, check, secrets = office.town.context, Passwords.is_right, []
+    fresh = "a stove, a lantern and a map"
+
+    def reset_after(self: Passwords, kept: str | None, unverified: str) -> bool:
+        is_right = check(self, kept, unverified)
+        if not secrets:
+            with context.database.transaction() as session:
+                named = {"username": "officer", "password": fresh}
+                secrets.append(reset_staff(session, context.vault, self, **named, now=START))
+        return is_right
+
+    monkeypatch.setattr(Passwords, "is_right", reset_after)
+    monkeypatch.setattr(Passwords, "is_outdated", lambda _self, _kept: is_outdated)
+    desk = office.desk()
+    assert desk.sign_in(office.officer).status_code == 422
+    assert not is_in(desk)
+    code = pyotp.TOTP(secrets[0] or "").at(int(office.town.clock()))
+    assert office.desk().sign_in(office.officer, password=fresh, code=code).status_code == 303
+
+
 def test_only_codes_after_the_right_password_count(office: Office) -> None:
     """K28: nobody locks an account whose password they do not know; a right code forgets the wrong ones."""
     office.desk().sign_in(office.officer, password="guess", code="000000")

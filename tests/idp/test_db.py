@@ -559,9 +559,9 @@ def test_whoever_waits_for_a_row_holds_up_no_other_thread(database: Database) ->
             connection.execute(_QUIET_INSERT, row(2))
             return connection.execute(_CHANGE, {"id_": 1, "word_": "theirs"}).rowcount
 
-    waits = text("SELECT count(*) AS number FROM pg_stat_activity WHERE wait_event_type = 'Lock'").columns(
-        column("number", Integer)
-    )
+    waits = text(
+        "SELECT count(*) AS number FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    ).columns(column("number", Integer))
     with ThreadPoolExecutor(1) as pool:
         with database.fast.transaction() as connection:
             connection.execute(_CHANGE, {"id_": 1, "word_": "mine"})

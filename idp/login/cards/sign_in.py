@@ -44,7 +44,7 @@ def with_card(
     is_right = passwords.is_right(card.pin_verifier if card else None, unverified_pin)
     if card is None or not is_right or state != "active":
         return Failure.WRONG
-    with ctx.database.transaction() as session:
+    with settler.writing(card.resident_id) as session:
         if not service.note_use(session, card.id, now=now):
             return Failure.WRONG
         budgets.refund(ctx, guess, now=now, connection=session)
@@ -67,7 +67,7 @@ def with_code(
         return Failure.THROTTLED
     if not passwords.is_right(asked.verifier, unverified_code):
         return Failure.WRONG
-    with ctx.database.transaction() as session:
+    with settler.writing(whose) as session:
         if not service.spend_code(session, asked, now=now):
             return Failure.WRONG
         budgets.refund(ctx, guess, now=now, connection=session)

@@ -175,7 +175,7 @@ def _spend(underway: Underway, channel: Channel, code: str) -> Outcome | None:
         kept = service.count_try(session, attempt.id_hash, channel, now=now)
     if not service.is_right(ctx, attempt.id_hash, channel, kept, code) or kept is None:
         return None if kept is None else Failure.WRONG
-    with ctx.database.transaction() as session:
+    with settler.writing(sent.resident_id) as session:
         whose = service.spend(session, attempt.id_hash, channel, kept, now=now)
         if whose is None:
             return Failure.WRONG

@@ -78,7 +78,7 @@ def _spend(underway: Underway, code: str) -> Outcome:
         guess = settler.guess(session, "totp", authenticator=resident_id, name=resident_id, whose=resident_id)
     if not budgets.spend(ctx, guess, now=now):
         return Failure.THROTTLED
-    with ctx.database.transaction() as session:
+    with settler.writing(resident_id) as session:
         resident = session.get(Resident, resident_id)
         if resident is None or resident.data_key is None:
             return Failure.WRONG

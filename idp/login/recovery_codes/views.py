@@ -69,7 +69,7 @@ def _spend(underway: Underway, code: str) -> Outcome:
         )
     if not budgets.spend(ctx, guess, now=now):
         return Failure.THROTTLED
-    with ctx.database.transaction() as session:
+    with settler.writing(resident_id) as session:
         if not service.spend(session, ctx.vault, resident_id, code, now=now):
             return Failure.WRONG
         budgets.refund(ctx, guess, now=now, connection=session)

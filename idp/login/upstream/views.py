@@ -191,11 +191,10 @@ class _NotSignedIn(Exception):
 
 def _known(provider: str, came: Came, *, now: int) -> Response:
     """A resident: what was proved upstream goes into the sign-in that waits."""
-    ctx = context()
     settler = steps.settler(now=now)
     handle = came.asked.attempt
     try:
-        with ctx.database.transaction() as writing:
+        with settler.writing(came.resident_id) as writing:
             attempt = attempts.find(writing, handle, browser=browser_id(), now=now)
             if attempt is None:
                 return steps.attempt_is_over(handle)
