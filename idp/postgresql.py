@@ -30,7 +30,7 @@ _BEGIN, _COMMIT = b"BEGIN", b"COMMIT"
 #: Until the end of the transaction in which it stands.
 _UNHURRIED = b"SELECT set_config('synchronous_commit', 'off', true)"
 #: What SQLAlchemy asks is seldom asked twice in one form, and is planned as the server thinks best.
-_PLAN_FREELY = b"SET LOCAL enable_seqscan = on"
+_PLAN_FREELY = b"SET LOCAL enable_seqscan TO DEFAULT"
 _PLACE = re.compile(r"%(?:\((\w+)\)s|%)")
 _DONE = {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}
 
