@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from idp.login.otp.rules import STEP, code_at
 from idp.settings import LANGUAGES
 from tests.journeys.people import sign_in
-from tests.support.riverton import least_request
+from tests.support.riverton import least_request, until
 from tests.support.watching import DESK, NARROWEST, PHONE, flaws, overflow
 
 if TYPE_CHECKING:
@@ -55,10 +55,8 @@ class Tour:
     def look(self, name: str) -> None:
         """Judge the page as it stands."""
         page, before = self.page, self.page.viewport_size
-        page.wait_for_load_state()
-        shown = (page.url, page.locator("main").inner_text())
-        assert shown not in self.seen, f"{name}: this page was seen before, so something led nowhere"
-        self.seen.add(shown)
+        until(lambda: self._shown() not in self.seen, f"a page comes that was not seen before: {name}")
+        self.seen.add(self._shown())
         found = flaws(page, language=self.language, widths=self.widths)
         page.set_viewport_size({"width": NARROWEST, "height": 640})
         found += [f"{NARROWEST} px: {line}" for line in overflow(page)]
@@ -77,6 +75,11 @@ class Tour:
         assert answer is not None
         assert answer.status == status, (path, answer.status)
         self.look(name)
+
+    def _shown(self) -> tuple[str, str]:
+        """The page by its address and its words, once it is whole."""
+        self.page.wait_for_load_state()
+        return self.page.url, self.page.locator("main").inner_text()
 
     def press(self, button: str, name: str = "") -> None:
         """Press a button, by its id, and judge the page that comes."""
