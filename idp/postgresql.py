@@ -1,8 +1,8 @@
 """The fast connection to PostgreSQL: prepared statements through libpq, several of them in one turn.
 
 Every turn between the two processes costs as much as the statement itself. So what needs no answer of its own waits for
-the next statement that does: the beginning of a transaction, quiet writes, and the commit with which they go. They are
-sent together, in libpq's pipeline mode (https://www.postgresql.org/docs/current/libpq-pipeline-mode.html).
+the next statement that does: the beginning of a transaction, quiet writes and the commit with which they go, and what
+is asked ahead. They are sent together, in libpq's pipeline mode (https://www.postgresql.org/docs/current/libpq-pipeline-mode.html).
 """
 
 from __future__ import annotations

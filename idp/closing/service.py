@@ -101,7 +101,8 @@ def found_alive(
 ) -> str:
     """Somebody has just signed in: it is noted, recoveries under way stop, a dormant account is none any more.
 
-    `standing`: the answers to `STANDING`. Returns our page that should come before all others: the one on which a closed account is kept, or "".
+    `standing`: the answers to `STANDING`. Returns our page that should come before all others: the one on which a
+    closed account is kept, or "".
     """
     session.execute(_SEEN, {"whose": resident_id, "at": now})
     if standing["recovers"]:

@@ -11,17 +11,16 @@ from sqlalchemy import exists, select
 from idp.accounts.models import Resident
 from idp.accounts.service import NAMED, asked_by_name
 from idp.login import budgets, devices
-from idp.login.budgets import Guess
 from idp.login.levels import Method, typical
 from idp.login.models import Password
 from idp.login.passwords import keep_hash
-from idp.login.rules import network_of
 from idp.login.settling import Failure
 from idp.login.ways import RESIDENT, Way
 from idp.statements import prepared
 
 if TYPE_CHECKING:
     from idp.login.attempts import Attempt
+    from idp.login.budgets import Guess
     from idp.login.passwords import Passwords
     from idp.login.settling import Goal, Outcome, Settler
     from idp.web.context import Context
@@ -66,14 +65,14 @@ def sign_in(
     Raises:
         idp.login.admission.Busy: when too many passwords are being checked; nothing was counted then.
     """
-    try:
-        return _sign_in(passwords, typed, settler, goal, attempt)
-    except _Changed:
-        log.info("password changed while it was checked")
-    try:  # the same one, hashed at today's cost by another sign-in; or another one, which this is not
-        return _sign_in(passwords, typed, settler, goal, attempt)
-    except _Changed:
-        return Failure.WRONG
+    for _ in range(
+        2
+    ):  # another sign-in may have hashed the same password anew; another password this one is not
+        try:
+            return _sign_in(passwords, typed, settler, goal, attempt)
+        except _Changed:
+            log.info("password changed while it was checked")
+    return Failure.WRONG
 
 
 class _Changed(Exception):
@@ -117,13 +116,12 @@ class _Found:
 
 def _find(ctx: Context, typed: Typed, settler: Settler) -> _Found:
     """The same look-up, whether or not anybody has this name (K23)."""
-    visitor = settler.visitor
     named = asked_by_name(ctx.vault, typed.unverified_name, country=ctx.settings.accounts.country)
-    asked = {**named, **devices.asked_of(visitor.device_cookie, now=settler.now)}
+    asked = {**named, **devices.asked_of(settler.visitor.device_cookie, now=settler.now)}
     row = ctx.database.fast.execute(_FIND, asked).first()
     resident_id, state, kept, device = row or (None, None, None, None)
     owner = resident_id if kept else None
-    guess = Guess("password", owner, typed.name, network_of(visitor.place.address), device)
+    guess = settler.guess_on(device, "password", authenticator=owner, name=typed.name)
     return _Found(owner, kept, state == "active", guess)
 
 

@@ -118,6 +118,10 @@ class Settler:
     ) -> Guess:
         """A try at a secret by this visitor, as budgets count it; the same look-up whether or not it is anybody's (K23)."""
         device = devices.known(session, self.visitor.device_cookie, whose, now=self.now)
+        return self.guess_on(device, kind, authenticator=authenticator, name=name)
+
+    def guess_on(self, device: str | None, kind: str, *, authenticator: str | None, name: str) -> Guess:
+        """The same where the device has been looked up already."""
         return Guess(kind, authenticator, name, network_of(self.visitor.place.address), device)
 
     @contextmanager

@@ -84,8 +84,9 @@ class Ways:
         if row is None:
             return NOBODY
         found: dict[str, list[Method]] = {"has": [], "owed": [], "alone": []}
-        state, data_key, *answers = row
-        besides = {name: answers.pop(0) for name in self.besides}
+        state, data_key, *more = row
+        besides = dict(zip(self.besides, more, strict=False))
+        answers = more[len(besides) :]
         for (kind, method, _), is_so in zip(self._asked, answers, strict=True):
             if is_so:
                 found[kind].append(method)

@@ -91,10 +91,7 @@ def with_grant(found: Any) -> Any:
 
 
 _GRANT_OF_CODE = ahead(
-    select(*_GRANT)
-    .join(Authorization, Authorization.grant_id == Grant.id)
-    .join(Resident, _HAS_ACCOUNT)
-    .where(Authorization.code_hash == bindparam("code_hash_"), _IS_LIVE)
+    with_grant(select(Authorization.id).where(Authorization.code_hash == bindparam("code_hash_")))
 )
 _INSERT_ACCESS = quiet(
     insert_of(
@@ -232,7 +229,7 @@ def spend_code(
 
 
 def grant_of_code(connection: Any, unverified_code: str, *, now: int) -> FastResult:
-    """As `read_grant`, asked ahead of `spend_code`: look at it only when that has redeemed the code."""
+    """What `with_grant` reads, asked ahead of `spend_code`: look at it only when that has redeemed the code."""
     asked = {"code_hash_": digest(unverified_code), "at": now}
     found: FastResult = connection.execute(_GRANT_OF_CODE, asked)
     return found

@@ -37,6 +37,7 @@ from idp.jobs.models import Lease
 from idp.postgresql import PostgresqlConnection
 from idp.statements import ahead, prepared, quiet
 from tests.support.faults import impatient, restart
+from tests.support.statements import is_one_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -542,11 +543,6 @@ def test_a_text_with_a_nul_is_refused_as_a_whole(database: Database) -> None:
     assert ids(database) == []
 
 
-def _found(database: Database, count: Any) -> int:
-    with database.reading() as session:
-        return int(session.execute(count).scalar_one())
-
-
 @ON_POSTGRESQL
 def test_whoever_waits_for_a_row_holds_up_no_other_thread(database: Database) -> None:
     """A thread that waited with the interpreter's lock in hand would wait for ever for one that needs it."""
@@ -559,14 +555,11 @@ def test_whoever_waits_for_a_row_holds_up_no_other_thread(database: Database) ->
             connection.execute(_QUIET_INSERT, row(2))
             return connection.execute(_CHANGE, {"id_": 1, "word_": "theirs"}).rowcount
 
-    waits = text(
-        "SELECT count(*) AS number FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    ).columns(column("number", Integer))
     with ThreadPoolExecutor(1) as pool:
         with database.fast.transaction() as connection:
             connection.execute(_CHANGE, {"id_": 1, "word_": "mine"})
             waiting = pool.submit(change)
-            while not _found(database, waits):
+            while not is_one_waiting(database):
                 assert not waiting.done()
         assert waiting.result(20) == 1
     assert ids(database) == [1, 2]

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from idp.statements import Statement
 
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from idp.db import Database
+
+
+def is_one_waiting(database: Database) -> bool:
+    """Whether a statement of this PostgreSQL database waits for what another transaction holds."""
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with database.reading() as session:
+        return bool(session.execute(text(waits)).scalar_one())
 
 
 @contextmanager

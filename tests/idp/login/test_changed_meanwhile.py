@@ -6,13 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from idp.accounts.models import Resident
 from idp.login.models import BrowserSession, Password
 from idp.login.passwords import keep_hash
 from idp.recovery.ending import credentials_changed
 from tests.support.riverton import until
+from tests.support.statements import is_one_waiting
 from tests.support.town import Person
 
 if TYPE_CHECKING:
@@ -113,14 +114,10 @@ def test_one_that_another_sign_in_hashes_anew_meanwhile_is_the_same_password(
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_change_that_has_not_ended_yet_is_waited_for(town: Town, passwords: Passwords) -> None:
     """It has ended every session that it saw; one that began beside it would stay. SQLite has one writer."""
-    encoded, waits = (
-        passwords.hash(NEW),
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
-    )
+    encoded = passwords.hash(NEW)
 
     def is_met() -> bool:
-        with town.context.database.reading() as session:
-            return signing_in.done() or bool(session.execute(text(waits)).scalar_one())
+        return signing_in.done() or is_one_waiting(town.context.database)
 
     with ThreadPoolExecutor(1) as pool:
         with town.context.database.transaction() as session:
