@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import Self
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from sqlalchemy.sql import Executable
 
     from idp.statements import FastResult, Statement
+
+    #: A statement built once, and its values by name.
+    Order = tuple[Executable, Mapping[str, Any]]
 
 
 class Home(Protocol):
@@ -87,19 +90,19 @@ class FastConnection:
 
     @property
     def unhurried(self) -> Unhurried:
-        """For single writes that need not wait for the disk.
+        """For writes that need not wait for the disk.
 
         Everybody sees each of them at once in any case, and the next durable commit takes all earlier ones with it;
         only should the power fail in the next moment, they may be gone.
         """
         return Unhurried(self)
 
-    def _execute_unhurried(self, statement: Executable, parameters: Mapping[str, Any] | None) -> FastResult:
-        known = self._database.statement(statement)
-        if self._open_transaction or self._only_reads or not known.writes:
-            return self.execute(statement, parameters)
+    def _execute_unhurried(self, orders: Sequence[Order]) -> list[FastResult]:
+        known = [(self._database.statement(statement), values) for statement, values in orders]
+        if self._open_transaction or self._only_reads or not any(one.writes for one, _ in known):
+            return [self.execute(*order) for order in orders]
         with self._lock:
-            return self._run_unhurried(known, known.values(parameters or {}))
+            return self._run_unhurried([(one, one.values(values)) for one, values in known])
 
     def _execute(self, known: Statement, values: Any) -> FastResult:
         try:
@@ -113,7 +116,7 @@ class FastConnection:
     def _run(self, known: Statement, values: Any) -> FastResult:
         raise NotImplementedError
 
-    def _run_unhurried(self, known: Statement, values: Any) -> FastResult:
+    def _run_unhurried(self, orders: Sequence[tuple[Statement, Any]]) -> list[FastResult]:
         raise NotImplementedError
 
     @contextmanager
@@ -198,7 +201,11 @@ class Unhurried:
 
     def execute(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> FastResult:
         """As the connection's own, which inside a transaction it is a part of."""
-        return self._connection._execute_unhurried(statement, parameters)  # noqa: SLF001
+        return self.execute_all((statement, parameters or {}))[0]
+
+    def execute_all(self, *orders: Order) -> list[FastResult]:
+        """Several, none of which needs the answer to another: they go to the server together."""
+        return self._connection._execute_unhurried(orders)  # noqa: SLF001
 
 
 class SqliteConnection(FastConnection):
@@ -210,10 +217,10 @@ class SqliteConnection(FastConnection):
     def _run(self, known: Statement, values: Any) -> FastResult:
         return known.run_on(self._cursor, values)
 
-    def _run_unhurried(self, known: Statement, values: Any) -> FastResult:
+    def _run_unhurried(self, orders: Sequence[tuple[Statement, Any]]) -> list[FastResult]:
         self._cursor.execute("PRAGMA synchronous = NORMAL")
         try:
-            return self._run(known, values)
+            return [self._run(*order) for order in orders]
         finally:
             self._cursor.execute("PRAGMA synchronous = FULL")
 

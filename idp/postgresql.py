@@ -113,9 +113,10 @@ class PostgresqlConnection(FastConnection):
         if self._waiting:
             self._send_together(self._waiting)
 
-    def _run_unhurried(self, known: Statement, values: Any) -> FastResult:
+    def _run_unhurried(self, orders: Sequence[tuple[Statement, Any]]) -> list[FastResult]:
         """In a turn of its own, which by itself is a transaction."""
-        return _result_of(known, self._turn([(_UNHURRIED, ()), _order(known, values)])[1])
+        found = self._turn([(_UNHURRIED, ()), *(_order(*order) for order in orders)])
+        return [_result_of(known, result) for (known, _), result in zip(orders, found[1:], strict=True)]
 
     def _begin(self) -> None:
         if self._open_transaction:

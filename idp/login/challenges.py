@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, update
 
@@ -14,6 +14,10 @@ from idp.login.ceremony import CHALLENGE_FOR
 from idp.login.models import Challenge
 from idp.statements import prepared
 from idp.web.cookies import digest
+
+if TYPE_CHECKING:
+    from idp.fast import Order
+    from idp.statements import FastResult
 
 _KEEP = prepared(insert(Challenge))
 _SPEND = prepared(
@@ -66,10 +70,14 @@ def give_out(connection: Any, setting: Setting, *, resident_id: str | None, now:
     return challenge
 
 
-def spend(connection: Any, setting: Setting, unverified_challenge: bytes, *, now: int) -> Spent | None:
-    """Spend a challenge, whatever comes of it; None when it is not ours, used, too old, or of another place."""
-    found_hash = hashlib.sha256(unverified_challenge).digest()
-    row = connection.execute(_SPEND, {"found_hash": found_hash, "at": now}).first()
+def to_spend(unverified_challenge: bytes, *, now: int) -> Order:
+    """What spends a challenge, whatever comes of it; its answer is for `spent`."""
+    return _SPEND, {"found_hash": hashlib.sha256(unverified_challenge).digest(), "at": now}
+
+
+def spent(answer: FastResult, setting: Setting, *, now: int) -> Spent | None:
+    """The challenge that was spent; None when it is not ours, used, too old, or of another place."""
+    row = answer.first()
     if row is None or row.expires_at <= now or row.created_at > now + CLOCK_LEEWAY:
         return None  # the last: a clock that was set back revives none (K40)
     flow_hash = digest(setting.flow) if setting.flow else None

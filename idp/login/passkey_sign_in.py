@@ -21,6 +21,7 @@ from idp.statements import prepared
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from idp.fast import Order
     from idp.login.attempts import Attempt
     from idp.login.ceremony import Answer, Use
     from idp.login.challenges import Setting, Spent
@@ -69,31 +70,30 @@ def sign_in(ctx: Context, handed: Handed, settler: Settler, goal: Goal, attempt:
     """Verify an answer and note the proof (WebAuthn L3 §7.2). From outside every refusal looks the same."""
     try:
         answer = ceremony.read_answer(handed.unverified_answer)
-        spent = spend(ctx, handed, answer, now=settler.now)
+        spent, (found,) = spend(ctx, handed, answer, now=settler.now, beside=[_to_find(answer)])
         if isinstance(spent, Refusal):
             return Failure.THROTTLED
-        passkey = _found(ctx, answer)
+        passkey = found.first()
+        if passkey is None or passkey.rp_id != ctx.settings.passkey_domain:
+            raise CeremonyRefused("no such passkey")
         _check_owner(passkey, answer, spent)
         use = ceremony.check_use(relying_party(ctx.settings), answer, answer.challenge, passkey)
         with settler.writing(passkey.resident_id) as session:
+            ways = settler.ways.ask(session, passkey.resident_id) if attempt is None else None
             _count_on(session, passkey, use, now=settler.now)
             give_back(ctx, session, handed, now=settler.now)
             proof = Proof(Method.PASSKEY, PHR, _AMR[passkey.may_sync], passkey.id)
             if attempt is not None:
                 return settler.next(session, attempt, proof, passkey.resident_id)
-            return settler.first(session, goal, proof, passkey.resident_id)
+            return settler.first(session, goal, proof, passkey.resident_id, ways)
     except CeremonyRefused as refused:
         log.info("passkey refused purpose=get reason=%.200r", str(refused))
         return Failure.WRONG
 
 
-def _found(ctx: Context, answer: Answer) -> Any:
-    """The credential record that the answer names (§7.2 step 6): a row with the columns of `Passkey`."""
-    used_hash = hashlib.sha256(answer.credential_id).digest()
-    passkey = ctx.database.fast.execute(_FIND, {"used_hash": used_hash}).first()
-    if passkey is None or passkey.rp_id != ctx.settings.passkey_domain:
-        raise CeremonyRefused("no such passkey")
-    return passkey
+def _to_find(answer: Answer) -> Order:
+    """What finds the credential record that the answer names (§7.2 step 6): a row with the columns of `Passkey`."""
+    return _FIND, {"used_hash": hashlib.sha256(answer.credential_id).digest()}
 
 
 def _check_owner(passkey: Any, answer: Answer, spent: Spent) -> None:

@@ -26,13 +26,15 @@ from idp.login.rules import network_of
 from idp.messaging.service import tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy.orm import Session
 
+    from idp.fast import Order
     from idp.login.challenges import Setting
     from idp.login.ways import Ways
     from idp.settings import Settings
+    from idp.statements import FastResult
     from idp.web.context import Context
     from keys.envelope import DataKey
 
@@ -116,7 +118,7 @@ def finish_creation(
     """
     try:
         answer = ceremony.read_answer(handed.unverified_answer)
-        spent = spend(ctx, handed, answer, now=now)
+        spent, _ = spend(ctx, handed, answer, now=now)
         if isinstance(spent, Refusal):
             return spent
         if spent.resident_id != resident_id:
@@ -128,20 +130,24 @@ def finish_creation(
         return Refusal.FAILED
 
 
-def spend(ctx: Context, handed: Handed, answer: Answer, *, now: int) -> challenges.Spent | Refusal:
-    """Count an attempt and spend its challenge, before anything of it is verified.
+def spend(
+    ctx: Context, handed: Handed, answer: Answer, *, now: int, beside: Sequence[Order] = ()
+) -> tuple[challenges.Spent | Refusal, list[FastResult]]:
+    """Count an attempt and spend its challenge, before anything of it is verified; and the answers to what is asked `beside`.
 
     Raises:
         CeremonyRefused: when the challenge is not one of ours that waits for this browser.
     """
     verdict = budgets.spend(ctx, _guess(handed), now=now)
     # Whatever comes of it is written after it, so what is durable then makes this durable too.
-    spent = challenges.spend(ctx.database.fast.unhurried, handed.setting, answer.challenge, now=now)
+    spending = challenges.to_spend(answer.challenge, now=now)
+    first, *others = ctx.database.fast.unhurried.execute_all(spending, *beside)
     if not verdict:
-        return Refusal.THROTTLED
+        return Refusal.THROTTLED, others
+    spent = challenges.spent(first, handed.setting, now=now)
     if spent is None:
         raise CeremonyRefused("the challenge is unknown, used, too old or of another browser")
-    return spent
+    return spent, others
 
 
 def give_back(ctx: Context, session: Session, handed: Handed, *, now: int) -> None:

@@ -93,6 +93,7 @@ def _sign_in(
         renewed = _renewed(passwords, found, typed)
     with settler.writing(found.password_of) as session:
         budgets.refund(ctx, found.guess, now=settler.now, connection=session)
+        ways = settler.ways.ask(session, found.password_of) if attempt is None else None
         if session.execute(_HASH, {"resident_id": found.password_of}).scalar() != found.kept:
             raise _Changed
         if renewed is not None:
@@ -101,7 +102,7 @@ def _sign_in(
         proof = typical(Method.PASSWORD)
         if attempt is not None:
             return settler.next(session, attempt, proof, found.password_of)
-        return settler.first(session, goal, proof, found.password_of)
+        return settler.first(session, goal, proof, found.password_of, ways)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from idp.login.levels import Proof
     from idp.login.sessions import Place
     from idp.login.ways import Found, Ways
+    from idp.statements import FastResult
     from idp.web.context import Context
 
 log = logging.getLogger("denizen.login")
@@ -147,9 +148,14 @@ class Settler:
             now=self.now,
         )
 
-    def first(self, session: Any, goal: Goal, proof: Proof, resident_id: str) -> Outcome:
-        """A proof outside any attempt. When it is enough, no attempt is ever kept."""
-        found = self.ways.of(session, resident_id)
+    def first(
+        self, session: Any, goal: Goal, proof: Proof, resident_id: str, ways: FastResult | None = None
+    ) -> Outcome:
+        """A proof outside any attempt. When it is enough, no attempt is ever kept.
+
+        `ways`: the answer of `Ways.ask`, where the transaction of the proof asked for it ahead.
+        """
+        found = self.ways.found(ways or self.ways.ask(session, resident_id))
         if found.state != "active":
             return Failure.WRONG
         if is_enough((proof,), found.owed, goal.wanted_acr):

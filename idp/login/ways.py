@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BindParameter, bindparam, select
 
 from idp.accounts.models import Resident
-from idp.statements import prepared
+from idp.statements import ahead, prepared
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
     from idp.login.levels import Method
+    from idp.statements import FastResult
 
 #: Stands for the resident in what a factor says of itself.
 RESIDENT: BindParameter[str] = bindparam("resident_id")
@@ -76,11 +77,20 @@ class Ways:
         ]
         about = Resident.state.label("resident_state"), Resident.data_key
         besides = [asked.label(name) for name, asked in self.besides.items()]
-        return prepared(select(*about, *besides, *columns).where(Resident.id == RESIDENT))
+        return ahead(prepared(select(*about, *besides, *columns).where(Resident.id == RESIDENT)))
 
     def of(self, connection: Any, resident_id: str) -> Found:
         """What this resident has; nothing when there is no such resident."""
-        row = connection.execute(self._statement, {"resident_id": resident_id}).first()
+        return self.found(self.ask(connection, resident_id))
+
+    def ask(self, connection: Any, resident_id: str) -> FastResult:
+        """Ask for it ahead; the answer is for `found`."""
+        asked: FastResult = connection.execute(self._statement, {"resident_id": resident_id})
+        return asked
+
+    def found(self, answer: FastResult) -> Found:
+        """What the database answered."""
+        row = answer.first()
         if row is None:
             return NOBODY
         found: dict[str, list[Method]] = {"has": [], "owed": [], "alone": []}

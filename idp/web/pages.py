@@ -65,6 +65,8 @@ class WebApp(Flask):
         self.cookie_prefix = cookie_prefix
         self.is_secure = address.startswith("https://")
         self.always: tuple[Header, ...] = (HSTS,) if self.is_secure else ()
+        #: What a page has unless it says otherwise, each with its name as it is compared.
+        self.usual = [(name.lower(), (name, value)) for name, value in (*SECURITY_HEADERS, *self.always)]
         self.extensions["denizen"] = context
         self._hot_enabled = hot
         self._hot: dict[tuple[str, str], Handler] = {}
@@ -79,6 +81,10 @@ class WebApp(Flask):
         )
         self.jinja_env.undefined = StrictUndefined
         self.jinja_env.autoescape = True
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """As it is: no view here is a coroutine, and Flask would look at each for every request."""
+        return func
 
     def protocol_endpoint(
         self, path: str, methods: Iterable[str], handler: Handler, page: Callable[[], Any] | None = None
@@ -240,18 +246,15 @@ def _start() -> Response | None:
 def _finish(response: Response) -> Response:
     """After every view: the headers that no page may lack."""
     headers = response.headers
-    for name, value in SECURITY_HEADERS:
-        headers.setdefault(name, value)
-    headers.setdefault("Content-Security-Policy", page_policy())
-    if (
-        "frame-ancestors *" in headers["Content-Security-Policy"]
-    ):  # the page says itself that it is made for it
+    own = {name.lower(): value for name, value in headers}  # to look a name up in them reads them all
+    if "content-security-policy" not in own:
+        headers.add("Content-Security-Policy", page_policy())
+    elif "frame-ancestors *" in own["content-security-policy"]:  # the page says itself that it is made for it
         headers.remove("X-Frame-Options")
-    if "Cache-Control" not in headers:
-        for name, value in NO_STORE:
-            headers.set(name, value)
-    for name, value in web_app().always:
-        headers.setdefault(name, value)
+        own["x-frame-options"] = ""
+    if "cache-control" not in own:
+        headers.extend(NO_STORE)
+    headers.extend([header for name, header in web_app().usual if name not in own])
     request.environ[_WHOLE] = response.is_sequence
     return response
 

@@ -235,9 +235,22 @@ def test_an_unhurried_write_inside_a_transaction_is_part_of_it(database: Databas
     """It ends with the transaction, and waits for the disk with it."""
     fast = database.fast
     with suppress(ZeroDivisionError), fast.transaction():
-        fast.unhurried.execute(_INSERT, row(1))
+        fast.unhurried.execute_all((_INSERT, row(1)), (_INSERT, row(2)))
         raise ZeroDivisionError
     assert ids(database) == []
+
+
+def test_what_is_asked_beside_an_unhurried_write_costs_no_turn_of_its_own(
+    database: Database, turns: list[int]
+) -> None:
+    """Each has its own answer, and sees what those before it did; a query by itself is only that."""
+    fast = database.fast
+    added, found, changed = fast.unhurried.execute_all(
+        (_INSERT, row(1, word="new")), (_FIND, {"id_": 1}), (_CHANGE_QUIETLY, {"id_": 1})
+    )
+    assert (added.rowcount, found.first().word, changed.rowcount) == (1, "new", 1)
+    assert [found.first().word for found in fast.unhurried.execute_all((_FIND, {"id_": 1}))] == ["fixed"]
+    assert turns == ([] if database.is_sqlite else [4])
 
 
 def test_whoever_waits_to_write_lets_another_request_through(
@@ -695,19 +708,23 @@ def test_what_was_asked_ahead_in_a_transaction_that_failed_says_nothing(
         assert [one.id for one in connection.execute(_ALL_AHEAD).all()] == [1, 3]
 
 
-@ON_POSTGRESQL
-def test_what_is_asked_ahead_costs_no_turn_of_its_own(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It goes with the next statement; outside a transaction there is none to go with."""
-    turns: list[int] = []
+@pytest.fixture
+def turns(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many statements went to PostgreSQL in each turn of several."""
+    found: list[int] = []
     turn = PostgresqlConnection._turn
 
     def counted(self: PostgresqlConnection, orders: Any) -> Any:
-        turns.append(len(orders))
+        found.append(len(orders))
         return turn(self, orders)
 
     monkeypatch.setattr(PostgresqlConnection, "_turn", counted)
+    return found
+
+
+@ON_POSTGRESQL
+def test_what_is_asked_ahead_costs_no_turn_of_its_own(database: Database, turns: list[int]) -> None:
+    """It goes with the next statement; outside a transaction there is none to go with."""
     with database.fast.transaction() as connection:
         asked = connection.execute(_ALL_AHEAD)
         connection.execute(_INSERT, row(1))
