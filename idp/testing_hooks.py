@@ -10,6 +10,7 @@ from idp.oidc.authorization_details import read_kept
 from idp.oidc.binding import check_presented
 from idp.oidc.dpop import next_nonce
 from idp.oidc.errors import Refusal
+from idp.oidc.lasting import left
 from idp.upkeep import rotate_keys
 from idp.web.answers import json_answer
 
@@ -63,9 +64,11 @@ def _presented(provider: Provider, incoming: Incoming) -> Any:
     """
     scheme, unverified_token = incoming.presented() or ("", "")
     connection, now = provider.context.database.fast, provider.context.now()
-    token = service.find_token(connection, unverified_token, now=now) or service.find_own_token(
-        connection, unverified_token, now=now
-    )
+    token = service.find_token(connection, unverified_token, now=now)
+    if token is None:
+        token = service.find_own_token(connection, unverified_token, now=now)
+    elif left(provider, connection, token.client_id, token, now=now) is None:
+        token = None
     if token is None or token.resource is not None:
         raise Refusal("invalid_token", "The access token is not valid here, or not any more", status=401)
     check_presented(

@@ -13,6 +13,7 @@ from consent import acts, ending, log, purposes, records
 from consent.drafts import PurposeEnded
 from consent.models import Record
 from consent.purposes import NoticeText
+from idp import testing_hooks
 from idp.accounts.models import Resident
 from idp.accounts.service import log_key
 from idp.clients.registry import ClientRegistry
@@ -20,6 +21,7 @@ from idp.jobs.stamps import PURPOSES, bump
 from idp.lapses import look
 from idp.oidc.models import Grant
 from idp.upkeep import integrate_log, note_signers
+from idp.web.incoming import Incoming
 from tests.idp.oidc.test_authorization_details import LAST_YEAR, advisor_in, details, office_of
 from tests.support.told import told
 from tests.support.town import Proof, choices
@@ -122,6 +124,21 @@ def test_tokens_that_rested_on_it_alone_are_dead(town: Town) -> None:
     _assert_dead(town, tokens)
     assert town.redeem(town.library, code, code_proof).json["error"] == "invalid_grant"
     assert town.userinfo(other["access_token"]).status_code == 200
+
+
+def test_the_api_of_a_conformance_run_knows_it_too(town: Town) -> None:
+    """It answers whoever brings a live token; that of a client for itself rests on no purpose."""
+    provider = town.app.extensions["denizen.oidc"]
+
+    def status(access_token: str) -> int:
+        sent = {"HTTP_AUTHORIZATION": f"Bearer {access_token}", "REQUEST_METHOD": "GET"}
+        return testing_hooks.resource(provider, Incoming(sent)).status
+
+    tokens = _visit(town, town.browser())
+    own = town.call("/token", town.service, {"grant_type": "client_credentials"}).json["access_token"]
+    assert (status(tokens["access_token"]), status(own), status("no token")) == (200, 200, 401)
+    _end(town)
+    assert (status(tokens["access_token"]), status(own)) == (401, 200)
 
 
 def test_what_rests_on_another_purpose_goes_on_without_it(town: Town) -> None:
