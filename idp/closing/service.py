@@ -124,8 +124,8 @@ def not_me(session: Session, ctx: Context, unverified_link: str, *, now: int) ->
     if spent is None:
         return False
     resident_id = spent.resident_id
-    stop_everything(session, resident_id, now=now)
     resident = session.get_one(Resident, resident_id, with_for_update=True)
+    stop_everything(session, resident_id, now=now)
     if resident.data_key is not None:
         contacts.remove_since(session, ctx.vault, resident, since=spent.since, now=now)
     end_since(session, resident_id, since=spent.since, now=now)
@@ -209,10 +209,13 @@ def _advance(session: Session, ctx: Context, closure_id: str, *, now: int) -> bo
     due = step(times, closure.reminded_at, now=now, warned_for=ctx.settings.accounts.close_reminder_for)
     if due is Step.REMIND:
         return _remind(session, ctx, closure, now=now)
-    if due is Step.CLOSE and _end(session, closure.id, "closed", now=now):
-        close(session, ctx, session.get_one(Resident, closure.resident_id), closure.cause, now=now)
-        return True
-    return False
+    if due is not Step.CLOSE:
+        return False
+    # The resident first, as a sign-in does, which keeps a dormant account.
+    resident = session.get_one(Resident, closure.resident_id, with_for_update=True)
+    return _end(session, closure.id, "closed", now=now) and close(
+        session, ctx, resident, closure.cause, now=now
+    )
 
 
 def _remind(session: Session, ctx: Context, closure: Closure, *, now: int) -> bool:

@@ -8,8 +8,8 @@ from flask import Blueprint, redirect, render_template, request
 from flask_babel import gettext
 
 from idp.accounts import not_me
-from idp.accounts.models import Resident
 from idp.closing import service
+from idp.login.changes import locked
 from idp.login.current import drop_session, for_fresh_residents, for_residents
 from idp.login.ports import ports
 from idp.web.context import context
@@ -40,7 +40,7 @@ def close(session: SignedIn) -> str | Response | tuple[str, int]:
         return _page(session, [("sure", text)]), 422
     ctx = context()
     with ctx.database.transaction() as writing:
-        resident = writing.get_one(Resident, session.resident_id, with_for_update=True)
+        resident, _ = locked(writing, session)
         closure = service.ask_to_close(writing, ctx, resident, now=ctx.now())
     if closure is None:
         return redirect("/account/close", 303)

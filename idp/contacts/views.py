@@ -12,6 +12,7 @@ from idp.contacts import adding, service
 from idp.contacts.rules import Refusal
 from idp.contacts.words import done_text, kept_name, refusal_text
 from idp.login import budgets
+from idp.login.changes import locked
 from idp.login.current import for_fresh_residents, for_residents
 from idp.login.rules import network_of
 from idp.recovery.rules import tidy_digits
@@ -78,7 +79,7 @@ def add(session: SignedIn, kind: str) -> Response | tuple[str, int]:
     if not budgets.take(ctx, *counted, now=ctx.now()):
         return _new_page(kind, typed, [("value", refusal_text(Refusal.THROTTLED, kind))]), 429
     with ctx.database.transaction() as writing:
-        change_id = adding.add(writing, ctx, _locked(writing, session), kind, checked, now=ctx.now())
+        change_id = adding.add(writing, ctx, locked(writing, session)[0], kind, checked, now=ctx.now())
     return redirect(url_for("contacts.ask_code", change_id=change_id), 303)
 
 
@@ -96,7 +97,7 @@ def confirm_code(session: SignedIn, change_id: str) -> Response | tuple[str, int
     waiting, ctx = _pending(session, change_id), context()
     code = tidy_digits(request.form.get("code", ""))
     with ctx.database.transaction() as writing:
-        resident = _locked(writing, session)
+        resident = locked(writing, session)[0]
         outcome = adding.confirm_by_code(writing, ctx, resident, change_id, code, now=ctx.now())
     if isinstance(outcome, Refusal):
         return _code_page(waiting, [("code", refusal_text(outcome, waiting.kind))]), 422
@@ -122,7 +123,7 @@ def confirm_link(session: SignedIn, link: str) -> Response | tuple[str, int]:
     """Keep the new contact point of whoever asked for it, and is signed in."""
     ctx = context()
     with ctx.database.transaction() as writing:
-        outcome = adding.confirm_by_link(writing, ctx, _locked(writing, session), link, now=ctx.now())
+        outcome = adding.confirm_by_link(writing, ctx, locked(writing, session)[0], link, now=ctx.now())
     if isinstance(outcome, Refusal):
         return render_template("ui/contact_expired.html"), 410
     return redirect(f"{_PAGE}?done=added", 303)
@@ -213,11 +214,6 @@ def _resident(reading: Session, signed_in: SignedIn) -> Resident:
     return reading.get_one(Resident, signed_in.resident_id)
 
 
-def _locked(writing: Session, signed_in: SignedIn) -> Resident:
-    """The signed-in resident, locked, so that two changes come one after the other."""
-    return writing.get_one(Resident, signed_in.resident_id, with_for_update=True)
-
-
 def _kind(unverified_kind: str) -> str:
     if unverified_kind not in ("email", "phone"):
         abort(404)
@@ -238,7 +234,7 @@ def _pending(session: SignedIn, change_id: str) -> Pending:
 def _change(session: SignedIn, contact_id: str, act: Any, done: str) -> Response | tuple[str, int]:
     ctx = context()
     with ctx.database.transaction() as writing:
-        outcome: Done | Refusal = act(writing, ctx, _locked(writing, session), contact_id, now=ctx.now())
+        outcome: Done | Refusal = act(writing, ctx, locked(writing, session)[0], contact_id, now=ctx.now())
     if outcome is Refusal.GONE:
         abort(404)
     if isinstance(outcome, Refusal):

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flask import abort, request
-from sqlalchemy import select
 
-from idp.accounts.models import Resident
+from idp.login import sessions
 from idp.login.ports import ports
 from idp.login.rules import device_name
 from idp.messaging.service import tell
@@ -16,6 +15,7 @@ from idp.web.context import context
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from idp.accounts.models import Resident
     from idp.login.sessions import SignedIn
     from keys.envelope import DataKey
 
@@ -23,12 +23,10 @@ if TYPE_CHECKING:
 def locked(writing: Session, owner: SignedIn) -> tuple[Resident, DataKey]:
     """The resident, locked, so that two changes of their ways in come one after the other; and what opens their data.
 
-    409 when the account was frozen or closed this very moment.
+    409 when the session was ended, or the account frozen or closed, in this very moment.
     """
-    resident = writing.execute(
-        select(Resident).where(Resident.id == owner.resident_id).with_for_update()
-    ).scalar_one()
-    if resident.state != "active" or resident.data_key is None:
+    resident = sessions.hold(writing, owner)
+    if resident is None or resident.state != "active" or resident.data_key is None:
         abort(409)
     return resident, context().vault.open_data_key(resident.data_key)
 

@@ -127,7 +127,7 @@ def add(session: SignedIn) -> Response | tuple[str, int]:
     outcome: Any = Refusal.FAILED
     if handed.unverified_answer:
         outcome = passkeys.finish_creation(
-            ctx, session.resident_id, handed, name=name, then=partial(_end_others, session), now=ctx.now()
+            ctx, session, handed, name=name, then=partial(_end_others, session), now=ctx.now()
         )
     if not isinstance(outcome, Refusal):
         return redirect("/account/sign-in?done=passkey-added", 303)
@@ -167,8 +167,7 @@ def remove(session: SignedIn, passkey_id: str) -> Response | tuple[str, int]:
     ctx = context()
     device = device_name(request.user_agent.string)
     with ctx.database.transaction() as writing:
-        owner = session.resident_id
-        outcome = passkeys.remove(writing, ctx, ports().ways, owner, passkey_id, device=device, now=ctx.now())
+        outcome = passkeys.remove(writing, ctx, ports().ways, session, passkey_id, device=device, now=ctx.now())
         if outcome is True:
             _end_others(session, writing)
     if outcome is Refusal.LAST_WAY_IN:

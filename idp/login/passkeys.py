@@ -23,6 +23,7 @@ from idp.login.ceremony import Answer, CeremonyRefused, NewCredential, RelyingPa
 from idp.login.levels import Method
 from idp.login.models import Passkey
 from idp.login.rules import network_of
+from idp.login.sessions import hold
 from idp.messaging.service import tell
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from idp.fast import Order
     from idp.login.challenges import Setting
+    from idp.login.sessions import SignedIn
     from idp.login.ways import Ways
     from idp.settings import Settings
     from idp.statements import FastResult
@@ -105,14 +107,14 @@ def user_handle(ctx: Context, resident_id: str) -> bytes:
 
 def finish_creation(
     ctx: Context,
-    resident_id: str,
+    owner: SignedIn,
     handed: Handed,
     *,
     name: str,
     then: Callable[[Session], None] = lambda _session: None,
     now: int,
 ) -> Passkey | Refusal:
-    """Verify a new passkey and keep it, if it is this resident's answer to our challenge (WebAuthn L3 §7.1).
+    """Verify a new passkey and keep it, if it is its owner's answer to our challenge (WebAuthn L3 §7.1).
 
     `then` is what follows a change of credentials, in the same transaction.
     """
@@ -121,10 +123,10 @@ def finish_creation(
         spent, _ = spend(ctx, handed, answer, now=now)
         if isinstance(spent, Refusal):
             return spent
-        if spent.resident_id != resident_id:
+        if spent.resident_id != owner.resident_id:
             raise CeremonyRefused("the challenge is another resident's")
         made = ceremony.check_creation(relying_party(ctx.settings), answer, answer.challenge)
-        return _keep(ctx, resident_id, made, handed, name=name, then=then, now=now)
+        return _keep(ctx, owner, made, handed, name=name, then=then, now=now)
     except CeremonyRefused as refused:
         log.info("passkey refused purpose=create reason=%.200r", str(refused))
         return Refusal.FAILED
@@ -162,7 +164,7 @@ def _guess(handed: Handed) -> Guess:
 
 def _keep(
     ctx: Context,
-    resident_id: str,
+    owner: SignedIn,
     made: NewCredential,
     handed: Handed,
     *,
@@ -173,13 +175,13 @@ def _keep(
     """Add the passkey and tell its owner; a credential that anybody has already is refused (§7.1 step 26)."""
     try:
         with ctx.database.transaction() as session:
-            resident = _locked(session, resident_id)
-            if resident.state != "active" or resident.data_key is None:
-                raise CeremonyRefused("the account is not active")
-            if len(of_resident(session, resident_id)) >= LIMIT:
+            resident = hold(session, owner)
+            if resident is None or resident.state != "active" or resident.data_key is None:
+                raise CeremonyRefused("the session has ended, or the account is not active")
+            if len(of_resident(session, resident.id)) >= LIMIT:
                 return Refusal.TOO_MANY
             data_key = ctx.vault.open_data_key(resident.data_key)
-            passkey = _row(ctx, resident_id, made, data_key, name=name, now=now)
+            passkey = _row(ctx, resident.id, made, data_key, name=name, now=now)
             session.add(passkey)
             session.flush()
             give_back(ctx, session, handed, now=now)
@@ -256,11 +258,11 @@ def rename(session: Session, ctx: Context, resident_id: str, passkey_id: str, na
 
 
 def remove(
-    session: Session, ctx: Context, ways: Ways, resident_id: str, passkey_id: str, *, device: str, now: int
+    session: Session, ctx: Context, ways: Ways, owner: SignedIn, passkey_id: str, *, device: str, now: int
 ) -> Refusal | bool:
-    """Remove a passkey of this resident; False when it is not theirs, a refusal when nothing else would be left."""
-    resident = _locked(session, resident_id)
-    if find(session, ctx, resident_id, passkey_id) is None:
+    """Remove a passkey of its owner's; False when it is not theirs, a refusal when nothing else would be left."""
+    resident, resident_id = hold(session, owner), owner.resident_id
+    if resident is None or find(session, ctx, resident_id, passkey_id) is None:
         return False
     domain = ctx.settings.passkey_domain
     others = [
@@ -272,11 +274,6 @@ def remove(
     _tell(session, ctx, resident, "passkey_removed", device, now=now)
     log.info("passkey removed passkey=%s", passkey_id)
     return True
-
-
-def _locked(session: Session, resident_id: str) -> Resident:
-    """The resident's row, so that two changes of their passkeys happen one after the other."""
-    return session.get_one(Resident, resident_id, with_for_update=True)
 
 
 def _context(passkey_id: str) -> str:

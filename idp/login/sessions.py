@@ -17,6 +17,8 @@ from idp.statements import prepared, quiet
 from idp.web.cookies import digest, new_secret
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from idp.settings import SessionSettings
     from keys.columns import SealedBytes
     from keys.envelope import DataKey, Vault
@@ -42,6 +44,11 @@ _FIND = prepared(
     select(*COLUMNS)
     .join(Resident, Resident.id == BrowserSession.resident_id)
     .where(BrowserSession.id_hash == bindparam("cookie_hash"))
+)
+_LIVES = prepared(
+    select(BrowserSession.sid).where(
+        BrowserSession.sid == bindparam("known_as"), BrowserSession.ended_at.is_(None)
+    )
 )
 _BEGIN = quiet(prepared(insert(BrowserSession)))
 _KEEPING = Keeping(BrowserSession)
@@ -210,6 +217,16 @@ def _signed_in(row: Any, seen_at: int, idle_for: int) -> SignedIn:
         min(seen_at + idle_for, row.expires_at),
         row.expires_at,
     )
+
+
+def hold(session: Session, owner: SignedIn) -> Resident | None:
+    """The resident of a session, locked, for a change that it asked for; None when it has ended in this very moment.
+
+    Changes come one after the other, and one that ends sessions ends what they had begun, too: whoever is sent away while
+    they add a key of their own has added none. Call it before anything else is written.
+    """
+    resident = session.get_one(Resident, owner.resident_id, with_for_update=True)
+    return resident if session.execute(_LIVES, {"known_as": owner.sid}).first() else None
 
 
 def end(session: Any, id_hash: bytes, *, now: int) -> bool:

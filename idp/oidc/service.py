@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, func, or_, select, update
+from sqlalchemy import and_, bindparam, exists, func, or_, select, update
 
 from idp.accounts.models import Attribute, Resident
 from idp.jose.encoding import base64url
+from idp.login.models import BrowserSession
 from idp.oidc.lasting import is_not_over
 from idp.oidc.models import AccessToken, Authorization, Grant, RefreshToken
 from idp.statements import ahead, insert_of, quiet
@@ -64,6 +65,9 @@ _SPEND_CODE = (
         # A node whose clock is behind must not revive what has ended (K40).
         Authorization.created_at <= bindparam("at") + CLOCK_LEEWAY,
         or_(Authorization.dpop_jkt.is_(None), Authorization.dpop_jkt == bindparam("jkt_")),
+        # A change of credentials ends every session and every family that it sees; a code that was made in that very
+        # moment it cannot see.
+        exists().where(BrowserSession.sid == Authorization.sid, BrowserSession.ended_at.is_(None)),
     )
     .values(spent_at=bindparam("at"))
     .returning(*FAMILY)

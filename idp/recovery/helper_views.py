@@ -10,6 +10,7 @@ from flask_babel import gettext
 from idp.accounts.models import Resident
 from idp.login import budgets
 from idp.login.budgets import Limit
+from idp.login.changes import locked
 from idp.login.current import for_fresh_residents, for_residents
 from idp.recovery import helping
 from idp.recovery.rules import tidy_digits
@@ -55,7 +56,7 @@ def add(session: SignedIn) -> Response | tuple[str, int]:
     if not budgets.take(ctx, (NAMES_PER_RESIDENT, session.resident_id), now=ctx.now()):
         return _new_page(name, [("name", gettext("There were too many requests. Try again tomorrow."))]), 429
     with ctx.database.transaction() as writing:
-        resident = writing.get_one(Resident, session.resident_id, with_for_update=True)
+        resident, _ = locked(writing, session)
         is_asked = helping.name_helper(writing, ctx, resident, name, now=ctx.now())
     if not is_asked:
         text = gettext("You have named as many people as you can. Remove somebody first.")

@@ -86,6 +86,8 @@ def act(
     What is said is read on the page alone: no message carries it.
     """
     resident = whose(session, request_id)
+    if resident is not None:  # from here on nothing else freezes or closes the account
+        session.refresh(resident, with_for_update=True)
     if resident is None or resident.data_key is None:
         return Refused.GONE
     case = cases.read(session, ctx.vault, resident, request_id)

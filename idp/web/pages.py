@@ -343,6 +343,10 @@ def _http_error(error: HTTPException) -> Response:
     texts = {
         404: (gettext("Page not found"), gettext("There is nothing at this address.")),
         405: (gettext("This does not work here"), gettext("The page cannot be used in this way.")),
+        409: (
+            gettext("This was not done"),
+            gettext("You were signed out, or your account was changed, in this very moment. Nothing was saved."),
+        ),
         413: (gettext("That is too much"), gettext("The form is larger than this page accepts.")),
     }
     unreadable = (

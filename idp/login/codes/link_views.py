@@ -40,18 +40,15 @@ def show() -> str | tuple[str, int]:
 def submit() -> Response | tuple[str, int]:
     """Go on with the sign-in in this browser."""
     ctx = context()
-    now = ctx.now()
-    with ctx.database.transaction() as session:
-        taken = links.take(
-            session,
-            request.form.get("token", ""),
-            browser=browser_id(),
-            move=ports().move,
-            now=now,
-        )
+    now, token = ctx.now(), request.form.get("token", "")
+    with ctx.database.reading() as session:
+        found = links.find(session, token, now=now)
+    settler = steps.settler(now=now)
+    with settler.writing(found.resident_id if found else None) as session:
+        taken = links.take(session, token, browser=browser_id(), move=ports().move, now=now)
         if taken is not None:
             proof = typical(Method.EMAIL_CODE)
-            outcome = steps.settler(now=now).next(session, taken.attempt, proof, taken.resident_id)
+            outcome = settler.next(session, taken.attempt, proof, taken.resident_id)
     if taken is None:
         return _over()
     attempt = taken.attempt

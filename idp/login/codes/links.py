@@ -32,7 +32,7 @@ _LIVE = (
     SentCode.created_at <= bindparam("latest"),
 )
 _FIND = (
-    select(LoginAttempt.flow, LoginAttempt.browser_hash)
+    select(LoginAttempt.flow, LoginAttempt.browser_hash, SentCode.resident_id)
     .join(SentCode, SentCode.attempt_hash == LoginAttempt.id_hash)
     .where(*_LIVE, LoginAttempt.ended_at.is_(None), LoginAttempt.expires_at > bindparam("at"))
 )
@@ -54,7 +54,7 @@ class Taken:
 
 
 def find(session: Any, unverified_link: str, *, now: int) -> Any:
-    """The sign-in that a live link belongs to (flow, browser_hash), or None."""
+    """The sign-in that a live link belongs to (flow, browser_hash, whose mailbox as resident_id), or None."""
     return session.execute(_FIND, _asked(unverified_link, now)).first() if _is_one(unverified_link) else None
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Blueprint, redirect, request
 
+from idp.login import sessions
 from idp.login.current import signed_in
 from idp.login.ports import ports
 from idp.oidc import decisions, interactions, service, step_up
@@ -230,6 +231,8 @@ def granted_with(handle: str, found: Ready, settle: Callable[[Session], str | Re
     now = provider.context.now()
     try:
         with provider.context.database.transaction() as writing:
+            if sessions.hold(writing, found.session) is None:
+                return redirect(f"/authorize/continue?flow={handle}#main", 303)
             if not interactions.finish(writing, found.waiting.id_hash, now=now):
                 return lost(handle)
             settled = settle(writing)
