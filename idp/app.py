@@ -20,6 +20,7 @@ from idp.accounts.models import Resident
 from idp.clients.registry import ClientRegistry
 from idp.closing import service as closing
 from idp.closing.views import bp as closing_bp
+from idp.contacts.service import stop_everything
 from idp.contacts.views import bp as contacts_bp
 from idp.db import Database
 from idp.home.devices import bp as devices_bp
@@ -276,6 +277,9 @@ def _login_ports(provider: Provider, passwords: Passwords) -> login_ports.Ports:
     def end_others(session: Session, resident_id: str, kept: bytes | None, now: int) -> None:
         credentials_changed(session, resident_id, keep_session=kept, now=now)
 
+    def stop_changes(session: Session, resident_id: str, now: int) -> None:
+        stop_everything(session, resident_id, now=now)
+
     return login_ports.Ports(
         passwords=passwords,
         ways=_ways(ctx.settings),
@@ -286,6 +290,7 @@ def _login_ports(provider: Provider, passwords: Passwords) -> login_ports.Ports:
         move=move,
         begun=begun,
         end_others=end_others,
+        stop_changes=stop_changes,
     )
 
 

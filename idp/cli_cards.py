@@ -186,15 +186,14 @@ def _resident(session: Session, context: Context, username: str | None, resident
 
 def _revoke(session: Session, context: Context, resident: Resident) -> Card | None:
     """Revoke, sign out everywhere and tell; nothing happens where there is no card."""
-    from idp.login import sessions
     from idp.login.cards import service
-    from idp.oidc.families import end_all_families
+    from idp.recovery.ending import credentials_changed
 
     now = context.now()
+    session.refresh(resident, with_for_update=True)
     revoked = service.revoke(session, resident.id, now=now)
     if revoked is not None:
-        sessions.end_all(session, resident.id, now=now)
-        end_all_families(session, resident.id, but=None, now=now)
+        credentials_changed(session, resident.id, keep_session=None, now=now)
         _tell(session, context, resident, "card_revoked", revoked.ending)
     return revoked
 

@@ -198,8 +198,11 @@ def advance(ctx: Context, *, now: int) -> int:
         ids = list(session.execute(due).scalars())
     moved = 0
     for closure_id in ids:
-        with ctx.database.transaction() as session:
-            moved += _advance(session, ctx, closure_id, now=now)
+        try:
+            with ctx.database.transaction() as session:
+                moved += _advance(session, ctx, closure_id, now=now)
+        except Exception:  # one that cannot be closed holds up no other
+            log.exception("closing not advanced closure=%s", closure_id)
     return moved
 
 

@@ -14,7 +14,7 @@ from idp.contacts.models import Change
 from idp.contacts.rules import Refusal
 from idp.messaging.service import enqueue, enqueue_sms, tell
 from idp.recovery.codes import TRIES, is_same, keyed_hash, new_digits
-from idp.recovery.ending import end_links
+from idp.recovery.ending import stop_cases
 from idp.web.cookies import VALUE_LENGTH, digest, new_secret
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def confirm_by_link(
 def _confirm(
     session: Session, ctx: Context, resident: Resident, which: Any, *, now: int
 ) -> Contact | Refusal:
-    """One conditional write; then the contact point exists, older links of recoveries die, the other channels are told."""
+    """One conditional write; then the contact point exists, recoveries under way stop, the other channels are told."""
     row = session.execute(
         update(Change)
         .where(which, *_waiting(resident.id, now))
@@ -164,7 +164,7 @@ def _confirm(
     if isinstance(checked, Refusal):
         return checked
     added = contacts.add_confirmed(session, ctx.vault, resident, row.kind, value, now=now)
-    end_links(session, resident.id, now=now)
+    stop_cases(session, resident.id, now=now)
     facts = {"change": "added", "kind": row.kind, "link": f"{ctx.settings.server.issuer}/account/contacts"}
     tell(session, ctx.vault, resident, "contact_changed", facts, now=now, except_=(value,))
     return added

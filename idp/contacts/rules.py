@@ -19,15 +19,20 @@ class Refusal(Enum):
     WAITING = "waiting"
     NAMELESS = "nameless"
     LAST = "last"
+    SHORT_PASSWORD = "short_password"  # noqa: S105 - a name
 
 
 @dataclass(frozen=True, slots=True)
 class Others:
-    """What a resident has besides one contact point: others that are confirmed, a name, other ways back in."""
+    """What a resident has besides one contact point: others that are confirmed, a name, other ways back in.
+
+    `needs_it`: codes that go there are all that stands beside a password too short to stand alone.
+    """
 
     contacts: int
     has_username: bool
     ways_back: int
+    needs_it: bool = False
 
 
 def removal_problem(*, signs_in: bool, others: Others) -> Refusal | None:
@@ -36,4 +41,6 @@ def removal_problem(*, signs_in: bool, others: Others) -> Refusal | None:
         return Refusal.NAMELESS
     if not others.contacts and not others.ways_back:
         return Refusal.LAST
+    if others.needs_it:
+        return Refusal.SHORT_PASSWORD
     return None

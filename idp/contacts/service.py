@@ -5,6 +5,7 @@ What changes how one signs in waits: the former address is told, and may stop it
 
 from __future__ import annotations
 
+import logging
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,15 @@ from idp.accounts.not_me import not_me_link
 from idp.accounts.reach import postal_address
 from idp.contacts.models import Change
 from idp.contacts.rules import Others, Refusal, removal_problem
+from idp.login.codes import service as codes
+from idp.login.codes.rules import Channel
 from idp.login.models import Passkey
+from idp.login.otp import service as otp
+from idp.login.passwords import needs_second
 from idp.login.recovery_codes.models import RecoveryCode
+from idp.login.ways import Ways
 from idp.messaging.service import enqueue, enqueue_sms, tell
-from idp.recovery.ending import end_links
+from idp.recovery.ending import credentials_changed, stop_cases
 from idp.recovery.models import Helper
 from idp.web.cookies import VALUE_LENGTH, digest, new_secret
 
@@ -31,9 +37,13 @@ if TYPE_CHECKING:
     from idp.accounts.contacts import Contact
     from idp.web.context import Context
 
+log = logging.getLogger("denizen.contacts")
+
 #: A link to a former address is worth something for a while after the change happened, to say that it did.
 _AFTERWARDS = 14 * 86_400
 _BATCH = 100
+#: What an account may always ask for after the password, by whether the town sends text messages.
+_SECOND = {has_sms: Ways((otp.WAY, *codes.ways(has_sms=has_sms))) for has_sms in (False, True)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +76,18 @@ def make_main(
     found = contacts.make_main(session, ctx.vault, resident, contact_id, now=now)
     if found is None:
         return Refusal.GONE
-    end_links(session, resident.id, now=now)
+    stop_cases(session, resident.id, now=now)
     _tell_of(session, ctx, resident, "main", found.kind, now=now)
     return Done()
 
 
 def sign_in_with(
-    session: Session, ctx: Context, resident: Resident, contact_id: str, *, now: int
+    session: Session, ctx: Context, resident: Resident, contact_id: str, *, keep: bytes | None, now: int
 ) -> Done | Refusal:
-    """Sign in with another address or number: at once where there was none, else after the former one had its say."""
+    """Sign in with another address or number: at once where there was none, else after the former one had its say.
+
+    Done at once, it ends every session but one, whose hash is `keep`; after waiting, every one.
+    """
     known = contacts.of_resident(session, ctx.vault, resident)
     wanted = next((one for one in known if one.id == contact_id), None)
     former = next((one for one in known if one.signs_in), None)
@@ -83,7 +96,7 @@ def sign_in_with(
     if contacts.is_taken(session, resident.id, contact_id):
         return Refusal.TAKEN
     if former is None:
-        return _apply_sign_in(session, ctx, resident, contact_id, now=now)
+        return _apply_sign_in(session, ctx, resident, contact_id, keep=keep, now=now)
     return (
         Done()
         if former.id == contact_id
@@ -92,9 +105,9 @@ def sign_in_with(
 
 
 def remove(
-    session: Session, ctx: Context, resident: Resident, contact_id: str, *, now: int
+    session: Session, ctx: Context, resident: Resident, contact_id: str, *, keep: bytes | None, now: int
 ) -> Done | Refusal:
-    """Forget an address or number; one that signs in is asked first."""
+    """Forget an address or number; one that signs in is asked first. Ends sessions as `sign_in_with` does."""
     gone = contacts.find(session, ctx.vault, resident, contact_id)
     if gone is None:
         return Refusal.GONE
@@ -103,7 +116,7 @@ def remove(
         return problem
     if gone.signs_in:
         return _wait(session, ctx, resident, gone, what="remove", former=gone, now=now)
-    return _apply_removal(session, ctx, resident, gone, now=now)
+    return _apply_removal(session, ctx, resident, gone, keep=keep, now=now)
 
 
 def _others(session: Session, ctx: Context, resident: Resident, gone: Contact) -> Others:
@@ -120,11 +133,19 @@ def _others(session: Session, ctx: Context, resident: Resident, gone: Contact) -
     )
     ways_back = sum(int(session.execute(one).scalar_one()) for one in counted)
     has_address = postal_address(session, ctx.vault, resident) is not None
-    return Others(
-        len([one for one in known if one.id != gone.id]),
-        resident.username_index is not None,
-        ways_back + has_address,
+    left = [one for one in known if one.id != gone.id]
+    is_second = not any(one.kind == gone.kind for one in left) and _is_alone_beside(
+        session, ctx, resident.id, gone.kind
     )
+    return Others(len(left), resident.username_index is not None, ways_back + has_address, is_second)
+
+
+def _is_alone_beside(session: Session, ctx: Context, resident_id: str, kind: str) -> bool:
+    """Whether nothing but codes to this kind of contact point stands beside a password too short to stand alone."""
+    if not needs_second(session, resident_id):
+        return False
+    owed = _SECOND[ctx.settings.sms.enabled].of(session, resident_id).owed
+    return owed <= {one.method for one in Channel if one.contact == kind}
 
 
 # --- waiting ---
@@ -229,8 +250,11 @@ def apply_due(ctx: Context, *, now: int) -> int:
         ids = list(session.execute(due).scalars())
     happened = 0
     for change_id in ids:
-        with ctx.database.transaction() as session:
-            happened += _happen(session, ctx, Change.id == change_id, now=now)
+        try:
+            with ctx.database.transaction() as session:
+                happened += _happen(session, ctx, Change.id == change_id, now=now)
+        except Exception:  # one that cannot be done holds up no other
+            log.exception("contact point not changed change=%s", change_id)
     return happened
 
 
@@ -238,8 +262,7 @@ def _stop(session: Session, ctx: Context, which: Any, *, now: int) -> bool:
     row = _end(session, which, "stopped", now=now)
     if row is None:
         return False
-    resident = session.get_one(Resident, row.resident_id)
-    _tell_of(session, ctx, resident, "stopped", row.kind, now=now)
+    _tell_of(session, ctx, session.get_one(Resident, row.resident_id), "stopped", row.kind, now=now)
     return True
 
 
@@ -252,17 +275,23 @@ def _happen(session: Session, ctx: Context, which: Any, *, now: int) -> bool:
     if resident.state == "closed" or resident.data_key is None:
         return False
     if row.what == "sign_in":
-        return isinstance(_apply_sign_in(session, ctx, resident, row.contact_id, now=now), Done)
+        return isinstance(_apply_sign_in(session, ctx, resident, row.contact_id, keep=None, now=now), Done)
     gone = contacts.find(session, ctx.vault, resident, row.contact_id)
     if gone is None or removal_problem(signs_in=gone.signs_in, others=_others(session, ctx, resident, gone)):
         return False
-    return isinstance(_apply_removal(session, ctx, resident, gone, now=now), Done)
+    return isinstance(_apply_removal(session, ctx, resident, gone, keep=None, now=now), Done)
 
 
 def _end(session: Session, which: Any, outcome: str, *, now: int) -> Any:
+    """End a change that waits, once; its resident is locked first, as for every change of theirs."""
+    waits = (which, Change.due_at.is_not(None), Change.ended_at.is_(None))
+    whose = session.execute(select(Change.resident_id).where(*waits)).scalar_one_or_none()
+    if whose is None:
+        return None
+    session.get_one(Resident, whose, with_for_update=True)
     return session.execute(
         update(Change)
-        .where(which, Change.due_at.is_not(None), Change.ended_at.is_(None))
+        .where(*waits)
         .values(ended_at=now, outcome=outcome)
         .returning(Change.resident_id, Change.what, Change.kind, Change.contact_id)
         .execution_options(synchronize_session=False)
@@ -270,7 +299,7 @@ def _end(session: Session, which: Any, outcome: str, *, now: int) -> Any:
 
 
 def _apply_sign_in(
-    session: Session, ctx: Context, resident: Resident, contact_id: str, *, now: int
+    session: Session, ctx: Context, resident: Resident, contact_id: str, *, keep: bytes | None, now: int
 ) -> Done | Refusal:
     try:
         with session.begin_nested():
@@ -278,17 +307,19 @@ def _apply_sign_in(
                 return Refusal.GONE
     except IntegrityError:  # somebody else began to sign in with it meanwhile
         return Refusal.TAKEN
-    end_links(session, resident.id, now=now)
+    credentials_changed(session, resident.id, keep_session=keep, now=now)
     found = contacts.find(session, ctx.vault, resident, contact_id)
     _tell_of(session, ctx, resident, "sign_in", found.kind if found else "email", now=now)
     return Done()
 
 
-def _apply_removal(session: Session, ctx: Context, resident: Resident, gone: Contact, *, now: int) -> Done:
+def _apply_removal(
+    session: Session, ctx: Context, resident: Resident, gone: Contact, *, keep: bytes | None, now: int
+) -> Done:
     """What goes is told as well, for the last time."""
     _tell_of(session, ctx, resident, "removed", gone.kind, now=now)
     contacts.remove(session, ctx.vault, resident, gone.id, now=now)
-    end_links(session, resident.id, now=now)
+    credentials_changed(session, resident.id, keep_session=keep, now=now)
     return Done()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
@@ -150,14 +151,14 @@ def make_main(session: SignedIn, contact_id: str) -> Response | tuple[str, int]:
 @for_fresh_residents
 def sign_in_with(session: SignedIn, contact_id: str) -> Response | tuple[str, int]:
     """Sign in with this one from now on."""
-    return _change(session, contact_id, service.sign_in_with, "sign-in")
+    return _change(session, contact_id, partial(service.sign_in_with, keep=session.id_hash), "sign-in")
 
 
 @bp.post("/account/contacts/<contact_id>/remove")
 @for_fresh_residents
 def remove(session: SignedIn, contact_id: str) -> Response | tuple[str, int]:
     """Forget this one."""
-    return _change(session, contact_id, service.remove, "removed")
+    return _change(session, contact_id, partial(service.remove, keep=session.id_hash), "removed")
 
 
 @bp.post("/account/contacts/stop")

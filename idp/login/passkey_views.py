@@ -167,7 +167,9 @@ def remove(session: SignedIn, passkey_id: str) -> Response | tuple[str, int]:
     ctx = context()
     device = device_name(request.user_agent.string)
     with ctx.database.transaction() as writing:
-        outcome = passkeys.remove(writing, ctx, ports().ways, session, passkey_id, device=device, now=ctx.now())
+        outcome = passkeys.remove(
+            writing, ctx, ports().ways, session, passkey_id, device=device, now=ctx.now()
+        )
         if outcome is True:
             _end_others(session, writing)
     if outcome is Refusal.LAST_WAY_IN:

@@ -48,6 +48,7 @@ class Ports:
     move: gives a waiting flow to another browser, whose cookie is given, and returns its new handle there.
     begun: notes that a resident has signed in, in the transaction that begins the session; it is given what was found
         besides (`Ways.besides`). A page of ours that must come before all others, or "".
+    stop_changes: stops whatever waits to change a resident's contact points, in the transaction that ends a recovery.
     end_others: ends every session and family of tokens of a resident but for one session (its hash, or None).
     """
 
@@ -60,6 +61,7 @@ class Ports:
     move: Callable[[Session, str, str, int], str | None]
     begun: Callable[[Session, str, Mapping[str, Any], int], str]
     end_others: Callable[[Session, str, bytes | None, int], None]
+    stop_changes: Callable[[Session, str, int], None]
 
 
 def ports() -> Ports:

@@ -20,7 +20,7 @@ from idp.statements import ahead, prepared
 from idp.web.cookies import digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -156,7 +156,7 @@ class Settler:
         `ways`: the answer of `Ways.ask`, where the transaction of the proof asked for it ahead.
         """
         found = self.ways.found(ways or self.ways.ask(session, resident_id))
-        if found.state != "active":
+        if not _opens(found, (proof,)):
             return Failure.WRONG
         if is_enough((proof,), found.owed, goal.wanted_acr):
             proved = _Proved(resident_id, found, (proof,), goal.flow_handle, self.visitor.place)
@@ -184,7 +184,7 @@ class Settler:
         if attempt is None or attempt.resident_id is None:
             return Failure.WRONG
         found = self.ways.of(session, attempt.resident_id)
-        if found.state != "active":
+        if not _opens(found, attempt.proofs):
             return Failure.WRONG
         if not is_enough(attempt.proofs, found.owed, attempt.wanted_acr):
             return Owing(handle)
@@ -255,3 +255,8 @@ class Settler:
         if found is None or found.is_new:
             tell_of_new_device(session, self.ctx, resident_id, device=label, place=place, now=self.now)
         return found.cookie_value if found else None
+
+
+def _opens(found: Found, proofs: Sequence[Proof]) -> bool:
+    """Whether the account is open to these proofs now: one of them must be what a sign-in may still begin with."""
+    return found.state == "active" and not found.alone.isdisjoint(proof.method for proof in proofs)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, exists, or_, update
 
 from idp.login import sessions
+from idp.login.codes.models import SentCode
 from idp.login.models import Challenge, LoginAttempt
 from idp.oidc.families import end_all_families
 from idp.recovery.models import Case, Token
@@ -35,7 +36,7 @@ _STOP_CASES = prepared(
 
 
 def credentials_changed(session: Session, resident_id: str, *, keep_session: bytes | None, now: int) -> None:
-    """End every session but one (its hash), every family of tokens, and every ceremony and recovery under way.
+    """End every session but one (its hash), every family of tokens, and every ceremony, code and recovery under way.
 
     For whoever changes a way to sign in, in that very transaction (ASVS 7.4.3, K16). Tokens that were granted beyond
     a session (offline_access) end as well, but for those that the kept session asked for.
@@ -43,6 +44,7 @@ def credentials_changed(session: Session, resident_id: str, *, keep_session: byt
     sessions.end_all(session, resident_id, but=keep_session, now=now)
     _set(session, LoginAttempt, "ended_at", resident_id, now=now)
     _set(session, Challenge, "spent_at", resident_id, now=now)
+    _set(session, SentCode, "spent_at", resident_id, now=now)
     end_all_families(session, resident_id, but=keep_session, now=now)
     stop_cases(session, resident_id, now=now)
 
@@ -58,11 +60,6 @@ def recoveries_under_way(resident_id: Any) -> ColumnElement[bool]:
     tokens = exists().where(Token.resident_id == resident_id, Token.spent_at.is_(None))
     cases = exists().where(Case.resident_id == resident_id, _UNDER_WAY)
     return or_(tokens, cases)
-
-
-def end_links(session: Session, resident_id: str, *, now: int) -> None:
-    """Make every link and code that was sent for a recovery worthless: an address has changed (K22)."""
-    _set(session, Token, "spent_at", resident_id, now=now)
 
 
 def _set(session: Session, model: Any, column: str, resident_id: str, *, now: int) -> None:

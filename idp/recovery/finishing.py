@@ -11,6 +11,7 @@ from sqlalchemy import delete, select, update
 from idp.accounts.models import Resident
 from idp.accounts.service import log_event
 from idp.login import budgets
+from idp.login.devices import forget_all
 from idp.login.levels import Method
 from idp.login.passwords import keep_hash
 from idp.messaging.service import tell
@@ -105,6 +106,7 @@ def finish(
     budgets.restore(session, ctx.vault, "password", resident.id)
     resident.state = "active" if resident.state == "frozen" else resident.state
     credentials_changed(session, resident.id, keep_session=None, now=now)
+    forget_all(session, resident.id)
     how = " ".join(sorted(proof.value for proof in stands.proved))
     log_event(session, ctx.vault, resident, "account_recovered", proofs=how, now=now)
     link = f"{ctx.settings.server.issuer}/account"

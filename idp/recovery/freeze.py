@@ -9,6 +9,7 @@ from sqlalchemy import update
 
 from idp.accounts.models import Resident
 from idp.accounts.service import log_event
+from idp.login.devices import forget_all
 from idp.messaging.service import tell
 from idp.recovery.ending import credentials_changed
 
@@ -32,6 +33,7 @@ def freeze(session: Session, ctx: Context, resident_id: str, *, now: int) -> boo
         .returning(Resident.id)
     ).first()
     credentials_changed(session, resident_id, keep_session=None, now=now)
+    forget_all(session, resident_id)
     if frozen is None:
         return False
     resident = session.get_one(Resident, resident_id)

@@ -257,6 +257,8 @@ def set_password(handle: str) -> str | Response | tuple[str, int]:
     encoded, keep = ports().passwords.hash(chosen), request.form.getlist("keep")
     with ctx.database.transaction() as session:
         is_done = finish(session, ctx, ports().ways, found, encoded=encoded, keep=keep, now=ctx.now())
+        if is_done:
+            ports().stop_changes(session, found.resident_id or "", ctx.now())
     if not is_done:
         return _over()
     flow = found.flow if found.flow and ports().describe(found.flow) else ""

@@ -345,7 +345,9 @@ def _http_error(error: HTTPException) -> Response:
         405: (gettext("This does not work here"), gettext("The page cannot be used in this way.")),
         409: (
             gettext("This was not done"),
-            gettext("You were signed out, or your account was changed, in this very moment. Nothing was saved."),
+            gettext(
+                "You were signed out, or your account was changed, in this very moment. Nothing was saved."
+            ),
         ),
         413: (gettext("That is too much"), gettext("The form is larger than this page accepts.")),
     }

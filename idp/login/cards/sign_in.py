@@ -32,16 +32,20 @@ def with_card(
     """Check the PIN of the card with this number (in its normal form). Without an `attempt` the sign-in begins here.
 
     The guess is counted before the PIN is looked at, and the same work is done for a card that does not exist.
+
+    Raises:
+        idp.login.admission.Busy: when too many secrets are being checked; nothing was counted then.
     """
     ctx, now = settler.ctx, settler.now
-    with ctx.database.reading() as session:
-        card = service.find(session, ctx.vault, number)
-        state = _state(session, card)
-        whose, authenticator = (card.resident_id, card.id) if card else (None, None)
-        guess = settler.guess(session, "card-pin", authenticator=authenticator, name=number, whose=whose)
-    if not budgets.spend(ctx, guess, now=now):
-        return Failure.THROTTLED
-    is_right = passwords.is_right(card.pin_verifier if card else None, unverified_pin)
+    with passwords.admission.place():
+        with ctx.database.reading() as session:
+            card = service.find(session, ctx.vault, number)
+            state = _state(session, card)
+            whose, authenticator = (card.resident_id, card.id) if card else (None, None)
+            guess = settler.guess(session, "card-pin", authenticator=authenticator, name=number, whose=whose)
+        if not budgets.spend(ctx, guess, now=now):
+            return Failure.THROTTLED
+        is_right = passwords.is_right(card.pin_verifier if card else None, unverified_pin)
     if card is None or not is_right or state != "active":
         return Failure.WRONG
     with settler.writing(card.resident_id) as session:
@@ -61,12 +65,13 @@ def with_code(
     ctx, now = settler.ctx, settler.now
     whose = attempt.resident_id
     assert whose is not None
-    with ctx.database.reading() as session:
-        guess = settler.guess(session, "paper-code", authenticator=asked.card_id, name=whose, whose=whose)
-    if not budgets.spend(ctx, guess, now=now):
-        return Failure.THROTTLED
-    if not passwords.is_right(asked.verifier, unverified_code):
-        return Failure.WRONG
+    with passwords.admission.place():
+        with ctx.database.reading() as session:
+            guess = settler.guess(session, "paper-code", authenticator=asked.card_id, name=whose, whose=whose)
+        if not budgets.spend(ctx, guess, now=now):
+            return Failure.THROTTLED
+        if not passwords.is_right(asked.verifier, unverified_code):
+            return Failure.WRONG
     with settler.writing(whose) as session:
         if not service.spend_code(session, asked, now=now):
             return Failure.WRONG

@@ -25,7 +25,7 @@ class SentCode(Base):
     )
     channel: Mapped[str] = mapped_column(String(5), primary_key=True, comment="email or sms. pii=no")
     resident_id: Mapped[str | None] = mapped_column(
-        String(22), comment="To whom it was sent; NULL: to nobody. pii=no"
+        String(22), index=True, comment="To whom it was sent; NULL: to nobody. pii=no"
     )
     code_hash: Mapped[bytes] = mapped_column(
         LargeBinary, comment="HMAC of the code, the attempt and the channel. pii=no"

@@ -95,7 +95,10 @@ def connect(session: SignedIn, handle: str) -> str | Response | tuple[str, int]:
     ctx = context()
     now = ctx.now()
     with ctx.database.transaction() as writing:
-        is_linked = service.link(writing, ctx, arrival, session.resident_id, browser=browser_id(), now=now)
+        resident, _ = changes.locked(writing, session)
+        is_linked = service.link(writing, ctx, arrival, resident.id, browser=browser_id(), now=now)
+        if is_linked:
+            ports().end_others(writing, resident.id, session.id_hash, now)
     if not is_linked:
         text = gettext(
             "This account is connected with another identity there already, or that identity with another account."
