@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import event, text
 
 from idp.statements import Statement
+from tests.support.riverton import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +24,33 @@ def is_one_waiting(database: Database) -> bool:
     waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     with database.reading() as session:
         return bool(session.execute(text(waits)).scalar_one())
+
+
+def side_by_side(
+    database: Database, first: Callable[[], Any], second: Callable[[], Any], *, meets_at: tuple[Any, str]
+) -> tuple[Any, Any]:
+    """What both give, where the second begins while the first is right after a call of the function `meets_at` names.
+
+    The first goes on when the second waits for what it holds, or is through.
+    """
+    owner, name = meets_at
+    real, is_there, may_go_on = getattr(owner, name), Event(), Event()
+
+    def meeting(*values: Any, **named: Any) -> Any:
+        found = real(*values, **named)
+        if not is_there.is_set():
+            is_there.set()
+            assert may_go_on.wait(20)
+        return found
+
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
+        patch.setattr(owner, name, meeting)
+        one = pool.submit(first)
+        assert is_there.wait(20), one.result(20)
+        other = pool.submit(second)
+        until(lambda: other.done() or is_one_waiting(database), "the second waits, or is through")
+        may_go_on.set()
+        return one.result(20), other.result(20)
 
 
 @contextmanager
