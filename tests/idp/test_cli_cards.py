@@ -16,6 +16,8 @@ from idp.login.cards import printing
 from idp.login.cards.models import Card, PaperCode
 from idp.login.models import BrowserSession
 from idp.messaging.models import Message
+from tests.idp.login.cards.conftest import issue
+from tests.idp.recovery.steps import app_code, give_app
 from tests.support.town import make_town
 
 if TYPE_CHECKING:
@@ -124,6 +126,17 @@ def test_a_card_is_revoked(town: Town, command: Any, tmp_path: Path) -> None:
     assert json.loads(command("list", "--json").stdout) == []
     (listed,) = json.loads(command("list", "--all", "--json").stdout)
     assert listed["revoked_at"] is not None
+
+
+def test_what_a_revoked_card_had_proved_is_worth_nothing(town: Town, command: Any, tmp_path: Path) -> None:
+    """Whoever stands at the second factor with it stands there in vain."""
+    holder, secret = issue(town, town.jun.resident_id), give_app(town, town.jun)
+    browser = town.browser()
+    assert "/login/totp" in holder.sign_in(browser).headers["Location"]
+    browser.follow()
+    assert command("revoke", "jun").exit_code == 0
+    browser.submit("/login/totp", code=app_code(town, secret))
+    assert town.rows(BrowserSession) == []
 
 
 def test_bad_input_is_told_in_one_line_and_issues_nothing(town: Town, command: Any, tmp_path: Path) -> None:

@@ -6,12 +6,19 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
 
 from idp.accounts import contacts
 from idp.accounts.models import ContactPoint, Resident
 from idp.contacts.models import Change
 from idp.contacts.service import apply_due
+from idp.login.codes import service as codes
+from idp.login.codes.rules import Channel
+from idp.login.models import Password
 from idp.recovery.codes import TRIES
+from tests.idp.recovery.steps import FRESH, choose_password, signs_in, type_code
+from tests.idp.recovery.steps import ask as ask_back_in
+from tests.support.factors import after_password, attempt_of, sent_code
 from tests.support.nodes import NODES, THREADS, Request, two_nodes
 from tests.support.told import told
 from tests.support.town import ISSUER, hidden_fields, make_town
@@ -316,6 +323,59 @@ def test_another_address_goes_at_once_and_is_told_for_the_last_time(town: Town) 
     removed = [one for one in told(town, "contact_changed") if one.values["change"] == "removed"]
     assert {one.to for one in removed} == {town.maria.email, NEW}
     assert all(one.path("not_me_url") for one in removed)
+
+
+@pytest.mark.parametrize("former", [True, False])
+def test_a_removed_address_ends_what_its_reader_had_begun(town: Town, *, former: bool) -> None:
+    """Sessions elsewhere, and a recovery by that very mailbox; whoever removes it stays signed in."""
+    browser, elsewhere = signed_in(town), signed_in(town)
+    concerned = add(town, browser)
+    if former:
+        concerned = known(town, town.maria)[town.maria.email].id
+    reader = ask_back_in(town, town.maria.email if former else NEW)
+    assert type_code(town, reader).endswith("/password")
+    answer = act(browser, concerned, "remove")
+    if former:
+        assert answer == "/account/contacts?done=waits"
+        town.clock.advance(WAIT)
+        assert apply_due(town.context, now=int(town.clock())) == 1
+        assert browser.get("/account").status_code == 303  # nobody asked for it in this very moment
+    else:
+        assert browser.get("/account").status_code == 200
+    assert elsewhere.get("/account").status_code == 303
+    assert choose_password(reader) != "/recover/done"
+    assert not signs_in(town, town.maria, FRESH)
+
+
+def test_codes_beside_a_short_password_keep_their_contact_point(phone_town: Town) -> None:
+    """Without the number the eight letters would be all; a longer password lets it go."""
+    town = phone_town
+    _have_phone(town)
+    with town.context.database.transaction() as session:
+        codes.choose(session, town.maria.resident_id, Channel.SMS, "always", now=1)
+        session.execute(update(Password).values(is_short=True))
+    browser = _signed_in_with_code(town)
+    phone = known(town, town.maria)[PHONE.replace(" ", "")].id
+    assert "too short to be all that you sign in with" in act(browser, phone, "remove")
+    with town.context.database.transaction() as session:
+        session.execute(update(Password).values(is_short=False))
+    assert act(browser, phone, "remove") == "/account/contacts?done=removed"
+
+
+def _have_phone(town: Town) -> None:
+    with town.context.database.transaction() as session:
+        resident = session.get_one(Resident, town.maria.resident_id)
+        number = PHONE.replace(" ", "")
+        contacts.add_confirmed(session, town.context.vault, resident, "phone", number, now=1)
+
+
+def _signed_in_with_code(town: Town) -> Browser:
+    browser = town.browser()
+    page = after_password(browser, town.maria)
+    browser.get(f"/login/sms-code?attempt={attempt_of(page)}")
+    browser.follow(browser.submit("/login/sms-code", send="1"))
+    assert browser.submit("/login/sms-code", code=sent_code(town)).status_code == 303
+    return browser
 
 
 def test_the_last_contact_point_stays_unless_another_way_back_is_left(town: Town) -> None:

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from idp.accounts.models import Resident
+from idp.contacts.service import apply_due
+from idp.login.devices.models import KnownDevice
 from idp.login.otp.models import AuthenticatorApp
 from idp.login.recovery_codes import service as recovery_codes
+from idp.recovery.freeze import freeze
 from idp.recovery.models import Case, Token
+from tests.idp.contacts import test_contacts as contact_steps
 from tests.idp.recovery.steps import (
     FRESH,
     app_code,
@@ -362,6 +366,30 @@ def test_digits_of_another_screen_confirm_nothing(town: Town) -> None:
     wrong = f"{(int(compare) + 1) % 10**6:06}"
     assert help_maria(town, wrong) == 422
     assert [row.ripe_at for row in town.rows(Case)] == [None]
+
+
+def test_a_recovery_forgets_what_a_thief_had_prepared(town: Town) -> None:
+    """The browser in which they had signed in is told of as new again, and their address does not become the owner's."""
+    thief = contact_steps.signed_in(town)
+    theirs = contact_steps.add(town, thief, "thief@example.org")
+    assert contact_steps.act(thief, theirs, "sign-in") == "/account/contacts?done=waits"
+    before = len(told(town, "new_device"))
+    browser = ask(town, "maria")
+    type_code(town, browser)
+    assert choose_password(browser) == "/recover/done"
+    assert town.rows(KnownDevice) == []
+    town.clock.advance(WAIT)
+    assert apply_due(town.context, now=int(town.clock())) == 0
+    thief.get("/login")
+    assert thief.submit("/login", username="maria", password=FRESH).status_code == 303
+    assert len(told(town, "new_device")) > before
+
+
+def test_a_frozen_account_knows_no_device(town: Town) -> None:
+    town.browser().sign_in(town.maria)
+    with town.context.database.transaction() as session:
+        freeze(session, town.context, town.maria.resident_id, now=int(town.clock()))
+    assert town.rows(KnownDevice) == []
 
 
 def test_signing_in_stops_a_recovery(town: Town) -> None:

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from idp.accounts.models import Resident
+from idp.login.admission import Busy
 from idp.login.budgets.models import FailureStreak
 from idp.login.cards import service
 from idp.login.cards.models import Card, PaperCode
@@ -45,6 +46,23 @@ def test_card_and_pin_open_the_account_at_the_lowest_level(holder: Holder) -> No
     found = session_of(holder.town)
     assert (found.resident_id, found.acr, found.amr) == (holder.resident_id, "basic", "pin")
     assert browser.get("/account").status_code == 200
+
+
+def test_whoever_is_sent_away_for_want_of_a_place_has_not_guessed(
+    holder: Holder,
+) -> None:
+    """A storm at the sign-in page must not use up the tries of those who hold cards."""
+    browser, busy = holder.town.browser(), pytest.MonkeyPatch()
+    admission = holder.town.app.extensions["denizen.login"].passwords.admission
+    page = holder.number(browser)
+    busy.setattr(admission, "is_full", lambda: Busy(3))
+    for _ in range(6):
+        browser.last = page
+        assert holder.pin(browser).status_code == 503
+    busy.undo()
+    assert holder.town.rows(FailureStreak) == []
+    browser.last = page
+    assert holder.pin(browser).status_code == 303
 
 
 def test_a_partner_gets_its_code_after_a_sign_in_by_card(holder: Holder) -> None:
