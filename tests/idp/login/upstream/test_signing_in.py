@@ -263,13 +263,15 @@ def test_where_newcomers_are_refused_they_are_told_how_to_connect(connect: Conne
 def test_a_resident_connects_and_disconnects_on_their_account_page(connect: Connect) -> None:
     """Signed in lately, there and back, a look at the account, yes; and apart again, told both times."""
     town, provider = connect(newcomers="refuse")
-    browser = town.browser()
+    browser, elsewhere = town.browser(), town.browser()
     browser.sign_in(town.maria)
+    elsewhere.sign_in(town.maria)
     sent = browser.get("/account/connect/with/neighbour")
     provider.asked = answer_parameters(sent)
     page = browser.follow(provider.come_back(browser))
     assert "Maria" in page.text
     browser.submit(page.request.path)
+    assert (browser.get("/account").status_code, elsewhere.get("/account").status_code) == (200, 303)
     identity = town.rows(UpstreamIdentity)[0]
     assert identity.resident_id == town.maria.resident_id
     thief = town.browser()
