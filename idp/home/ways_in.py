@@ -43,7 +43,6 @@ def show(session: SignedIn) -> str:
         offers_passkeys=bool(ctx.settings.passkey_domain) and not session.is_shared,
         is_second_owed=bool(found.owed),
         done=_done(request.args.get("done", "")),
-        errors=_problems("problem" in request.args),
         **told,
     )
 
@@ -75,12 +74,6 @@ def _code_choices(reading: Session, resident_id: str, found: Found) -> list[tupl
         for channel, method in (("email", Method.EMAIL_CODE), ("sms", Method.SMS_CODE))
         if method in found.enrolled
     ]
-
-
-def _problems(is_silent: bool) -> list[tuple[str, str]]:  # noqa: FBT001
-    """What went wrong when a provider was to be connected."""
-    text = gettext("The other service does not answer just now. Try again later.")
-    return [("", text)] if is_silent else []
 
 
 def _done(unverified_done: str) -> str:

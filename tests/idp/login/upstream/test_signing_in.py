@@ -296,7 +296,41 @@ def test_an_identity_belongs_to_one_resident(connect: Connect) -> None:
     provider.asked = answer_parameters(browser.get("/account/connect/with/neighbour"))
     answer = provider.come_back(browser)
     assert "problem=other" in answer.headers["Location"]
+    page = browser.follow(answer).text
+    assert "is connected with another account here" in page
+    assert "does not answer" not in page
     assert [row.resident_id for row in town.rows(UpstreamIdentity)] == [town.maria.resident_id]
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        ("declined", "You did not sign in with Neighbouring town."),
+        ("silent", "Neighbouring town does not answer at the moment."),
+        ("refused", "Signing in with Neighbouring town did not work."),
+        ("connected", "Neighbouring town is connected with your account already."),
+    ],
+)
+def test_the_page_of_ones_ways_in_says_why_nothing_was_connected(
+    connect: Connect, problem: str, said: str
+) -> None:
+    """Each reason in its own words, and none for an address that was made up."""
+    town, _ = connect()
+    browser = town.browser()
+    browser.sign_in(town.maria)
+    assert said in browser.get(f"/account/sign-in?provider=neighbour&problem={problem}").text
+    assert "There is a problem" not in browser.get("/account/sign-in?provider=neighbour&problem=x").text
+
+
+def test_turning_back_while_connecting_is_not_a_fault_of_the_provider(connect: Connect) -> None:
+    """From the account page there and back without signing in."""
+    town, provider = connect()
+    browser = town.browser()
+    browser.sign_in(town.maria)
+    provider.asked = answer_parameters(browser.get("/account/connect/with/neighbour"))
+    page = browser.follow(provider.come_back(browser, code=None, error="access_denied")).text
+    assert "You did not sign in with Neighbouring town" in page
+    assert "does not answer" not in page
 
 
 def test_two_tabs_connect_two_people_and_only_the_first_counts(connect: Connect) -> None:
