@@ -114,8 +114,9 @@ class PartnerApp:
         except (AccessEnded, JoseError, KeyError):
             return self._problem("unusable_answer")
         self.visits.delete(session.get(_VISIT, ""))
-        session.clear()
-        session[_VISIT] = self.visits.add(Visit(dict(token), subject, person, sid))
+        session[_VISIT] = self.visits.add(
+            Visit(dict(token), subject, person, sid)
+        )  # other tabs sign in still
         return redirect(self.site.url, 303)
 
     def refresh(self) -> Response:

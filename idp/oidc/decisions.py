@@ -98,15 +98,22 @@ class Decision:
         return self.outcome.sections if isinstance(self.outcome, rules.Ask) else ()
 
 
-def decide(provider: Provider, connection: Any, request: AuthorizationRequest, resident_id: str) -> Decision:
-    """Judge a request by the resident's records.
+def decide(
+    provider: Provider,
+    connection: Any,
+    request: AuthorizationRequest,
+    resident_id: str,
+    *,
+    again: bool = False,
+) -> Decision:
+    """Judge a request by the resident's records; `again` asks about what is on file, too.
 
     A permission for a single matter is a question of its own: a no of before to anything else does not answer it.
     """
     choices = records.current_choices(connection, resident_id, request.client_id, provider.context.now())
     claims, purposes = asked_for(provider, request)
     terms = [one.terms for one in purposes.purposes]
-    outcome = rules.decide(terms, claims, choices, again="consent" in request.prompt)
+    outcome = rules.decide(terms, claims, choices, again=again or "consent" in request.prompt)
     is_silent = not isinstance(outcome, rules.Ask)
     # What was on file has been stopped as a whole; it does not come back without being seen.
     is_stopped = is_silent and live_grant(connection, resident_id, request.client_id) is None

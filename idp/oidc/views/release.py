@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Blueprint, g, redirect, render_template, request
 
+from consent import rules
 from consent.purposes import changes_since, notices_for
 from idp.accounts import service as accounts
 from idp.accounts.models import Resident
@@ -42,12 +44,17 @@ def show() -> str | Response:
         return found
     waiting, session, client, _ = found
     ctx = current_provider().context
+    is_late = "late" in request.args
     g.form_targets = client.form_targets
     with ctx.database.reading() as reading:
         held = holds.cause_of(reading, session.resident_id, client.client_id)
         if held is not None:
             return render_template("ui/held.html", client_name=client.name, cause=held, flow=handle)
         decision = _decide(reading, waiting, session)
+        if not decision.sections and _is_answered(reading, found):
+            if not is_late:
+                return redirect(f"/authorize/continue?flow={handle}#main", 303)
+            decision = _decide(reading, waiting, session, again=True)
         notices = _notices(reading, decision)
         changes = _changes(reading, decision)
         resident = reading.get(Resident, session.resident_id)
@@ -87,8 +94,16 @@ def show() -> str | Response:
         seen=_seen(notices, decision),
         information_only=not any(section.gives_choice for section in decision.sections),
         flow=handle,
+        is_late=is_late,
         errors=[],
     )
+
+
+def _is_answered(reading: Session, found: Ready) -> bool:
+    """Whether there is no question because what the service receives is agreed already, not because it is nothing."""
+    asked = found.waiting.request
+    grant = decisions.live_grant(reading, found.session.resident_id, asked.client_id)
+    return grant is not None and "consent" not in asked.prompt
 
 
 @bp.post("/consent")
@@ -109,10 +124,11 @@ def submit() -> Response:
         ticked=frozenset(request.form.getlist("share")),
         language=current_language(),
     )
-    now, seen = provider.context.now(), request.form.get("seen", "")
+    now = provider.context.now()
+    answer = _Answer(expressed, request.form.get("seen", ""), "late" in request.form)
 
     def settle(writing: Session) -> str | Refusal:
-        _record(writing, waiting, session, expressed, unverified_seen=seen, now=now)
+        _record(writing, waiting, session, answer, now=now)
         if not expressed.agreed:
             return Refusal("access_denied", "The resident did not agree")
         return decisions.settle_grant(
@@ -122,11 +138,19 @@ def submit() -> Response:
     try:
         return granted_with(handle, found, settle)
     except _Stale:  # nothing of it stands
-        return redirect(f"/consent?flow={handle}#main", 303)
+        return redirect(f"/consent?flow={handle}&late=1#main", 303)
 
 
 class _Stale(Exception):
     """The page that was sent back says something else by now: nobody agrees to words they have not read."""
+
+
+class _Answer(NamedTuple):
+    """What came back with the form: the answer, what stood on the page, and whether it said what happened meanwhile."""
+
+    expressed: decisions.Expressed
+    unverified_seen: str
+    is_late: bool
 
 
 def _is_held(found: Ready) -> bool:
@@ -134,8 +158,10 @@ def _is_held(found: Ready) -> bool:
         return holds.cause_of(reading, found.session.resident_id, found.client.client_id) is not None
 
 
-def _decide(reading: Session, waiting: Waiting, session: SignedIn) -> decisions.Decision:
-    return decisions.decide(current_provider(), reading, waiting.request, session.resident_id)
+def _decide(
+    reading: Session, waiting: Waiting, session: SignedIn, *, again: bool = False
+) -> decisions.Decision:
+    return decisions.decide(current_provider(), reading, waiting.request, session.resident_id, again=again)
 
 
 def _notices(reading: Session, decision: decisions.Decision) -> Mapping[str, Notice]:
@@ -167,24 +193,39 @@ def _seen(notices: Mapping[str, Notice], decision: decisions.Decision) -> str:
     return said.hexdigest()
 
 
-def _record(
-    writing: Session,
-    waiting: Waiting,
-    session: SignedIn,
-    expressed: decisions.Expressed,
-    *,
-    unverified_seen: str,
-    now: int,
-) -> None:
+def _record(writing: Session, waiting: Waiting, session: SignedIn, answer: _Answer, *, now: int) -> None:
     ctx = current_provider().context
     resident = writing.get(Resident, session.resident_id)
     log_key = accounts.log_key(ctx.vault, resident) if resident else None
     if log_key is None:
         raise LookupError("the resident's data key is destroyed")
-    decision = _decide(writing, waiting, session)
-    notices = _notices(writing, decision)
-    if not hmac.compare_digest(unverified_seen.encode(), _seen(notices, decision).encode()):
-        raise _Stale
+    decision, notices = _answered(writing, waiting, session, answer)
     decisions.record_answers(
-        writing, log_key, waiting.request, session, decision, notices, expressed, now=now
+        writing, log_key, waiting.request, session, decision, notices, answer.expressed, now=now
     )
+
+
+def _answered(
+    writing: Session, waiting: Waiting, session: SignedIn, answer: _Answer
+) -> tuple[decisions.Decision, Mapping[str, Notice]]:
+    """The questions that the page asked, of which some may be answered by now, as in another tab.
+
+    What was ticked there as well is added to that; taking something back, on a page that did not show it as ticked,
+    needs a look at how things stand. A no concerns this request alone.
+
+    Raises:
+        _Stale: the page said something else, or did not show what would be taken back.
+    """
+    for again in (False, True):
+        decision = _decide(writing, waiting, session, again=again)
+        notices = _notices(writing, decision)
+        if not hmac.compare_digest(answer.unverified_seen.encode(), _seen(notices, decision).encode()):
+            continue
+        if not again or "consent" in waiting.request.prompt:
+            return decision, notices
+        if not answer.expressed.agreed:
+            return replace(decision, outcome=rules.Covered()), notices
+        kept = {claim for section in decision.sections for claim in section.ticked}
+        if answer.is_late or kept <= answer.expressed.ticked:
+            return decision, notices
+    raise _Stale

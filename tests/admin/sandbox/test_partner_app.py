@@ -85,6 +85,21 @@ def test_a_code_from_another_town_is_not_redeemed() -> None:
     assert browser.get("/callback", query_string=query).status_code == 503, "now it is redeemed: in vain"
 
 
+def test_a_sign_in_in_one_tab_leaves_that_of_another_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two tabs were sent to the town; whichever comes back second is still known."""
+    app = new_app()
+    browser = app.flask.test_client()
+    first, second = (
+        parse_qs(urlsplit(browser.get("/sign-in").headers["Location"]).query)["state"][0] for _ in range(2)
+    )
+    token = {"userinfo": {"sub": "s", "sid": "i"}, "access_token": "a"}
+    monkeypatch.setattr(app.town, "fetch_access_token", lambda **_: dict(token))
+    monkeypatch.setattr(app, "_ask", lambda *_: {"name": "Maria"})
+    for state in (first, second):
+        answer = browser.get("/callback", query_string={"code": "x", "state": state, "iss": ISSUER})
+        assert answer.status_code == 303, answer.text
+
+
 def test_a_town_that_does_not_answer_is_told_in_plain_words() -> None:
     """The page says that it is not the reader's mistake."""
     answer = new_app(f"http://localhost:{free_port()}").flask.test_client().get("/sign-in")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from consent.models import Record
 from idp.login.models import BrowserSession, LoginAttempt
 from idp.oidc import interactions
 from idp.oidc.models import Interaction
 from tests.support.factors import after_password, attempt_of, shown, with_app
-from tests.support.town import Proof, answer_parameters, code_of, hidden_fields
+from tests.support.town import Proof, answer_parameters, choices, code_of, hidden_fields
 
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse
@@ -101,6 +103,76 @@ def test_prompt_login_is_not_met_by_another_tab(town: Town) -> None:
     town.clock.advance(60)
     browser.sign_in(town.maria)
     assert browser.get(f"/login?flow={flow}").headers["Location"].startswith("/authorize/continue")
+
+
+# --- two release pages of one service ---
+
+
+def two_release_pages(town: Town) -> tuple[Browser, list[TestResponse], list[Proof]]:
+    """Maria, signed in, with the library's page open in two tabs."""
+    browser, proofs = town.browser(), [Proof(), Proof()]
+    browser.sign_in(town.maria)
+    pages = [
+        browser.follow(browser.authorize(town.library, "openid profile email", proof)) for proof in proofs
+    ]
+    assert all(choices(page.text) == ["email"] for page in pages)
+    return browser, pages, proofs
+
+
+def told(town: Town, answer: TestResponse, proof: Proof) -> dict[str, Any]:
+    """What the library learns by an answer."""
+    tokens = town.redeem(town.library, code_of(answer), proof).json
+    found: dict[str, Any] = town.userinfo(tokens["access_token"]).json
+    return found
+
+
+def test_a_box_ticked_in_the_second_tab_is_recorded(town: Town) -> None:
+    """Whoever allows in one tab, and more in the other, has said so: it counts, and both requests are answered."""
+    browser, pages, proofs = two_release_pages(town)
+    browser.last = pages[0]
+    assert "email" not in told(town, browser.allow(), proofs[0])
+    browser.last = pages[1]
+    answer = browser.follow(browser.allow(share=["email"]))
+    assert told(town, answer, proofs[1])["email"] == town.maria.email
+    assert [(row.event, row.claims_chosen) for row in town.rows(Record)][-1] == (
+        "renewed",
+        '["name","email"]',
+    )
+
+
+def test_what_was_ticked_in_the_first_tab_is_not_taken_back_unseen(town: Town) -> None:
+    """The second tab's page did not show the tick: it is asked again, says why, and shows how things stand."""
+    browser, pages, proofs = two_release_pages(town)
+    browser.last = pages[0]
+    assert "email" in told(town, browser.allow(share=["email"]), proofs[0])
+    before = len(town.rows(Record))
+    browser.last = pages[1]
+    page = browser.follow(browser.allow())
+    assert "What you sent just now was not recorded." in page.text
+    assert "receives none of your data" not in page.text
+    assert re.search(r'value="email" checked', page.text)
+    assert len(town.rows(Record)) == before
+    assert "email" not in told(town, browser.follow(browser.allow()), proofs[1]), "seen, and unticked"
+
+
+def test_the_second_tab_loaded_again_goes_on_with_what_was_agreed(town: Town) -> None:
+    """No page says that a service receives nothing when it does."""
+    browser, pages, proofs = two_release_pages(town)
+    browser.last = pages[0]
+    code_of(browser.allow(share=["email"]))
+    answer = browser.follow(browser.get(f"/consent?{pages[1].request.query_string.decode()}"))
+    assert "email" in told(town, answer, proofs[1])
+
+
+def test_a_no_in_the_second_tab_concerns_its_request_alone(town: Town) -> None:
+    """What was allowed in the first stands until it is taken back where that also ends the tokens."""
+    browser, pages, _ = two_release_pages(town)
+    browser.last = pages[0]
+    code_of(browser.allow())
+    before = len(town.rows(Record))
+    browser.last = pages[1]
+    assert answer_parameters(browser.deny())["error"] == "access_denied"
+    assert len(town.rows(Record)) == before
 
 
 # --- back, again, nothing ---
@@ -235,9 +307,8 @@ def test_a_request_that_waited_too_long_goes_back_to_its_partner(town: Town, pat
 def test_other_ways_begin_an_attempt_that_keeps_where_it_leads(town: Town) -> None:
     browser, proof = town.browser(), Proof()
     flow = flow_of(browser.authorize(town.tax, "openid", proof))
-    page = browser.get(f"/login?flow={flow}")
-    link = page.text.partition('href="/login/other?')[2].partition('"')[0].replace("&amp;", "&")
-    others = browser.follow(browser.get(f"/login/other?{link}"))
+    browser.get(f"/login?flow={flow}")
+    others = browser.follow(browser.submit("/login", other="1"))
     assert "Tax portal" in others.text
     assert "Code by e-mail" in others.text
     password = (
