@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import orjson
 from sqlalchemy import insert
@@ -44,6 +44,11 @@ class Content:
     values: dict[str, Any]
 
 
+#: What somebody else's account is about: the reader has done nothing that could be not theirs, and the link would freeze
+#: the reader's own account.
+_ABOUT_OTHERS: Final = frozenset({"help_wanted", "helper_asked"})
+
+
 def tell(
     session: Session,
     vault: Vault,
@@ -59,13 +64,13 @@ def tell(
     """Tell a resident on every confirmed channel, in their language; the ids of the messages.
 
     Mail always; a text message where the message has `sms.txt`; a letter besides only for kind `letter`. `except_`
-    names addresses and numbers that are left out. A notice carries a "This wasn't me" link. Without `expires_at`
+    names addresses and numbers that are left out. A notice carries a "This wasn't me" link, unless it is about somebody else. Without `expires_at`
     a notice is worth sending for a week and a code for ten minutes.
     """
     known = ports(vault)
     reach = known.reach(session, resident)
     facts = dict(values)
-    if kind in ("notice", "letter") and "not_me_url" not in facts:
+    if kind in ("notice", "letter") and name not in _ABOUT_OTHERS and "not_me_url" not in facts:
         facts["not_me_url"] = known.not_me_link(session, resident, now)
     shared: dict[str, Any] = {
         "language": resident.language,

@@ -57,6 +57,9 @@ def add(session: SignedIn) -> Response | tuple[str, int]:
         return _new_page(name, [("name", gettext("There were too many requests. Try again tomorrow."))]), 429
     with ctx.database.transaction() as writing:
         resident, _ = locked(writing, session)
+        if helping.is_oneself(writing, ctx, resident, name):
+            text = gettext("This is you. Name somebody else, who can help you when you cannot sign in.")
+            return _new_page(name, [("name", text)]), 422
         is_asked = helping.name_helper(writing, ctx, resident, name, now=ctx.now())
     if not is_asked:
         text = gettext("You have named as many people as you can. Remove somebody first.")

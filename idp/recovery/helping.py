@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import or_, select, update
 
+from idp.accounts import contacts
 from idp.accounts.models import Resident
 from idp.accounts.reach import greeting
 from idp.accounts.service import find_resident
@@ -51,6 +52,14 @@ class Wanted:
     case_id: str
     name: str
     created_at: int
+
+
+def is_oneself(session: Session, ctx: Context, resident: Resident, unverified_name: str) -> bool:
+    """Whether a name is that of the resident who typed it: nobody can help themselves back in."""
+    found = find_resident(session, ctx.vault, unverified_name, country=ctx.settings.accounts.country)
+    own = {one.value for one in contacts.of_resident(session, ctx.vault, resident)}
+    typed = contacts.kind_of(unverified_name, ctx.settings.accounts.country)
+    return (found is not None and found.id == resident.id) or (typed is not None and typed[1] in own)
 
 
 def name_helper(

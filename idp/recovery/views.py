@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask_babel import gettext
@@ -11,6 +11,7 @@ from idp.accounts.models import Resident
 from idp.accounts.reach import greeting
 from idp.login import budgets
 from idp.login.budgets import Limit
+from idp.login.current import signed_in
 from idp.login.new_password import new_password_error, shortest
 from idp.login.password_change import words_about
 from idp.login.ports import ports
@@ -22,7 +23,8 @@ from idp.recovery.codes import derived
 from idp.recovery.finishing import finish, standing
 from idp.recovery.rules import WISHES, grouped, tidy_code, tidy_digits
 from idp.recovery.second import Tried, try_second
-from idp.recovery.words import keepable_names
+from idp.recovery.stopped import stopped_by
+from idp.recovery.words import keepable_names, second_label
 from idp.web.context import context
 from idp.web.csrf import browser_id
 from idp.web.pages import incoming
@@ -41,6 +43,20 @@ bp = Blueprint("recovery", __name__)
 
 #: Codes typed from one place; each code has its own few tries besides.
 CODES_PER_SOURCE = Limit("recover-code-source", 60, 900)
+
+
+@bp.app_context_processor
+def _for_every_page() -> dict[str, Any]:
+    """Whether this sign-in has stopped a recovery: for the pages on which a resident comes in."""
+
+    def recovery_was_stopped() -> bool:
+        session, ctx = signed_in(), context()
+        if session is None:
+            return False
+        with ctx.database.reading() as reading:
+            return stopped_by(reading, session, now=ctx.now())
+
+    return {"recovery_was_stopped": recovery_was_stopped}
 
 
 @bp.get("/recover")
@@ -93,13 +109,13 @@ def try_code(handle: str) -> Response | tuple[str | Response, int]:
         return _over()
     ctx, now = context(), context().now()
     if not budgets.take(ctx, (CODES_PER_SOURCE, network_of(incoming().remote_address)), now=now):
-        return _case_page(found, [("code", too_many())]), 429
+        return _case_page(found, [("code", too_many())], "message"), 429
     with ctx.database.transaction() as session:
         digits = tidy_digits(request.form.get("code", ""))
         is_right = service.try_digits(session, ctx.vault, found, digits, now=now)
     if not is_right:
         text = gettext("The code is not right, or it works no more. You can ask for a new one.")
-        return _case_page(found, [("code", text)]), 422
+        return _case_page(found, [("code", text)], "message"), 422
     return redirect(url_for("recovery.case", handle=handle), 303)
 
 
@@ -175,7 +191,8 @@ def second(handle: str) -> str | Response | tuple[str, int]:
     found = _find(handle)
     if found is None:
         return _over()
-    return _second_page(found, []) if _stands(found).owes_second else _to_case(found)
+    stands = _stands(found)
+    return _second_page(found, stands, []) if stands.owes_second else _to_case(found)
 
 
 @bp.post("/recover/case/<handle>/second")
@@ -184,16 +201,17 @@ def prove_second(handle: str) -> str | Response | tuple[str, int]:
     found = _find(handle)
     if found is None:
         return _over()
-    if not _stands(found).owes_second:
+    stands = _stands(found)
+    if not stands.owes_second:
         return _to_case(found)
     ctx = context()
     network = network_of(incoming().remote_address)
     tried = try_second(ctx, found, request.form.get("code", ""), network=network, now=ctx.now())
     if tried is Tried.THROTTLED:
-        return _second_page(found, [("code", too_many())]), 429
+        return _second_page(found, stands, [("code", too_many())]), 429
     if tried is Tried.WRONG:
         text = gettext("The code is not right, or it was used already. Wait for the next one.")
-        return _second_page(found, [("code", text)]), 422
+        return _second_page(found, stands, [("code", text)]), 422
     return _to_case(found)
 
 
@@ -342,8 +360,14 @@ def _is_first_browser(found: Underway, return_code: str) -> bool:
         return service.has_return_code(session, found, return_code)
 
 
-def _second_page(found: Underway, errors: Errors) -> str:
-    return render_template("ui/recover_second.html", handle=found.handle, errors=errors)
+def _second_page(found: Underway, stands: Standing, errors: Errors) -> str:
+    return render_template(
+        "ui/recover_second.html",
+        handle=found.handle,
+        label=second_label(stands.found.enrolled),
+        may_send="message" in stands.would_do,
+        errors=errors,
+    )
 
 
 def _password_page(found: Underway, stands: Standing, errors: Errors) -> str:

@@ -9,7 +9,7 @@ from flask_babel import gettext
 from idp.login.levels import Method
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 
 def keepable_names(methods: Iterable[Method]) -> list[tuple[str, str]]:
@@ -22,3 +22,16 @@ def keepable_names(methods: Iterable[Method]) -> list[tuple[str, str]]:
         Method.UPSTREAM: gettext("My other digital identity"),
     }
     return [(method.value, names[method]) for method in methods if method in names]
+
+
+def second_label(enrolled: Collection[Method]) -> str:
+    """What the field for the second factor is called: what this resident can type there; "" when that is nothing."""
+    has_app, has_codes = Method.TOTP in enrolled, Method.RECOVERY_CODE in enrolled
+    text: str = ""
+    if has_app and has_codes:
+        text = gettext("Code from your app, or one of your recovery codes")
+    elif has_app:
+        text = gettext("Code from your app")
+    elif has_codes:
+        text = gettext("One of your recovery codes")
+    return text

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from idp.accounts.contacts import add_confirmed
 from idp.accounts.models import Resident
 from idp.contacts.service import apply_due
+from idp.login.codes import service as codes
+from idp.login.codes.rules import Channel
 from idp.login.devices.models import KnownDevice
 from idp.login.otp.models import AuthenticatorApp
 from idp.login.recovery_codes import service as recovery_codes
 from idp.recovery.freeze import freeze
-from idp.recovery.models import Case, Token
+from idp.recovery.models import Case, Helper, Token
 from tests.idp.contacts import test_contacts as contact_steps
 from tests.idp.recovery.steps import (
     FRESH,
@@ -30,12 +33,29 @@ from tests.idp.recovery.steps import (
     type_code,
 )
 from tests.support.told import told
+from tests.support.town import make_town
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.founding import Founding
     from tests.support.town import Browser, Town
 
 DAY = 86_400
 WAIT = 72 * 3600
+
+
+@pytest.fixture
+def texting(database_url: str, founding: Founding, tmp_path: Path) -> Iterator[Town]:
+    """A town that sends text messages, and Maria's telephone."""
+    sms = {"provider": "http", "url": "https://sms.example/send", "sender": "Riverton"}
+    town = make_town(database_url, tmp_path, founding=founding, sms=sms)
+    with town.context.database.transaction() as session:
+        resident = session.get_one(Resident, town.maria.resident_id)
+        add_confirmed(session, town.context.vault, resident, "phone", "+33612345678", now=int(town.clock()))
+    yield town
+    town.context.database.close()
 
 
 def sub(town: Town, password: str | None = None) -> str:
@@ -306,6 +326,59 @@ def test_a_lost_second_factor_and_somebody_trusted(town: Town) -> None:
     assert path_of(browser).endswith("/password")
 
 
+def test_a_wrong_code_beside_a_letter_is_said_on_the_page_that_asks_for_it(town: Town) -> None:
+    """A recovery that began with a letter asks for a message, too: the form comes back with the error."""
+    give_app(town, town.maria)
+    give_address(town, town.maria)
+    ask(town, "maria", "letter")
+    browser = town.browser()
+    type_letter(town, browser)
+    also(browser, "message")
+    answer = browser.submit(f"{case_page(browser)}/code", code="00000000")
+    assert answer.status_code == 422
+    assert "The code is not right" in answer.text
+    assert 'name="code"' in answer.text
+    assert "Wait for the letter" not in answer.text
+
+
+def test_the_second_step_asks_for_what_the_resident_has(texting: Town) -> None:
+    """Whoever gets codes by text message is not asked for an app: the code is sent, and it is enough."""
+    town = texting
+    give_address(town, town.maria)
+    with town.context.database.transaction() as session:
+        codes.choose(session, town.maria.resident_id, Channel.SMS, "always", now=int(town.clock()))
+    ask(town, "maria", "letter")
+    browser = town.browser()
+    assert type_letter(town, browser).endswith("/second")
+    page = browser.last.text
+    assert 'name="code"' not in page
+    assert "app" not in page.partition("<main")[2].partition("</main>")[0].replace("happen", "")
+    browser.submit(f"{case_page(browser)}/other")
+    browser.follow()
+    browser.submit(f"{case_page(browser)}/code", code=told(town, "recover")[-1].values["code"])
+    assert path_of(browser).endswith("/password")
+
+
+@pytest.mark.parametrize(
+    ("app", "made", "label"),
+    [
+        (True, False, "Code from your app<"),
+        (True, True, "Code from your app, or one of your recovery codes<"),
+    ],
+)
+def test_the_field_of_the_second_step_names_what_the_resident_has(
+    town: Town, app: bool, made: bool, label: str
+) -> None:
+    if app:
+        give_app(town, town.maria)
+    if made:
+        with town.context.database.transaction() as session:
+            recovery_codes.make(session, town.context.vault, town.maria.resident_id, now=int(town.clock()))
+    browser = ask(town, "maria")
+    assert type_code(town, browser).endswith("/second")
+    assert f">{label}" in browser.last.text
+
+
 def test_a_second_message_does_not_replace_a_lost_app(town: Town) -> None:
     """Two mailboxes are one channel: only slow ways are offered beside a message."""
     give_app(town, town.maria)
@@ -344,6 +417,9 @@ def test_somebody_trusted_and_three_days_lead_to_a_new_password(town: Town) -> N
     browser = ask(town, "maria", "helper")
     compare, back = digits_of(browser)
     assert [one.to for one in told(town, "help_wanted")] == [town.jun.email]
+    assert not told(town, "help_wanted")[0].values.get("not_me_url"), "it would freeze the helper's account"
+    assert not told(town, "helper_asked")[0].values.get("not_me_url")
+    assert told(town, "recovery_started")[0].values["not_me_url"]
     assert help_maria(town, compare) == 303
     assert [one.to for one in told(town, "recovery_waits")] == [town.maria.email]
     page = case_page(browser)
@@ -399,10 +475,35 @@ def test_signing_in_stops_a_recovery(town: Town) -> None:
     compare, _ = digits_of(browser)
     help_maria(town, compare)
     page = case_page(browser)
-    town.browser().sign_in(town.maria)
+    owner, later = town.browser(), town.browser()
+    owner.sign_in(town.maria)
+    assert "so that is stopped" in owner.get("/account").text
     town.clock.advance(WAIT)
+    later.sign_in(town.maria)
+    assert "so that is stopped" not in later.get("/account").text
     assert browser.get(page).status_code == 410
     assert [row.state for row in town.rows(Case)] == ["stopped"]
+
+
+def test_a_link_that_was_asked_for_is_stopped_by_signing_in_and_it_is_said(town: Town) -> None:
+    ask(town, "maria")
+    owner = town.browser()
+    owner.sign_in(town.maria)
+    assert "so that is stopped" in owner.get("/").text
+    town.clock.advance(601)
+    assert "so that is stopped" not in owner.get("/").text
+
+
+@pytest.mark.parametrize("name", ["maria", "MARIA@example.org", " maria@example.org "])
+def test_nobody_is_their_own_helper(town: Town, name: str) -> None:
+    """Whoever cannot sign in could not help either."""
+    browser = town.browser()
+    browser.sign_in(town.maria)
+    browser.get("/account/helpers/new")
+    answer = browser.submit("/account/helpers/new", name=name)
+    assert answer.status_code == 422
+    assert "This is you." in answer.text
+    assert town.rows(Helper) == []
 
 
 def test_a_stranger_cannot_be_made_to_help(town: Town) -> None:
