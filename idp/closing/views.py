@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, redirect, render_template, request
 from flask_babel import gettext
@@ -10,7 +10,7 @@ from flask_babel import gettext
 from idp.accounts import not_me
 from idp.closing import service
 from idp.login.changes import locked
-from idp.login.current import drop_session, for_fresh_residents, for_residents
+from idp.login.current import drop_session, for_fresh_residents, for_residents, signed_in
 from idp.login.ports import ports
 from idp.web.context import context
 
@@ -22,6 +22,21 @@ if TYPE_CHECKING:
 bp = Blueprint("closing", __name__)
 
 _DAY = 86_400
+
+
+@bp.app_context_processor
+def _for_every_page() -> dict[str, Any]:
+    """When the account of whoever is signed in ends by their own wish: for the pages that say so until they keep it."""
+
+    def account_closes_at() -> int | None:
+        session = signed_in()
+        if session is None:
+            return None
+        with context().database.reading() as reading:
+            closure = service.announced(reading, session.resident_id)
+        return closure.closes_at if closure is not None and closure.cause == "asked" else None
+
+    return {"account_closes_at": account_closes_at}
 
 
 @bp.get("/account/close")

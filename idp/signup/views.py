@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, g, redirect, render_template, request
 from flask_babel import gettext
 from sqlalchemy.exc import IntegrityError
 
+from idp.accounts.models import Resident
 from idp.accounts.service import find_resident
 from idp.login import budgets
+from idp.login.current import signed_in
 from idp.login.levels import Method, typical
 from idp.login.ports import ports
 from idp.login.rules import network_of
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from idp.signup.service import PendingSignUp
 
 bp = Blueprint("signup", __name__)
+
+#: So long after signing up it is said that it worked, in seconds.
+_SAY_FOR = 600
 
 
 @bp.get("/signup")
@@ -73,6 +78,21 @@ def submit() -> str | tuple[str, int]:
             now=now,
         )
     return render_template("ui/signup_sent.html", email=email.strip())
+
+
+@bp.app_context_processor
+def _for_every_page() -> dict[str, Any]:
+    """Whether this session began with the account itself: for the pages that come after signing up."""
+
+    def account_is_new() -> bool:
+        session, ctx = signed_in(), context()
+        if session is None or ctx.now() - session.authenticated_at > _SAY_FOR:
+            return False
+        with ctx.database.reading() as reading:
+            resident = reading.get(Resident, session.resident_id)
+            return resident is not None and resident.created_at == session.authenticated_at
+
+    return {"account_is_new": account_is_new}
 
 
 def _handles() -> dict[str, str]:

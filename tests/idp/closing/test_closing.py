@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,6 +77,26 @@ def test_closing_needs_a_tick_and_a_fresh_sign_in(town: Town) -> None:
     assert town.rows(Closure) == []
 
 
+def test_whoever_goes_on_during_the_grace_period_is_told_on_every_page_of_theirs(town: Town) -> None:
+    """With the day, and with the way to keep the account; at a service's question, too, and back to it."""
+    close(town)
+    browser, proof = town.browser(), Proof()
+    browser.authorize(town.library, "openid profile", proof)
+    browser.follow()
+    browser.sign_in(town.maria)
+    for path in ("/", "/account"):
+        page = browser.get(path).text
+        assert "On 14 Feb 2027" in page, page
+        assert 'href="/account/close"' in page.partition("gone for good")[2].partition("</div>")[0]
+    page = browser.follow(browser.authorize(town.library, "openid profile", proof))
+    found = re.search(r'gone for good\. <a href="(/account/close\?flow=[^"]+)"', page.text)
+    assert found is not None, page.text
+    browser.get(found[1])
+    answer = browser.follow(browser.submit("/account/close/keep"))
+    assert "gone for good" not in answer.text
+    assert code_of(browser.allow())
+
+
 def test_signing_in_during_the_grace_period_offers_to_keep_the_account(town: Town) -> None:
     """Whoever does not say so has not kept it; whoever does goes on as before."""
     close(town)
@@ -87,6 +108,7 @@ def test_signing_in_during_the_grace_period_offers_to_keep_the_account(town: Tow
     assert [row.state for row in town.rows(Closure)] == ["announced"]
     browser.submit("/account/close/keep")
     assert "stays open" in browser.follow().text
+    assert "gone for good" not in browser.get("/").text
     assert [row.state for row in town.rows(Closure)] == ["kept"]
     assert len(told(town, "closing_kept")) == 1
     tick(town, GRACE)

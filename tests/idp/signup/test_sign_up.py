@@ -49,10 +49,13 @@ def test_a_newcomer_opens_an_account_and_is_signed_in(town: Town) -> None:
     page = browser.follow().text
     assert "Noor" in page
     assert NEW in page
+    assert "Your account is open, and you are signed in." in page
     assert [mail.to for mail in told(town, "welcome")] == [NEW]
     other = town.browser()
     other.get("/login")
+    town.clock.advance(1)
     assert other.submit("/login", username=NEW, password=TYPED["password"]).status_code == 303
+    assert "Your account is open" not in other.get("/account").text
 
 
 def test_an_account_opened_on_the_way_to_a_partner_leads_on_to_it(town: Town) -> None:
@@ -65,6 +68,7 @@ def test_an_account_opened_on_the_way_to_a_partner_leads_on_to_it(town: Town) ->
     browser.get(links(town)[0])
     answer = browser.follow(browser.submit("/signup/confirm", **TYPED))
     if answer.status_code == 200:
+        assert "Your account is open, and you are signed in." in answer.text
         answer = browser.follow(browser.allow())
     assert town.redeem(town.library, code_of(answer), proof).status_code == 200
 
