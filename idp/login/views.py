@@ -109,6 +109,8 @@ def submit() -> str | Response | tuple[str, int]:
     entry = read_entry()
     if isinstance(entry, Response):
         return entry
+    if "other" in request.form:
+        return redirect(steps.address(steps.OTHER_WAYS, _kept(entry)), 303)
     username, password = request.form.get("username", ""), request.form.get("password", "")
     errors = _missing(username, password)
     if errors:
@@ -120,6 +122,18 @@ def submit() -> str | Response | tuple[str, int]:
     if isinstance(outcome, Failure):
         return _failed(outcome, entry, username)
     return steps.answer(outcome, entry.goal)
+
+
+def _kept(entry: Entry) -> str:
+    """An attempt that goes on by other ways, and knows whether others use this computer, too; its handle."""
+    ctx = context()
+    settler = steps.settler(now=ctx.now())
+    with ctx.database.transaction() as writing:
+        if entry.attempt is None:
+            return settler.begin(writing, entry.goal, is_shared=settler.visitor.place.is_shared)
+        if settler.visitor.place.is_shared:
+            attempts.share(writing, entry.attempt)
+        return entry.attempt.handle
 
 
 @bp.get("/login/other")
@@ -155,7 +169,10 @@ def other_ways() -> str | Response:
 
 @bp.post("/login/other")
 def turn_back() -> Response:
-    """The only form of that page is the one that cancels."""
+    """The only form of that page, and of the choice of providers, is the one that cancels."""
+    if not request.form.get("attempt"):
+        entry = read_entry()
+        return entry if isinstance(entry, Response) else redirect("/login", 303)
     underway = steps.enter()
     return underway if isinstance(underway, Response) else steps.go_on(underway.attempt.handle)
 
@@ -189,6 +206,7 @@ def show_page(entry: Entry, *, username: str, errors: Errors) -> str:
         "wanted": entry.goal.wanted_acr,
         "again": is_again(),
         "is_begun": bool(entry.attempt and entry.attempt.proofs),
+        "is_shared": bool(entry.attempt and entry.attempt.is_shared),
         "offers_passkeys": g.runs_script,
         "offers_password": Method.PASSWORD in entry.offers,
         "action": "/login",

@@ -110,6 +110,7 @@ def _kept(entry: Entry) -> dict[str, object]:
         "next": entry.goal.next_path,
         "wanted": entry.goal.wanted_acr,
         "again": is_again(),
+        "is_shared": bool(entry.attempt and entry.attempt.is_shared),
     }
 
 

@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 
 from idp.accounts.models import Resident
 from idp.accounts.service import find_resident
-from idp.login import budgets, steps
+from idp.login import attempts, budgets, steps
 from idp.login.budgets import Guess, Limit
 from idp.login.codes import service
 from idp.login.codes.rules import LIVES_FOR, Channel, masked, normal_code
@@ -92,6 +92,11 @@ def _submit(channel: Channel) -> Page:
     underway = _enter(channel)
     if isinstance(underway, Response):
         return underway
+    if "other" in request.form:
+        if "shared" in request.form and not underway.attempt.proofs:
+            with context().database.transaction() as session:
+                attempts.share(session, underway.attempt)
+        return redirect(steps.address(steps.OTHER_WAYS, underway.attempt.handle), 303)
     return _send(underway, channel) if "send" in request.form else _check(underway, channel)
 
 
@@ -113,6 +118,8 @@ def _send(underway: Underway, channel: Channel) -> Page:
     with ctx.database.transaction() as session:
         letter = _letter(session, underway, channel, typed)
         service.send(session, ctx, letter, language=current_language(), now=ctx.now())
+        if "shared" in request.form and not underway.attempt.proofs:
+            attempts.share(session, underway.attempt)
     return redirect(steps.address(channel.page, underway.attempt.handle), 303)
 
 
@@ -203,6 +210,7 @@ def _page(underway: Underway, channel: Channel, *, asks_code: bool, errors: Erro
         attempt=attempt.handle,
         is_email=channel is Channel.EMAIL,
         is_second=bool(attempt.proofs),
+        is_shared=attempt.is_shared,
         asks_code=asks_code,
         to=to,
         username=typed or (underway.flow.login_hint if underway.flow and not attempt.proofs else ""),

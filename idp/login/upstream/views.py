@@ -88,7 +88,7 @@ def choose() -> str | Response:
         "ui/login_upstream.html",
         client_name=entry.flow.client_name if entry.flow else None,
         query=_query(entry),
-        is_shared="shared" in request.args,
+        is_shared="shared" in request.args or bool(entry.attempt and entry.attempt.is_shared),
     )
 
 

@@ -10,10 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idp.login import limits, sessions
+from idp.login.codes import service as codes
+from idp.login.codes.rules import Channel
 from idp.login.levels import LEVELS
 from idp.login.models import BrowserSession
 from idp.settings import SessionSettings
 from idp.upkeep import end_expired_sign_ins
+from tests.support.factors import attempt_of, sent_code
 from tests.support.settled import assert_refused_back
 from tests.support.town import Proof, code_of, make_town
 
@@ -164,6 +167,44 @@ def test_the_resident_may_say_that_the_computer_is_shared(town: Town) -> None:
     assert [row.is_shared for row in town.rows(BrowserSession)] == [True]
     cookies = answer.headers.getlist("Set-Cookie")
     assert not any("Max-Age" in cookie or "Expires" in cookie for cookie in cookies), cookies
+
+
+@pytest.mark.parametrize("way", ["password", "email-code"])
+def test_that_the_computer_is_shared_goes_along_to_other_ways(town: Town, way: str) -> None:
+    """Ticked on the first page, and said on every later one; the session is one of a shared computer."""
+    with town.context.database.transaction() as session:
+        codes.choose(session, town.maria.resident_id, Channel.EMAIL, "alone", now=int(town.clock()))
+    browser = town.browser()
+    browser.get("/login")
+    others = browser.follow(browser.submit("/login", other="1", shared="1"))
+    handle = attempt_of(others)
+    if way == "password":
+        page = browser.get(f"/login?attempt={handle}")
+        browser.submit("/login", username=town.maria.username, password=town.maria.password)
+    else:
+        page = browser.get(f"/login/email-code?attempt={handle}")
+        browser.follow(browser.submit("/login/email-code", username="maria", send="1"))
+        browser.submit("/login/email-code", code=sent_code(town))
+    assert "This is a shared computer. You are signed out soon" in page.text
+    assert [row.is_shared for row in town.rows(BrowserSession)] == [True]
+
+
+@pytest.mark.parametrize("step", ["send", "code", "other"])
+def test_the_page_for_codes_asks_whether_the_computer_is_shared(town: Town, step: str) -> None:
+    """With the name, with the code, or on the way to yet another way."""
+    with town.context.database.transaction() as session:
+        codes.choose(session, town.maria.resident_id, Channel.EMAIL, "alone", now=int(town.clock()))
+    browser = town.browser()
+    handle = attempt_of(browser.follow(browser.get("/login/other")))
+    assert 'name="shared"' in browser.get(f"/login/email-code?attempt={handle}").text
+    if step == "other":
+        browser.follow(browser.submit("/login/email-code", other="1", shared="1"))
+        browser.get(f"/login/email-code?attempt={handle}")
+    ticked = {"shared": "1"}
+    browser.submit("/login/email-code", username="maria", send="1", **(ticked if step == "send" else {}))
+    assert ('name="shared"' in browser.follow().text) == (step == "code")
+    browser.submit("/login/email-code", code=sent_code(town), **(ticked if step == "code" else {}))
+    assert [row.is_shared for row in town.rows(BrowserSession)] == [True]
 
 
 def test_every_page_of_a_shared_session_has_the_way_out_and_turns_into_the_warning(kiosk: Town) -> None:

@@ -20,6 +20,7 @@ from idp.login.upstream.models import UpstreamArrival, UpstreamIdentity, Upstrea
 from idp.messaging.models import Message
 from idp.messaging.service import open_message
 from tests.idp.login.upstream.provider import KEYS, Provider, challenge_of
+from tests.support.factors import attempt_of
 from tests.support.town import ISSUER, Browser, Person, Proof, Town, answer_parameters, code_of
 
 if TYPE_CHECKING:
@@ -371,6 +372,21 @@ def test_turning_back_there_leads_to_the_sign_in_page_and_the_partner_still_wait
     if 'action="/consent"' in answer.text:
         answer = browser.follow(browser.allow())
     assert code_of(answer)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_the_choice_of_providers_has_the_ways_out_of_every_page(connect: Connect, begun: bool) -> None:
+    """Cancel tells the partner, with an attempt or before there is one; and help stands below."""
+    town, _ = connect()
+    browser = town.browser()
+    page = browser.follow(browser.authorize(town.library, "openid", Proof()))
+    query = page.request.query_string.decode()
+    if begun:
+        query = f"attempt={attempt_of(browser.follow(browser.get(f'/login/other?{query}')))}"
+    page = browser.get(f"/login/upstream?{query}")
+    assert 'href="/help/sign-in"' in page.text
+    answer = browser.submit("/login/other", cancel="1")
+    assert answer_parameters(answer)["error"] == "access_denied"
 
 
 def test_cancelling_as_a_newcomer_tells_the_partner(connect: Connect) -> None:
