@@ -31,8 +31,10 @@ def new_password_error(
 ) -> str | None:
     """Why a password cannot be chosen, or None when it can. `about` are words that others know of the resident."""
     minimum = shortest(settings, has_second=has_second)
-    words = [settings.town.name, *about, *_OF_OURS]
+    words = [settings.town.name, *about]
     problem = password_problem(password, minimum=minimum, context_words=words)
+    if problem is None and password_problem(password, minimum=minimum, context_words=[*words, *_OF_OURS]):
+        problem = "obvious"
     if problem is None and known_passwords(settings.passwords.breached_file).has(password):
         problem = "known"
     return problem and _texts(minimum)[problem]
@@ -47,6 +49,9 @@ def _texts(minimum: int) -> dict[str, str]:
         ),
         "context": gettext(
             "This password is made of your name, your address or the town's name. Take other words."
+        ),
+        "obvious": gettext(
+            "This password is made of words that everybody thinks of first. Take other words."
         ),
         "known": gettext(
             "Others have used this password, and it stands on lists that thieves try first. Take another one."

@@ -10,6 +10,7 @@ from idp.accounts import contacts
 from idp.accounts import service as accounts
 from idp.accounts.models import Resident
 from idp.login import budgets, changes, passwords
+from idp.login.codes import service as codes
 from idp.login.levels import Method
 from idp.login.ports import ports
 from idp.web.context import context
@@ -56,10 +57,13 @@ def remove(writing: Session, owner: SignedIn) -> Refusal | None:
         LookupError: when the account is not active any more.
     """
     resident, _ = changes.locked(writing, owner)
-    if not ports().ways.of(writing, resident.id).alone - {Method.PASSWORD}:
+    found = ports().ways.of(writing, resident.id)
+    if not found.alone - {Method.PASSWORD}:
         return Refusal.LAST_WAY_IN
     if not passwords.remove_password(writing, resident.id):
         return Refusal.NO_PASSWORD
+    # Without a password, codes open an account whose resident never chose; this one knew them as a second step.
+    codes.keep_after(writing, resident.id, found.enrolled - found.alone, now=context().now())
     changes.follow(writing, owner, resident, "password_removed")
     log.info("password removed")
     return None

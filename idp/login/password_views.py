@@ -13,6 +13,7 @@ from idp.login.levels import Method
 from idp.login.new_password import new_password_error, shortest
 from idp.login.password_change import Refusal, words_about
 from idp.login.ports import ports
+from idp.login.texts import way_name
 from idp.web.context import context
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def _page(found: Found, errors: Errors) -> str:
     return render_template(
         "ui/password.html",
         has_password=Method.PASSWORD in found.enrolled,
-        may_remove=bool(found.alone - {Method.PASSWORD}),
+        opens=[way_name(method) for method in Method if method in found.alone - {Method.PASSWORD}],
+        opens_by_code=bool(found.alone & {Method.EMAIL_CODE, Method.SMS_CODE}),
         has_second=bool(found.owed),
         minimum=shortest(context().settings, has_second=bool(found.owed)),
         errors=errors,

@@ -21,9 +21,12 @@ from idp.messaging.service import enqueue, enqueue_sms
 from idp.web.cookies import digest, new_secret
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy.orm import Session
 
     from idp.accounts.contacts import Contact
+    from idp.login.levels import Method
     from idp.web.context import Context
     from keys.envelope import Vault
 
@@ -218,6 +221,14 @@ def choose(session: Session, resident_id: str, channel: Channel, choice: str, *,
         )
     )
     session.flush()
+
+
+def keep_after(session: Session, resident_id: str, methods: Collection[Method], *, now: int) -> None:
+    """Write down for these ways what holds while nothing is chosen and there is a password: not instead of one."""
+    chosen = choices(session, resident_id)
+    for channel in Channel:
+        if channel.method in methods and channel.value not in chosen:
+            choose(session, resident_id, channel, "after", now=now)
 
 
 def remove_choices(session: Session, resident_id: str) -> None:

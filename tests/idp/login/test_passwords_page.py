@@ -16,6 +16,8 @@ from idp.login import password_change
 from idp.login.breached import BreachedFileProblem
 from idp.login.breached_import import import_list
 from idp.login.cards import service as cards
+from idp.login.codes import service as codes
+from idp.login.codes.rules import Channel
 from idp.login.models import BrowserSession, Password
 from idp.login.otp import service as otp
 from idp.login.passwords import Passwords, needs_second
@@ -23,6 +25,7 @@ from idp.login.sessions import SignedIn
 from idp.messaging.models import Message
 from idp.signup.forms import AccountForm
 from tests.idp.login.cards.conftest import issue
+from tests.support.factors import after_password, ask_for_code, sent_code
 from tests.support.town import ISSUER, Proof, hidden_fields, make_town
 
 if TYPE_CHECKING:
@@ -103,6 +106,7 @@ def test_it_needs_a_fresh_sign_in(town: Town) -> None:
         ("azertyuiopqsdfghjklm", "repeats the same letters"),
         ("Okafor Riverton Maria", "made of your name"),
         ("maria@example.org maria", "made of your name"),
+        ("password password", "words that everybody thinks of first"),
         ("1qaz2wsx3edc4rfv", "stands on lists"),
         ("", "at least 15 characters"),
     ],
@@ -222,6 +226,36 @@ def test_who_has_another_way_in_may_do_without(town: Town) -> None:
     assert holder.sign_in(town.browser()).status_code == 303
     with town.context.database.transaction() as session:
         cards.revoke(session, town.maria.resident_id, now=int(town.clock()))
+
+
+def test_without_the_password_a_code_alone_does_not_open_the_account(town: Town) -> None:
+    """Codes were a second step, chosen or not: they stay one, and the page says what opens the account instead."""
+    holder = issue(town, town.maria.resident_id)
+    browser = signed_in(town)
+    page = browser.get("/account/password").text
+    listed = page.partition("Each of these then opens your account by itself")[2].partition("</ul>")[0]
+    assert "Card of the town" in listed
+    assert "Code by e-mail" not in listed
+    browser.submit("/account/password/remove")
+    assert "Only when a service asks for more than your password" in browser.get("/account/sign-in").text
+    ask_for_code(town.browser(), "maria")
+    assert "sign_in_code" not in messages(town)
+    assert holder.sign_in(town.browser()).status_code == 303
+
+
+def test_whoever_chose_codes_instead_of_the_password_reads_that_they_are_enough(town: Town) -> None:
+    with town.context.database.transaction() as session:
+        codes.choose(session, town.maria.resident_id, Channel.EMAIL, "alone", now=int(town.clock()))
+    browser = town.browser()
+    after_password(browser, town.maria, "/login?wanted=strong")
+    browser.follow(browser.submit("/login/email-code", send="1"))
+    browser.submit("/login/email-code", code=sent_code(town))
+    before = messages(town).count("sign_in_code")
+    page = browser.get("/account/password").text
+    assert "Whoever can read your e-mail or your text messages can then sign in" in page
+    browser.submit("/account/password/remove")
+    ask_for_code(town.browser(), "maria")
+    assert messages(town).count("sign_in_code") == before + 1
 
 
 def test_a_first_password_is_chosen_on_the_same_page(town: Town) -> None:
