@@ -97,19 +97,29 @@ def explain(session: SignedIn) -> str:
     """What they are for, and how many are left."""
     with context().database.reading() as reading:
         left, made_at = service.left(reading, session.resident_id)
-    return render_template("ui/recovery_codes.html", codes=[], left=left, made_at=made_at)
+    return render_template("ui/recovery_codes.html", codes=[], left=left, made_at=made_at, is_made=False)
 
 
 @bp.post("/account/sign-in/recovery-codes")
 @for_fresh_residents
-def make(session: SignedIn) -> str:
-    """A new set, shown this once; the former one is worth nothing any more."""
+def make(session: SignedIn) -> str | tuple[str, int]:
+    """A new set, shown this once; the former one is worth nothing any more.
+
+    The form says beside which set it was shown, so that a page that is loaded again makes no other codes than those that
+    its reader has just written down.
+    """
     ctx = context()
     now = ctx.now()
     with ctx.database.transaction() as writing:
         resident, _ = locked(writing, session)
+        left, made_at = service.left(writing, resident.id)
+        if request.form.get("beside", "") != str(made_at or ""):
+            page = render_template(
+                "ui/recovery_codes.html", codes=[], left=left, made_at=made_at, is_made=True
+            )
+            return page, 409
         codes = service.make(writing, ctx.vault, resident.id, now=now)
         budgets.restore(writing, ctx.vault, "recovery-code", resident.id)
         follow(writing, session, resident, "recovery_codes_made")
     shown = [grouped(code) for code in codes]
-    return render_template("ui/recovery_codes.html", codes=shown, left=len(codes), made_at=now)
+    return render_template("ui/recovery_codes.html", codes=shown, left=len(codes), made_at=now, is_made=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +21,7 @@ from tests.support.factors import (
     with_app,
 )
 from tests.support.told import told
+from tests.support.town import hidden_fields
 
 if TYPE_CHECKING:
     from tests.support.town import Browser, Town
@@ -86,6 +88,28 @@ def test_a_new_set_ends_the_old_one(town: Town) -> None:
     again.get(f"/login/recovery-code?attempt={attempt_of(page)}")
     assert again.submit("/login/recovery-code", code=old[1]).status_code == 422
     assert again.submit("/login/recovery-code", code=new[0]).status_code == 303
+
+
+def test_the_page_of_new_codes_loaded_again_makes_no_others(town: Town) -> None:
+    """What was just written down is good, and the page says so; only pressing the button again makes others."""
+    browser, old = with_codes(town)
+    browser.submit("/login/recovery-code", code=old[0])
+    form = browser.get(RECOVERY_CODES).text
+    fields = hidden_fields(form, RECOVERY_CODES)
+    new = re.findall(r"<li><code>([0-9A-Z-]+)</code></li>", browser.post(RECOVERY_CODES, fields).text)
+    town.clock.advance(5)
+    again = browser.post(RECOVERY_CODES, fields)
+    assert again.status_code == 409
+    assert "those that you wrote down or printed are good" in again.text
+    assert "<li><code>" not in again.text
+    assert len(told(town, "recovery_codes_made")) == 2
+    other = town.browser()
+    page = after_password(other, town.maria)
+    other.get(f"/login/recovery-code?attempt={attempt_of(page)}")
+    assert other.submit("/login/recovery-code", code=new[0]).status_code == 303
+    town.clock.advance(1)
+    browser.last = again
+    assert len(re.findall(r"<li><code>", browser.submit(RECOVERY_CODES).text)) == 10
 
 
 def test_a_code_of_somebody_else_opens_nothing(town: Town) -> None:
