@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import smtplib
 import ssl
+from email.generator import BytesGenerator
 from email.message import EmailMessage
+from email.policy import default
 from email.utils import formatdate, parseaddr
 from typing import TYPE_CHECKING
 
@@ -46,7 +49,7 @@ class Postman:
         )
         server = self._connected()
         try:
-            server.send_message(mail)
+            _hand_over(server, mail)
         except smtplib.SMTPNotSupportedError:
             raise TurnedDown("address needs SMTPUTF8", is_final=True) from None
         except smtplib.SMTPRecipientsRefused as error:
@@ -123,6 +126,24 @@ def compose(
         mail.add_alternative(text.html, subtype="html")
     mail["Content-Language"] = language  # last: setting a content clears what the mail says about its content
     return mail
+
+
+def _hand_over(server: smtplib.SMTP, mail: EmailMessage) -> None:
+    """Send a mail as it was written.
+
+    `SMTP.send_message` writes ">From " where a line begins with "From ", as files of many mails need it; SMTP does
+    not, and it spoils signatures and what people read.
+    """
+    server.ehlo_or_helo_if_needed()
+    sender, to = (parseaddr(str(mail[name]))[1] for name in ("From", "To"))
+    needs_utf8 = not f"{sender}{to}".isascii()
+    if needs_utf8 and not server.has_extn("smtputf8"):
+        raise smtplib.SMTPNotSupportedError("an address needs SMTPUTF8")
+    written = io.BytesIO()
+    policy = default.clone(utf8=needs_utf8, linesep="\r\n")
+    BytesGenerator(written, mangle_from_=False, policy=policy).flatten(mail)
+    options = ("SMTPUTF8", "BODY=8BITMIME") if needs_utf8 else ()
+    server.sendmail(sender, [to], written.getvalue(), options)
 
 
 def _cause(error: Exception) -> str:

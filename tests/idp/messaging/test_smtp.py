@@ -9,9 +9,11 @@ import pytest
 from aiosmtpd.smtp import AuthResult, LoginPassword
 from pydantic import ValidationError
 
+from idp.messaging import smtp
+from idp.messaging.texts import MailText
 from idp.settings import MailSettings
 from tests.idp.messaging.outbox import deliver, row, town_with, write_mail
-from tests.support.smtp import Mailbox
+from tests.support.smtp import Mailbox, text_of
 from tests.support.tls import make_authority
 
 if TYPE_CHECKING:
@@ -81,6 +83,21 @@ def test_mail_leaves_encrypted_and_signed_in(
         assert deliver(town, "mail") == 1
         assert len(server.wait_for(1)) == 1
         assert server.logins == [("riverton", "a long secret")]
+
+
+@pytest.mark.parametrize("to", ["noor@example.org", "zoë@example.org"])
+def test_a_mail_arrives_as_it_was_written(to: str) -> None:
+    """A line that begins with "From " is no boundary in SMTP, and gets no ">"; addresses in other letters, too."""
+    with Mailbox(enable_SMTPUTF8=True) as server:
+        postman = smtp.connect(
+            MailSettings(host=server.host, port=server.port, security="none", sender=SENDER)
+        )
+        text = MailText("A subject", "Hello\n\nFrom now on you can sign in.\nFrom us.\n", None)
+        smtp._hand_over(postman, smtp.compose(SENDER, to, text, message_id="m", language="en", now=0))
+        postman.quit()
+        (arrived,) = server.wait_for(1)
+    assert text_of(arrived).splitlines() == text.text.splitlines()
+    assert arrived["To"] == to
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
