@@ -32,7 +32,6 @@ def enrol(
     told: dict[str, Any] = {}
     if sample.phone:
         contacts.add_confirmed(session, vault, resident, "phone", sample.phone, now=now)
-        told["phone"] = sample.phone
     if "app" in sample.factors:
         told["totp_secret"] = _add_app(session, vault, resident, now=now)
     if "lost-app" in sample.factors:
@@ -42,6 +41,7 @@ def enrol(
         told["recovery_codes"] = [grouped(code) for code in made]
     if "sms" in sample.factors:
         codes.choose(session, resident.id, Channel.SMS, "always", now=now)
+        told["phone"] = sample.phone
     if "card" in sample.factors:
         told |= _add_card(session, vault, passwords, resident.id, now=now)
     return told

@@ -67,6 +67,18 @@ def normal_phone(text: str, country: str = "") -> str | None:
     return str(phonenumbers.format_number(number, PhoneNumberFormat.E164))
 
 
+def is_phone_like(text: str, country: str = "") -> bool:
+    """Whether a text is written as phone numbers are, with a country to dial; not whether there is such a number."""
+    text = text.strip()
+    if not text.isascii() or not re.fullmatch(r"\+?[0-9 ()./-]+", text):
+        return False
+    try:
+        phonenumbers.parse(text, country or None)
+    except NumberParseException:
+        return False
+    return True
+
+
 def shown_phone(number: str) -> str:
     """An E.164 number as people read it, in groups."""
     parsed = phonenumbers.parse(number)

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 
 from idp.accounts import contacts
 from idp.accounts.reach import greeting
+from idp.accounts.rules import is_phone_like
 from idp.contacts.models import Change
 from idp.contacts.rules import Refusal
 from idp.messaging.service import enqueue, enqueue_sms, tell
@@ -49,11 +50,18 @@ def check(session: Session, ctx: Context, resident: Resident, kind: str, typed: 
     """The normal form of what was typed, or why it cannot be added."""
     found = contacts.kind_of(typed, ctx.settings.accounts.country)
     if found is None or found[0] != kind:
-        return Refusal.NOT_VALID
+        return _not_valid(kind, typed, ctx.settings.accounts.country)
     known = contacts.of_resident(session, ctx.vault, resident)
     if any((one.kind, one.value) == found for one in known):
         return Refusal.KNOWN
     return Refusal.TOO_MANY if len(known) >= contacts.LIMIT else found[1]
+
+
+def _not_valid(kind: str, typed: str, country: str) -> Refusal:
+    """What is wrong with an address or number that none can be."""
+    if kind == "phone" and is_phone_like(typed, country):
+        return Refusal.NO_SUCH_NUMBER
+    return Refusal.NO_COUNTRY if kind == "phone" and not country else Refusal.NOT_VALID
 
 
 def add(session: Session, ctx: Context, resident: Resident, kind: str, value: str, *, now: int) -> str:

@@ -10,6 +10,8 @@ class Refusal(Enum):
     """Why a contact point was not added or changed."""
 
     NOT_VALID = "not_valid"
+    NO_SUCH_NUMBER = "no_such_number"
+    NO_COUNTRY = "no_country"
     KNOWN = "known"
     TOO_MANY = "too_many"
     THROTTLED = "throttled"

@@ -45,13 +45,16 @@ def show(session: SignedIn) -> str:
         known = contacts.of_resident(reading, ctx.vault, _resident(reading, session))
         waiting = service.waiting(reading, session.resident_id)
     concerned = next((one for one in known if waiting and one.id == waiting.contact_id), None)
+    done = request.args.get("done", "")
+    if done == "waits" and waiting is None:
+        done = ""  # it was stopped, or it is done: the address still says what was true
     return render_template(
         "ui/contacts.html",
         emails=[one for one in known if one.kind == "email"],
         phones=[one for one in known if one.kind == "phone"],
         waiting=waiting,
         concerned=concerned,
-        done=done_text(request.args.get("done", "")),
+        done=done_text(done),
         offers_phones=ctx.settings.sms.enabled,
     )
 

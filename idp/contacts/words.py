@@ -34,6 +34,10 @@ def refusal_text(refusal: Refusal, kind: str = "email") -> str:
     )
     texts: dict[Refusal, str] = {
         Refusal.NOT_VALID: not_valid,
+        Refusal.NO_COUNTRY: gettext("Enter a phone number that begins with + and the country, such as +33"),
+        Refusal.NO_SUCH_NUMBER: gettext(
+            "There is no phone number like this, or writing to it costs extra. Check every digit."
+        ),
         Refusal.KNOWN: gettext("We reach you there already."),
         Refusal.TOO_MANY: gettext(
             "You have as many as we can keep. Remove one that you do not need any more."

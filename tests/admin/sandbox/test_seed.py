@@ -10,9 +10,11 @@ import pytest
 
 from admin.sandbox.partners import sample_clients
 from admin.sandbox.ports import Ports
+from admin.sandbox.residents import RESIDENTS
 from admin.sandbox.seed import MadeUp, seed
 from admin.staff.service import find_staff
 from consent.purposes import notices_for, purposes_for_client
+from idp.accounts.rules import normal_phone
 from idp.accounts.service import find_resident, read_attributes
 from idp.app import WAYS, open_context
 from idp.login.cards import service as cards
@@ -118,6 +120,12 @@ def test_every_way_to_sign_in_can_be_tried(town: Seeded) -> None:
     assert "totp_secret" not in told["grace.mwangi"]
     assert len(told["grace.mwangi"]["recovery_codes"]) == 10
     assert told["omar.benali"]["phone"].startswith("+")
+    numbers = [one.phone for one in RESIDENTS if one.phone]
+    assert len(set(numbers)) == len(numbers)
+    assert all(normal_phone(one) == one for one in numbers), "whoever tries the demo can type them, too"
+    assert not any("phone_number" in one.said for one in RESIDENTS), (
+        "what is passed on stands under “How we reach you”"
+    )
 
 
 def _id(session: Session, context: Context, username: str) -> str:

@@ -229,6 +229,41 @@ def test_a_number_is_kept_in_e164_and_goes_out_as_a_claim(phone_town: Town) -> N
     assert other.submit("/login", username=PHONE, password=town.maria.password).status_code == 303
 
 
+@pytest.mark.parametrize(
+    ("country", "numbers"),
+    [
+        (
+            "",
+            {
+                "0170 1234567": "begins with + and the country, such as +33",
+                "my phone": "begins with + and the country, such as +33",
+                "+33 6 12 34": "There is no phone number like this",
+                "+1 555 0142": "There is no phone number like this",
+            },
+        ),
+        (
+            "FR",
+            {
+                "06 12 34": "There is no phone number like this",
+                "my phone": "beginning with + and the country if it is from abroad",
+            },
+        ),
+    ],
+)
+def test_a_number_that_cannot_be_is_told_apart_from_one_without_a_country(
+    database_url: str, founding: Founding, tmp_path: Path, country: str, numbers: dict[str, str]
+) -> None:
+    """The error says what the hint says."""
+    town = make_town(database_url, tmp_path, founding=founding, sms=GATEWAY, accounts={"country": country})
+    browser = signed_in(town)
+    for typed, said in numbers.items():
+        browser.get("/account/contacts/new/phone")
+        answer = browser.submit("/account/contacts/new/phone", value=typed)
+        assert answer.status_code == 422
+        assert said in answer.text.partition("There is a problem")[2].partition("</ul>")[0]
+    town.context.database.close()
+
+
 def test_a_number_is_not_offered_where_no_message_can_be_sent(town: Town) -> None:
     """A page that says it does something does it."""
     browser = signed_in(town)
@@ -263,7 +298,9 @@ def test_the_former_sign_in_address_can_stop_the_change(town: Town) -> None:
     owner = town.browser()
     assert owner.get(asked.link).status_code == 200
     assert [row.outcome for row in town.rows(Change) if row.what == "sign_in"] == [None]
+    assert "We have asked the address" in browser.get("/account/contacts?done=waits").text
     assert "stopped" in owner.submit(asked.link, answer="stop").text
+    assert "We have asked the address" not in browser.get("/account/contacts?done=waits").text
     town.clock.advance(WAIT)
     assert apply_due(town.context, now=int(town.clock())) == 0
     assert known(town, town.maria)[town.maria.email].signs_in
