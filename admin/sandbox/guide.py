@@ -56,6 +56,7 @@ What is where
 
 Other ways to sign in, to be tried by hand
 {_ways_to_try(town)}
+  A code of the paper list is asked for where one proof is not enough: at {ports.tax_url}, under "Your bank account"
 
 A device without a keyboard asks for its code like this; enter the code at {ports.issuer}/device
   curl -s {ports.issuer}/device_authorization -d client_id=riverton-noticeboard -d scope="openid profile"

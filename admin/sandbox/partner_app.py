@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from admin.sandbox.partner_sites import PartnerSite
 
 _VISIT = "visit"
+#: The level of a sign-in with two proofs, by the town's own name; `phr` is higher still.
+_SAFER = "strong"
 
 
 class AccessEnded(Exception):
@@ -73,6 +75,7 @@ class PartnerApp:
         app.context_processor(lambda: {"site": self.site, "issuer": self.registration.issuer})
         app.add_url_rule("/", view_func=self.home)
         app.add_url_rule("/sign-in", view_func=self.sign_in)
+        app.add_url_rule("/sign-in/safer", view_func=self.sign_in_safer)
         app.add_url_rule("/start", view_func=self.start)
         app.add_url_rule("/callback", view_func=self.callback)
         app.add_url_rule("/refresh", view_func=self.refresh, methods=["POST"])
@@ -88,11 +91,19 @@ class PartnerApp:
         """What the site offers, and what it knows about the person who is signed in."""
         visit = self._visit()
         facts = self.site.facts_about(visit.person) if visit and visit.person is not None else []
-        return render_template("sandbox/partner/home.html", visit=visit, facts=facts)
+        level = visit.token.get("userinfo", {}).get("acr") if visit else None
+        return render_template(
+            "sandbox/partner/home.html", visit=visit, facts=facts, is_safer=level in (_SAFER, "phr")
+        )
 
     def sign_in(self) -> Response:
         """Send the browser to the town."""
         answer: Response = self.town.authorize_redirect(f"{self.site.url}/callback")
+        return answer
+
+    def sign_in_safer(self) -> Response:
+        """Send the browser to the town for a second proof (OIDC Core §3.1.2.1 acr_values)."""
+        answer: Response = self.town.authorize_redirect(f"{self.site.url}/callback", acr_values=_SAFER)
         return answer
 
     def start(self) -> Response | tuple[str, int]:

@@ -44,6 +44,8 @@ class PartnerSite:
     facts: tuple[Fact, ...]
     offers: tuple[Offer, ...]
     footer: str
+    #: What it lets people do who have signed in with a second proof; None: one is always enough.
+    guarded: Offer | None = None
     #: Whether it says what it did about an event; a silent one shows what the town makes of silence.
     confirms: bool = True
 
@@ -117,6 +119,10 @@ def _tax_portal(url: str) -> PartnerSite:
             Offer("Why we ask for little", "The town tells us who you are. We need no copies of papers."),
         ),
         footer="Riverton Tax Office, Town Hall, 1 Market Square",
+        guarded=Offer(
+            "Your bank account",
+            "Where we pay refunds to. So that nobody else changes it, we ask Riverton for a second proof that it is you.",
+        ),
         confirms=False,
     )
 

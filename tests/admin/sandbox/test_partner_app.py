@@ -45,6 +45,14 @@ def test_sign_in_uses_the_code_flow_with_pkce_state_and_nonce() -> None:
     assert "SameSite=Lax" in cookie
 
 
+def test_a_second_proof_is_asked_for_where_it_matters() -> None:
+    """OIDC Core §3.1.2.1 acr_values: beside the paper list, the app and text messages can be tried without a tool."""
+    answer = new_app().flask.test_client().get("/sign-in/safer")
+    asked = parse_qs(urlsplit(answer.headers["Location"]).query)
+    assert asked["acr_values"] == ["strong"]
+    assert asked["code_challenge_method"] == ["S256"]
+
+
 def test_the_two_apps_use_different_cookies() -> None:
     """Ports do not separate cookies on one machine."""
     library, tax = (
