@@ -99,7 +99,7 @@ def begin_at_the_library(riverton: Riverton, page: Page) -> None:
 
 def show_the_card(riverton: Riverton, page: Page, holder: Holder) -> None:
     """From the sign-in page by the scanner, which types an address and presses Enter, and the PIN."""
-    page.get_by_role("link", name="Other ways to sign in").click()
+    page.get_by_role("button", name="Other ways to sign in").click()
     page.get_by_role("link", name="Card of the town").click()
     expect(page.get_by_label("Card number")).to_be_focused()
     fits(page)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Blueprint, g, redirect, render_template, request
 
@@ -50,11 +50,9 @@ def show() -> str | Response:
         held = holds.cause_of(reading, session.resident_id, client.client_id)
         if held is not None:
             return render_template("ui/held.html", client_name=client.name, cause=held, flow=handle)
-        decision = _decide(reading, waiting, session)
-        if not decision.sections and _is_answered(reading, found):
-            if not is_late:
-                return redirect(f"/authorize/continue?flow={handle}#main", 303)
-            decision = _decide(reading, waiting, session, again=True)
+        decision = _asked(reading, found, is_late=is_late)
+        if decision is None:
+            return redirect(f"/authorize/continue?flow={handle}#main", 303)
         notices = _notices(reading, decision)
         changes = _changes(reading, decision)
         resident = reading.get(Resident, session.resident_id)
@@ -67,9 +65,41 @@ def show() -> str | Response:
         changed_at=resident.changed_at,
         now=ctx.now(),
     )
-    purposes = {one.id: one for one in current_provider().purposes_of(client.client_id).purposes}
-    details = waiting.request.authorization_details
-    shown = [
+    return render_template(
+        "ui/release.html",
+        client_name=client.name,
+        partner_name=client.partner_name,
+        policy_uri=client.shown_link("policy_uri", current_language()),
+        tos_uri=client.shown_link("tos_uri", current_language()),
+        resident_name=display_name(attributes.get("given_name", ""), attributes.get("family_name")),
+        sections=_shown(waiting, decision, notices, changes, values),
+        seen=_seen(notices, decision),
+        information_only=not any(section.gives_choice for section in decision.sections),
+        flow=handle,
+        is_late=is_late,
+        errors=[],
+    )
+
+
+def _asked(reading: Session, found: Ready, *, is_late: bool) -> decisions.Decision | None:
+    """What the page asks; None when there is nothing to ask. After an answer that came too late, what is on file again."""
+    decision = _decide(reading, found.waiting, found.session)
+    if decision.sections or not _is_answered(reading, found):
+        return decision
+    return _decide(reading, found.waiting, found.session, again=True) if is_late else None
+
+
+def _shown(
+    waiting: Waiting,
+    decision: decisions.Decision,
+    notices: Mapping[str, Notice],
+    changes: Mapping[str, tuple[Change, ...]],
+    values: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """Every purpose as the template takes it."""
+    asked = waiting.request
+    purposes = {one.id: one for one in current_provider().purposes_of(asked.client_id).purposes}
+    return [
         {
             **sections.shown(
                 section,
@@ -79,24 +109,10 @@ def show() -> str | Response:
                 valid_for=decision.valid_for.get(section.purpose_id),
                 changes=changes.get(section.purpose_id, ()),
             ),
-            "permissions": permissions.shown(details, section.required_claims),
+            "permissions": permissions.shown(asked.authorization_details, section.required_claims),
         }
         for section in decision.sections
     ]
-    return render_template(
-        "ui/release.html",
-        client_name=client.name,
-        partner_name=client.partner_name,
-        policy_uri=client.shown_link("policy_uri", current_language()),
-        tos_uri=client.shown_link("tos_uri", current_language()),
-        resident_name=display_name(attributes.get("given_name", ""), attributes.get("family_name")),
-        sections=shown,
-        seen=_seen(notices, decision),
-        information_only=not any(section.gives_choice for section in decision.sections),
-        flow=handle,
-        is_late=is_late,
-        errors=[],
-    )
 
 
 def _is_answered(reading: Session, found: Ready) -> bool:
