@@ -284,6 +284,7 @@ def _login_ports(provider: Provider, passwords: Passwords) -> login_ports.Ports:
         passwords=passwords,
         ways=_ways(ctx.settings),
         describe=describe,
+        leads_to=lost.leads_to,
         lost=lost.lost,
         cancel=interaction.cancel,
         signed_in=mark_signed_in,

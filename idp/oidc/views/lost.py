@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, make_response, redirect, render_template, request
+from flask import Blueprint, g, make_response, redirect, render_template, request
 from flask_babel import gettext
 
 from idp.oidc import interactions
@@ -36,9 +36,17 @@ def lost(unverified_handle: str) -> Response:
     if found is None or client is None or found.state is State.OVER:
         return over()
     if found.state is State.FOREIGN:
+        g.form_targets = client.form_targets
         html = render_template("ui/login_elsewhere.html", client_name=client.name, flow=unverified_handle)
         return make_response(html, 409)
     return _too_late(found, client)
+
+
+def leads_to(unverified_handle: str) -> str:
+    """Where the answer to a request that waits for another browser may lead, for the policy of a page from which it goes on here."""
+    found = _find(unverified_handle)
+    client = current_provider().clients.find(found.request.client_id) if found else None
+    return client.form_targets if client else ""
 
 
 def _too_late(found: Lost, client: Client) -> Response:

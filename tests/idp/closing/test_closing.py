@@ -93,8 +93,11 @@ def test_signing_in_during_the_grace_period_offers_to_keep_the_account(town: Tow
     assert state(town) == "active"
 
 
-def test_keeping_leads_on_to_the_service_that_waits(town: Town) -> None:
+@pytest.mark.parametrize("has_agreed", [False, True])
+def test_keeping_leads_on_to_the_service_that_waits(town: Town, *, has_agreed: bool) -> None:
     """The request of the library is not lost on the way."""
+    if has_agreed:
+        town.tokens(town.library, town.maria, "openid")
     close(town)
     browser, proof = town.browser(), Proof()
     browser.follow(browser.authorize(town.library, "openid", proof))

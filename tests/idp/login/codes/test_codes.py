@@ -13,6 +13,7 @@ from idp.login import attempts
 from idp.login.codes.models import CodeChoice, SentCode
 from idp.login.models import BrowserSession, LoginAttempt, Password
 from idp.messaging.models import Message
+from idp.recovery.ending import credentials_changed
 from idp.upkeep import end_expired_sign_ins, purge
 from tests.support.factors import (
     after_password,
@@ -342,8 +343,13 @@ def test_the_link_proves_the_same_in_the_same_browser(town: Town) -> None:
     assert browser.submit("/login/link").status_code == 410
 
 
-def test_in_another_browser_the_sign_in_and_the_request_move_there(town: Town) -> None:
+@pytest.mark.parametrize("has_agreed", [False, True])
+def test_in_another_browser_the_sign_in_and_the_request_move_there(town: Town, *, has_agreed: bool) -> None:
     """A resident who reads mail on the telephone goes on there; the computer has lost it, and nobody is signed in there."""
+    if has_agreed:
+        town.tokens(town.library, town.maria, "openid")
+        with town.context.database.transaction() as session:
+            credentials_changed(session, town.maria.resident_id, keep_session=None, now=int(town.clock()))
     without_password(town)
     computer, telephone, proof = town.browser(), town.browser(), Proof()
     start = computer.follow(computer.authorize(town.library, "openid", proof))
