@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask_babel import gettext
 
+from idp.accounts.contacts import counted_name
 from idp.accounts.models import Resident
 from idp.accounts.reach import greeting
 from idp.login import budgets
@@ -59,8 +60,8 @@ def ask() -> Response | tuple[str, int]:
         return _ask_page(name, wish, [("name", text)]), 422
     ctx = context()
     now, source = ctx.now(), network_of(incoming().remote_address)
-    counted = (budgets.MAIL_PER_SOURCE, source), (budgets.MAIL_PER_ADDRESS, name.strip().casefold())
-    if not budgets.take(ctx, *counted, now=now):
+    whose = counted_name(name, ctx.settings.accounts.country)
+    if not budgets.take(ctx, (budgets.MAIL_PER_SOURCE, source), (budgets.MAIL_PER_ADDRESS, whose), now=now):
         text = gettext("There were too many requests. Wait an hour, then try again.")
         return _ask_page(name, wish, [("name", text)]), 429
     with ctx.database.transaction() as session:
