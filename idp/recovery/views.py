@@ -220,7 +220,7 @@ def ask_other(handle: str) -> str | Response | tuple[str, int]:
     if not stands.owes_second or wish not in stands.would_do:
         return _to_case(found)
     ctx, now = context(), context().now()
-    if not budgets.take(ctx, (budgets.MAIL_PER_ADDRESS, found.id), now=now):
+    if not budgets.take(ctx, (budgets.MAIL_PER_ADDRESS, found.resident_id or found.id), now=now):
         page = render_template(
             "ui/recover_other.html", handle=handle, offered=stands.would_do, errors=[("wish", too_many())]
         )
