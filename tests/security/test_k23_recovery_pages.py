@@ -5,16 +5,18 @@ It says what its browser knows: what was wished, for how long that waits, and wh
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
 
 from idp.accounts.models import Resident
 from idp.closing.service import close
 from idp.recovery.answering import answer_asked
 from idp.recovery.freeze import freeze
 from idp.recovery.models import Case
-from idp.recovery.rules import WISHES
+from idp.recovery.rules import WISHES, Proved
 from tests.idp.recovery.steps import (
     ask,
     case_page,
@@ -141,6 +143,30 @@ def test_a_recovery_that_was_stopped_leads_nowhere(town: Town) -> None:
     code = told(town, "recovery_letter")[-1].values["code"]
     assert post.submit("/recover/letter", code=code).status_code == 422
     assert browser.get(f"{page}/password").headers["Location"] == page
+
+
+def test_a_message_that_leaves_while_its_recovery_stops_leads_nowhere(town: Town) -> None:
+    """The job sends it in the very moment in which the resident signs in: the case is nobody's, whatever was sent."""
+    browser = ask(town, "maria")
+    page, sent = case_page(browser), told(town, "recover")[-1]
+    with town.context.database.transaction() as session:
+        session.execute(update(Case).values(resident_id=None))
+    other = town.browser()
+    assert other.get(sent.link).status_code == 410
+    assert browser.submit(f"{page}/code", code=sent.values["code"]).status_code == 422
+    assert browser.get(f"{page}/password").headers["Location"] == page
+
+
+@pytest.mark.parametrize("proof", [one.name for one in fields(Proved)])
+def test_a_recovery_with_any_proof_is_stopped_for_all_to_see(town: Town, proof: str) -> None:
+    """What counts as proved is the same for the page and for what stops it."""
+    browser = ask(town, "maria")
+    helped = {"helper_id": town.jun.resident_id} if proof == "ripe_at" else {}
+    with town.context.database.transaction() as session:
+        session.execute(update(Case).values({proof: int(town.clock()), **helped}))
+    sign_in(town)
+    assert browser.get(case_page(browser)).status_code == 410
+    assert [(row.state, row.resident_id) for row in town.rows(Case)] == [("stopped", town.maria.resident_id)]
 
 
 def test_the_code_to_come_back_with_tells_nothing(town: Town) -> None:
