@@ -167,6 +167,7 @@ def try_digits(session: Session, vault: Vault, case: Underway, unverified_digits
 
     The caller commits either way.
     """
+    _hold(session, Token.case_id == case.id)
     tried = session.execute(
         update(Token)
         .where(Token.case_id == case.id, Token.kind != "letter", Token.tries < TRIES, *_works(now))
@@ -186,6 +187,12 @@ def spend_letter(session: Session, tidy_code: str, *, browser: str, now: int) ->
     )
 
 
+def _hold(session: Session, *which: Any) -> None:
+    """Lock whose tokens these are before anything of theirs: what ends a recovery goes that way, too."""
+    whose = select(Token.resident_id).where(*which)
+    session.execute(select(Resident.id).where(Resident.id.in_(whose)).with_for_update())
+
+
 def _works(now: int) -> tuple[Any, ...]:
     """A code works until it is spent or expires, while its case goes on and its contact point is still there (K22)."""
     cases = select(Case.id).where(*_GOES_ON, Case.expires_at > now)
@@ -200,6 +207,7 @@ def _works(now: int) -> tuple[Any, ...]:
 
 def _spend(session: Session, *conditions: Any, browser: str | None, now: int) -> str | None:
     """One conditional write spends the token; then its case has its proof, and with a browser moves there."""
+    _hold(session, *conditions)
     spent = session.execute(
         update(Token)
         .where(*conditions, *_works(now))

@@ -6,12 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
 
 from idp.accounts.models import Resident
 from idp.contacts.service import apply_due
 from idp.login.devices.models import KnownDevice
 from idp.login.otp.models import AuthenticatorApp
 from idp.login.recovery_codes import service as recovery_codes
+from idp.recovery import finishing
 from idp.recovery.freeze import freeze
 from idp.recovery.models import Case, Token
 from tests.idp.contacts import test_contacts as contact_steps
@@ -29,6 +31,7 @@ from tests.idp.recovery.steps import (
     trust,
     type_code,
 )
+from tests.support.statements import side_by_side
 from tests.support.told import told
 
 if TYPE_CHECKING:
@@ -452,3 +455,23 @@ def test_a_closed_account_stays_closed(town: Town) -> None:
     ask(town, "maria@example.org")
     assert len(told(town, "recover")) == 1
     assert len(town.rows(Token)) == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_the_end_of_a_recovery_and_its_link_take_turns(town: Town) -> None:
+    """Two tabs of one recovery: neither waits for what the other holds while that waits for it."""
+    browser, other = ask(town, "maria"), town.browser()
+    page, link = case_page(browser), told(town, "recover")[-1].link
+    type_code(town, browser)
+    with town.context.database.transaction() as session:  # one more message of this case, with another link
+        session.execute(update(Token).values(spent_at=None))
+    other.get(link)
+    browser.get(f"{page}/password")
+    done, opened = side_by_side(
+        town.context.database,
+        lambda: browser.submit(f"{page}/password", password=FRESH).headers["Location"],
+        lambda: other.submit(link).status_code,
+        meets_at=(finishing, "_end"),
+    )
+    assert done.startswith("/recover/done")
+    assert opened == 410
