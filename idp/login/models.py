@@ -214,3 +214,6 @@ class LoginProof(Base):
     proved_at: Mapped[int] = mapped_column(
         BigInteger, comment="When it was proved, in this attempt or in the session that is raised. pii=no"
     )
+    raised_sid: Mapped[str | None] = mapped_column(
+        String(22), comment="Session that proved it and is raised; NULL: proved in this attempt. pii=no"
+    )

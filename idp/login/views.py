@@ -99,7 +99,14 @@ def _raise(goal: Goal, session: SignedIn) -> str:
     with ctx.database.transaction() as writing:
         handle = steps.settler(now=ctx.now()).begin(writing, goal, is_shared=session.is_shared)
         proofs = carried(session.acr, session.amr)
-        attempts.carry(writing, handle, proofs, session.resident_id, proved_at=session.authenticated_at)
+        attempts.carry(
+            writing,
+            handle,
+            proofs,
+            session.resident_id,
+            proved_at=session.authenticated_at,
+            raised_sid=session.sid,
+        )
     return handle
 
 

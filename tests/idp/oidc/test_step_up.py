@@ -21,6 +21,7 @@ from idp.jobs.stamps import CLIENTS, bump
 from idp.login.levels import LEVELS
 from idp.login.models import BrowserSession
 from tests.support.authenticator import Authenticator
+from tests.support.factors import sent_code
 from tests.support.passkeys import add_passkey, hand_over, options, sign_in
 from tests.support.settled import assert_refused_back, parameters
 from tests.support.town import CALLBACK, START, Proof, choices, code_of, hidden_fields
@@ -113,6 +114,23 @@ def test_a_client_below_whose_minimum_nobody_gets_sends_to_one_more_proof(
     assert said["acr"] == "phr"
     assert {"pwd", "hwk"} <= set(said["amr"])
     assert said["auth_time"] == START  # no younger than its oldest proof
+
+
+@pytest.mark.parametrize("later", [-45, 0, 1])
+def test_a_level_that_is_raised_at_once_is_no_younger_either(town: Town, later: int) -> None:
+    """OIDC Core §2 `auth_time`: the session goes on under its name, whatever the clock of this node says."""
+    browser = town.browser()
+    browser.sign_in(town.maria)
+    town.clock.advance(later)
+    demand(town, town.library, minimum_acr="strong")
+    browser.follow(browser.authorize(town.library, "openid", Proof()))
+    browser.follow(browser.submit("/login/email-code", send="1"))
+    town.clock.advance(200)
+    browser.follow(browser.submit("/login/email-code", code=sent_code(town)))
+    (session,) = town.rows(BrowserSession)
+    assert (session.acr, session.amr) == ("strong", "pwd otp mfa")
+    assert session.authenticated_at == START
+    assert session.ended_at is None
 
 
 def test_the_password_alone_never_reaches_a_higher_minimum(known: tuple[Town, Browser]) -> None:
