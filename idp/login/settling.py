@@ -14,7 +14,7 @@ from idp.accounts.models import Resident
 from idp.login import attempts, devices, endings, sessions
 from idp.login.arrivals import tell_of_new_device
 from idp.login.budgets import Guess
-from idp.login.levels import amr_of, is_enough, level_of
+from idp.login.levels import amr_of, is_enough, level_of, noted
 from idp.login.rules import network_of
 from idp.statements import ahead, prepared
 from idp.web.cookies import digest
@@ -208,6 +208,7 @@ class Settler:
             proved.resident_id,
             amr=amr_of(proved.proofs),
             acr=level_of(proved.proofs),
+            proofs=noted(proved.proofs),
             device=self.visitor.device,
             settings=self.ctx.settings.sessions,
             place=proved.place,
@@ -236,6 +237,7 @@ class Settler:
             proved.resident_id,
             amr=amr_of(proved.proofs),
             acr=level_of(proved.proofs),
+            proofs=noted(proved.proofs),
             authenticated_at=raised.proved_at,
             settings=settings,
             now=self.now,

@@ -19,7 +19,7 @@ from idp.clients.rules import SIGN_IN_LEVELS
 from idp.clients.service import ClientRefused, NewClient, demand_level
 from idp.jobs.stamps import CLIENTS, bump
 from idp.login.levels import LEVELS
-from idp.login.models import BrowserSession
+from idp.login.models import BrowserSession, LoginProof
 from tests.support.authenticator import Authenticator
 from tests.support.factors import sent_code
 from tests.support.passkeys import add_passkey, hand_over, options, sign_in
@@ -131,6 +131,29 @@ def test_a_level_that_is_raised_at_once_is_no_younger_either(town: Town, later: 
     assert (session.acr, session.amr) == ("strong", "pwd otp mfa")
     assert session.authenticated_at == START
     assert session.ended_at is None
+
+
+def test_a_session_that_is_raised_twice_says_what_was_proved_in_all(
+    known: tuple[Town, Browser], device: Authenticator
+) -> None:
+    """Password, code, passkey, a minute between each: one session, as old as its password."""
+    town, browser = known
+    demand(town, town.library, minimum_acr="strong")
+    browser.follow(browser.authorize(town.library, SCOPE, Proof()))
+    browser.follow(browser.submit("/login/email-code", send="1"))
+    code_of(browser.follow(browser.submit("/login/email-code", code=sent_code(town))))
+    town.clock.advance(60)
+    proof = Proof()
+    page = browser.follow(browser.authorize(town.library, SCOPE, proof, claims=essential("phr")))
+    assert PASSKEY_PAGE in page.text
+    carried = {(row.method, row.level) for row in town.rows(LoginProof) if row.proved_at < START + 60}
+    assert carried == {("password", "basic"), ("email-code", "basic")}
+    said = claims(town, town.library, code_of(browser.follow(prove_with(browser, device))), proof)
+    assert (said["acr"], said["auth_time"]) == ("phr", START)
+    assert {"pwd", "otp", "mfa", "hwk"} <= set(said["amr"])
+    (session,) = [row for row in town.rows(BrowserSession) if row.acr == "phr"]
+    assert session.sid == said["sid"]
+    assert set(str(session.proofs).split()) == {"password=basic", "email-code=basic", "passkey=phr"}
 
 
 def test_the_password_alone_never_reaches_a_higher_minimum(known: tuple[Town, Browser]) -> None:
