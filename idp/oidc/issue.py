@@ -12,7 +12,7 @@ from idp.jose.encoding import half_hash
 from idp.oidc import service
 from idp.oidc.answers import signed_for
 from idp.oidc.authorization_details import kept, narrowed, read_kept
-from idp.oidc.binding import jkt_of, token_type
+from idp.oidc.binding import token_type
 from idp.oidc.errors import Refusal
 from idp.oidc.lasting import Left, left
 from idp.oidc.released import id_token_claims
@@ -235,8 +235,8 @@ def _mint(  # noqa: PLR0917
         resource=target.resource,
         authorization_details=kept(target.details),
         binding=bound_to,
-        # A confidential client proves itself at every refresh, and may change its key (RFC 9449 §5).
-        refresh_binding=bound_to if client.is_public and jkt_of(bound_to) else None,
+        # A confidential client proves itself at every refresh, and may change its key (RFC 9449 §5, RFC 8705 §4).
+        refresh_binding=bound_to if client.is_public else None,
     )
 
 

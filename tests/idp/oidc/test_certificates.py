@@ -13,7 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from idp.app import create_app, open_context
 from idp.clients.metadata import Details, NewClient
 from idp.settings import ServerSettings, Settings
-from tests.support.proving import PROXY, Prover, certificate
+from tests.support.proving import BOTH, PROXY, Prover, certificate
 from tests.support.town import ISSUER, STAFF, START, Proof, make_town
 
 if TYPE_CHECKING:
@@ -149,6 +149,33 @@ def test_a_code_for_one_client_is_nothing_with_the_certificate_of_another(provin
     )
     assert answer.json["error"] == "invalid_grant"
     assert proving.redeem(prover, code, proof, proving.certificates["self"].headers).status_code == 200
+
+
+def test_the_refresh_token_of_a_public_client_is_bound_to_its_certificate(proving: Proving) -> None:
+    """RFC 8705 §4; another's attempt neither spends it nor kills the family."""
+    town, proof, own = proving.town, Proof(), proving.certificates["self"].headers
+    details = Details(tls_client_certificate_bound_access_tokens=True)
+    new = NewClient(
+        "Wallet",
+        ("https://wallet.example/cb",),
+        client_id="wallet",
+        token_endpoint_auth_method="none",
+        grant_types=BOTH,
+        scopes=("openid", "offline_access"),
+        details=details,
+    )
+    wallet = Prover(town.add_client(new, basis=None))
+    town.fresh()
+    code = proving.code(wallet, proof, "openid offline_access")
+    first = proving.redeem(wallet, code, proof, own).json
+    form = {"grant_type": "refresh_token", "client_id": "wallet", "refresh_token": first["refresh_token"]}
+    assert _error(proving.post("/token", form, proving.certificates["pki"].headers)) == (400, "invalid_grant")
+    assert _error(proving.post("/token", form)) == (400, "invalid_request")
+    answer = proving.post("/token", form, own)
+    assert answer.status_code == 200, answer.json
+    following = {**form, "refresh_token": answer.json["refresh_token"]}
+    assert proving.post("/token", following, proving.certificates["pki"].headers).status_code == 400
+    assert proving.userinfo({**own, "Authorization": f"Bearer {first['access_token']}"}).status_code == 200
 
 
 def _told(town: Town, own: Certified) -> tuple[int, dict[str, Any]]:
