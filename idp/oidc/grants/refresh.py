@@ -56,7 +56,7 @@ class RefreshGrant(TokenGrant):
             row,
             grant=row,
             scope=self._narrowed(row.token_scope),
-            resource=narrowed(self.request.form.get("resource"), row.resource),
+            resource=narrowed(provider, self.request.form.get("resource"), row.resource),
             asked_details=self.request.form.get("authorization_details"),
             refresh=follows,
             is_refresh=True,

@@ -13,6 +13,7 @@ from idp.oidc.dpop import ALGORITHMS, next_nonce
 from idp.oidc.errors import Refusal
 from idp.oidc.lasting import left
 from idp.oidc.released import lacking_for, opened
+from idp.oidc.resources import METADATA, USERINFO
 from idp.oidc.rules import released
 from idp.web.answers import Answer, json_answer, text_answer
 
@@ -99,7 +100,7 @@ def _binding_refusal(
     """Why the caller may not use this token; None when it proved to hold the key to which the token is bound."""
     try:
         check_presented(
-            provider, incoming, "/userinfo", scheme=scheme, access_token=unverified_token, binding=bound_to
+            provider, incoming, USERINFO, scheme=scheme, access_token=unverified_token, binding=bound_to
         )
     except Refusal as refusal:
         used = "DPoP" if scheme == "dpop" or jkt_of(bound_to) else "Bearer"
@@ -150,7 +151,7 @@ def _record(provider: Provider, handed: Handed, token: Any, log_key: bytes, *, n
 
 def _unauthenticated(provider: Provider) -> Answer:
     """How to authenticate, and where more about it is said (RFC 6750 §3, RFC 9449 §7.1, RFC 9728 §5.1)."""
-    where = f"{provider.issuer}/.well-known/oauth-protected-resource"
+    where = f"{provider.issuer}{METADATA}{USERINFO}"
     challenge = f'Bearer realm="denizen", resource_metadata="{where}", DPoP algs="{" ".join(ALGORITHMS)}"'
     return json_answer(401, {}, ("WWW-Authenticate", challenge))
 

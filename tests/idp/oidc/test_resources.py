@@ -270,13 +270,42 @@ def test_what_is_for_a_client_alone_is_encrypted_to_its_key(
 
 
 def test_the_resource_says_what_whoever_calls_it_must_know(proving: Proving) -> None:
-    """RFC 9728 §2, §5.1: and where that stands is said to whoever comes without a token."""
+    """RFC 9728 §3.3, §5.1: whoever comes without a token is led to what speaks of the very address that they asked."""
     client = proving.town.app.test_client()
-    found = client.get("/.well-known/oauth-protected-resource", base_url=ISSUER)
-    assert found.status_code == 200
-    assert found.json["resource"] == ISSUER
-    assert found.json["authorization_servers"] == [ISSUER]
-    assert "ES256" in found.json["dpop_signing_alg_values_supported"]
     challenge = client.get("/userinfo", base_url=ISSUER).headers["WWW-Authenticate"]
-    assert f'resource_metadata="{ISSUER}/.well-known/oauth-protected-resource"' in challenge
+    where = f"{ISSUER}/.well-known/oauth-protected-resource"
+    assert f'resource_metadata="{where}/userinfo"' in challenge
+    for address, resource in ((where, ISSUER), (f"{where}/userinfo", f"{ISSUER}/userinfo")):
+        found = client.get(address.removeprefix(ISSUER), base_url=ISSUER)
+        assert found.status_code == 200
+        assert found.json["resource"] == resource
+        assert found.json["authorization_servers"] == [ISSUER]
+        assert "ES256" in found.json["dpop_signing_alg_values_supported"]
     assert 'DPoP algs="' in challenge
+
+
+@pytest.mark.parametrize("ours", [ISSUER, f"{ISSUER}/userinfo"])
+def test_whoever_names_ourselves_gets_what_all_get_who_name_nothing(
+    proving: Proving, apis: dict[str, Partner], ours: str
+) -> None:
+    """RFC 8707 §2, RFC 9728 §3.3: clients that read our metadata name what it says, here, pushed and at the token endpoint."""
+    town, caller = proving.town, apis["caller"]
+    tokens = _tokens(proving, caller, resource=ours, then=ours).json
+    assert town.userinfo(tokens["access_token"]).status_code == 200
+    pushed = town.call("/par", caller, {**caller.request("openid", Proof()), "resource": ours})
+    assert pushed.status_code == 201, pushed.json
+    own = town.call("/token", caller, {"grant_type": "client_credentials", "resource": ours})
+    assert own.status_code == 200, own.json
+    refused = _tokens(proving, caller, resource=API, then=ours)
+    assert (refused.status_code, refused.json["error"]) == (400, "invalid_target")
+
+
+@pytest.mark.parametrize("ours", [ISSUER, f"{ISSUER}/userinfo"])
+def test_a_token_is_refreshed_for_ourselves(proving: Proving, apis: dict[str, Partner], ours: str) -> None:
+    """RFC 8707 §2.2: one for an API is never turned into one for us."""
+    town, caller = proving.town, apis["caller"]
+    for resource, expected in ((None, 200), (API, 400)):
+        change = {"resource": resource} if resource else {}
+        first = _tokens(proving, caller, scope=f"{SCOPE} tax:read", **change).json
+        answer = town.refresh(caller, first["refresh_token"], resource=ours)
+        assert answer.status_code == expected, answer.json
