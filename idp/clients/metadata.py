@@ -26,6 +26,8 @@ from idp.clients.rules import (
     SIGN_IN_LEVELS,
     fetchable_problem,
     is_distinguished_name,
+    is_in_the_clear,
+    is_on_this_machine,
     link_problem,
     redirect_problem,
 )
@@ -185,7 +187,7 @@ def check(
 ) -> None:
     """See that a client can be registered as it is described.
 
-    `allow_loopback` lets addresses that we would fetch be on this machine (`[testing]`). `algorithms` are those of
+    `allow_loopback` lets addresses that we would fetch, or send tokens to, be on this machine (`[testing]`). `algorithms` are those of
     which we have a key (`[keys]`).
 
     Raises:
@@ -194,6 +196,7 @@ def check(
     profile = PROFILES.get(new.profile)
     if profile is None:
         raise ClientRefused(f"profile must be one of {', '.join(PROFILES)}")
+    _check_redirects(new, profile, allow_loopback=allow_loopback)
     _check_addresses(new, allow_loopback=allow_loopback)
     for problem in (
         *_problems_of_use(new, profile),
@@ -205,12 +208,27 @@ def check(
         raise ClientRefused(problem)
 
 
-def _check_addresses(new: NewClient, *, allow_loopback: bool) -> None:
+def _check_redirects(new: NewClient, profile: Profile, *, allow_loopback: bool) -> None:
     native = new.application_type == "native"
     for uri in (*new.redirect_uris, *new.post_logout_redirect_uris):
         problem = redirect_problem(uri, native=native)
+        if problem is None and uri in new.redirect_uris:
+            problem = _problem_of_answers(new, profile, uri, allow_loopback=allow_loopback)
         if problem:
             raise ClientRefused(f"redirect URI {uri!r} {problem}", "invalid_redirect_uri")
+
+
+def _problem_of_answers(new: NewClient, profile: Profile, uri: str, *, allow_loopback: bool) -> str | None:
+    """Why what this client is answered must not go there (FAPI 2.0 §5.3.2.2, OIDC Registration §2 application_type)."""
+    native = new.application_type == "native"
+    if profile.https_redirects and is_in_the_clear(uri, native=native):
+        return "must begin with https://, or be the loopback IP address of a native client"
+    if "implicit" in new.grant_types and not native and is_on_this_machine(uri) and not allow_loopback:
+        return "must not be on localhost, as tokens go there through the browser"
+    return None
+
+
+def _check_addresses(new: NewClient, *, allow_loopback: bool) -> None:
     details = new.details
     names = ("jwks_uri", "sector_identifier_uri", "backchannel_logout_uri", "events_uri")
     fetched: dict[str, tuple[str, ...]] = {name: (getattr(details, name),) for name in names}

@@ -73,6 +73,16 @@ def redirect_problem(uri: str, *, native: bool) -> str | None:
     return None if is_web or is_own_scheme else "must begin with https://"
 
 
+def is_in_the_clear(uri: str, *, native: bool) -> bool:
+    """Whether what goes to a redirect URI is not encrypted; at a native client's loopback IP it never leaves (RFC 8252 §7.3)."""
+    return urlsplit(uri).scheme == "http" and not (native and _LOOPBACK.fullmatch(uri))
+
+
+def is_on_this_machine(uri: str) -> bool:
+    """Whether an address is on the machine of whoever opens it."""
+    return urlsplit(uri).hostname in _LOCAL_HOSTS
+
+
 def highest_level(levels: Iterable[str]) -> str:
     """The highest of some levels of sign-in; one that is not known stands above all, so that nothing meets it."""
     return max(
