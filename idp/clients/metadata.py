@@ -29,6 +29,7 @@ from idp.clients.rules import (
     is_in_the_clear,
     is_on_this_machine,
     link_problem,
+    origin_of,
     redirect_problem,
 )
 from idp.jose.keys import jwks_problem
@@ -244,13 +245,16 @@ def _check_addresses(new: NewClient, *, allow_loopback: bool) -> None:
 
 
 def _check_links(new: NewClient, *, allow_loopback: bool) -> None:
-    """Addresses that only browsers go to."""
+    """Addresses that only browsers go to. A frame at the end of a session is for pages of the client alone (Front-Channel Logout 1.0 §2)."""
     details = new.details
     names = ("logo_uri", "policy_uri", "tos_uri", "initiate_login_uri", "frontchannel_logout_uri")
     for name in names:
         problem = link_problem(getattr(details, name), allow_loopback=allow_loopback)
         if problem:
             raise ClientRefused(f"{name} {problem}")
+    front = origin_of(details.frontchannel_logout_uri)
+    if front and front not in map(origin_of, new.redirect_uris):
+        raise ClientRefused("frontchannel_logout_uri must be at the scheme, host and port of a redirect URI")
     problem = link_problem(new.home_url, allow_loopback=True)
     if problem:
         raise ClientRefused(f"client_uri {problem}")

@@ -50,6 +50,10 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "grant_types": (*BOTH, "implicit"),
         "response_types": ("code", "token id_token", "code id_token token"),
     },
+    "a frame at the end": {
+        "redirect_uris": ("https://pool.example/cb", "https://POOL.example:443/cb"),
+        "frontchannel_logout_uri": "https://pool.example/out?x",
+    },
     "an API of its own": {"resource": "urn:riverton:api", "access_token_format": "jwt"},
 }
 REFUSED: dict[str, dict[str, Any]] = {
@@ -102,6 +106,9 @@ REFUSED: dict[str, dict[str, Any]] = {
     "answers sealed with a shared key": {"jwks": KEYS, "id_token_encrypted_response_alg": "dir"},
     "a method without an algorithm": {"jwks": KEYS, "id_token_encrypted_response_enc": "A256GCM"},
     "sealed userinfo that nobody signed": {"jwks": KEYS, "userinfo_encrypted_response_alg": "ECDH-ES"},
+    "a frame of somebody else's": {"frontchannel_logout_uri": "https://evil.example/out"},
+    "a frame at another port": {"frontchannel_logout_uri": "https://pool.example:8443/out"},
+    "a frame at a host below": {"frontchannel_logout_uri": "https://www.pool.example/out"},
     "a resource that is no address": {"resource": "api"},
     "a resource with a fragment": {"resource": "https://api.example/#x"},
     "a language that is none": {"localized": {"client_name#x!": "Pool"}},
