@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given, settings
@@ -520,6 +521,25 @@ def test_pushed_permissions_are_judged_when_they_are_pushed(advised: tuple[Town,
     assert "2025" in page.text
     code = code_of(browser.follow(browser.allow()))
     assert town.redeem(partner, code, proof).json["authorization_details"] == [LAST_YEAR]
+
+
+def test_a_permission_can_be_all_that_is_asked_for(advised: tuple[Town, Partner]) -> None:
+    """RFC 9396 §3: it may come instead of a scope; then there is no ID token, and userinfo says nothing."""
+    town, partner = advised
+    browser, proof = town.browser(), Proof()
+    asked = {**partner.request("", proof), "authorization_details": details(THIS_YEAR)}
+    for form in (asked, {name: value for name, value in asked.items() if name != "scope"}):
+        code = browser.go_through(town.maria, browser.get(f"/authorize?{urlencode(form)}"))
+        tokens = town.redeem(partner, code, proof).json
+        assert tokens["authorization_details"] == [THIS_YEAR]
+        assert not {"scope", "id_token", "refresh_token"} & tokens.keys()
+        assert town.userinfo(tokens["access_token"]).status_code == 403
+        known = town.introspect(office_of(town), tokens["access_token"]).json
+        assert (known["active"], known["authorization_details"]) == (True, [THIS_YEAR])
+        assert town.call("/par", partner, form).status_code == 201
+    for wrong in ({**asked, "scope": "fish"}, {**asked, "authorization_details": ""}):
+        answer = answer_parameters(browser.get(f"/authorize?{urlencode(wrong)}"))
+        assert answer["error"] == "invalid_scope"
 
 
 # --- registered ---
