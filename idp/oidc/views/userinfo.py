@@ -20,7 +20,6 @@ from idp.web.answers import Answer, json_answer, text_answer
 if TYPE_CHECKING:
     from idp.clients.registry import Client
     from idp.oidc.provider import Provider
-    from idp.oidc.step_up import Lacking
     from idp.web.incoming import Incoming
 
 
@@ -64,10 +63,8 @@ def _answer_to(provider: Provider, incoming: Incoming, scheme: str, unverified_t
         return _dead()
     by_name = () if token.asked_claims is None else read_kept(token.asked_claims).userinfo
     allowed = released(scopes, by_name, standing.claims)
-    lacking = lacking_for(
-        provider, client, allowed, acr=token.acr, auth_time=token.auth_time, issued_at=token.issued_at
-    )
-    if lacking is not None:
+    lacking = lacking_for(provider, client, allowed, acr=token.acr)
+    if lacking:
         return _step_up(lacking)
     data_key = ctx.vault.open_data_key(token.data_key)
     values = opened(data_key, token.resident_id, rows, allowed, now=now)
@@ -110,13 +107,10 @@ def _binding_refusal(
     return None
 
 
-def _step_up(lacking: Lacking) -> Answer:
-    """RFC 9470 §3: the sign-in was not strong or not fresh enough, and what would be."""
-    more = f', acr_values="{lacking.acr}"' if lacking.acr else ""
-    if lacking.max_age is not None:
-        more += f', max_age="{lacking.max_age}"'
-    description = "A stronger or more recent sign-in is required"
-    return _challenge(401, "insufficient_user_authentication", description, more)
+def _step_up(acr: str) -> Answer:
+    """RFC 9470 §3: the sign-in was not strong enough, and what would be."""
+    description = "A stronger sign-in is required"
+    return _challenge(401, "insufficient_user_authentication", description, f', acr_values="{acr}"')
 
 
 def _presented(incoming: Incoming) -> tuple[str, str] | None:
