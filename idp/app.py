@@ -252,7 +252,7 @@ def _login_ports(provider: Provider, passwords: Passwords) -> login_ports.Ports:
 
     def describe(handle: str) -> login_ports.Flow | None:
         waiting = interaction.waiting_request(handle)
-        client = provider.clients.find(waiting.request.client_id) if waiting else None
+        client = lost.client_of(waiting.request) if waiting else None
         if waiting is None or client is None:
             return None
         return login_ports.Flow(
