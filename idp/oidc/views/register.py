@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from idp.clients.initial_tokens import find_initial_token, spend_initial_token
-from idp.clients.metadata import ClientRefused
+from idp.clients.metadata import GRANT_TYPES, ClientRefused
 from idp.clients.models import ClientRow
 from idp.clients.sectors import check_sector
 from idp.clients.service import add_partner, disable_client, register_client, replace_client
 from idp.login.budgets import Limit, take
 from idp.oidc.every_claim import declare_every_claim
-from idp.oidc.registration import as_json, described, read_metadata
+from idp.oidc.registration import OPEN_GRANTS, as_json, described, read_metadata
 from idp.oidc.software_statements import with_statement
 from idp.web.answers import Answer, empty_answer, json_answer
 from idp.web.cookies import digest, new_secret
@@ -54,7 +54,8 @@ def create(provider: Provider, incoming: Incoming) -> Answer:
         return registrant
     try:
         values = _said(provider, incoming, now=now)
-        new = described(values, profile=registrant.profile, is_vouched_for=bool(registrant.token))
+        grants = GRANT_TYPES if registrant.token else OPEN_GRANTS
+        new = described(values, profile=registrant.profile, grants=grants)
         check_sector(provider.fetcher, new)
         return _created(provider, registrant, new, now=now)
     except ClientRefused as refusal:
@@ -189,7 +190,8 @@ def _described_anew(row: ClientRow, values: dict[str, Any]) -> NewClient:
         isinstance(sent, str) and row.secret_hash and hmac.compare_digest(digest(sent), row.secret_hash)
     ):
         raise ClientRefused("client_secret is not the one of this client")
-    new = described(values, profile=row.profile, is_vouched_for="client_credentials" in row.grant_types)
+    # What it has, somebody vouched for; the client may say all of it again (RFC 7592 §2.2).
+    new = described(values, profile=row.profile, grants=OPEN_GRANTS.union(row.grant_types))
     return replace(
         new,
         client_id=row.client_id,

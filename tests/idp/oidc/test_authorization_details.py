@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from consent.models import Record
 from idp.clients.details_types import DetailsType
 from idp.clients.manifest import enrol, read_manifest
-from idp.clients.metadata import ClientRefused, Details, NewClient
+from idp.clients.metadata import GRANT_TYPES, ClientRefused, Details, NewClient
 from idp.oidc.models import AccessToken, Grant
 from tests.support.settled import SCOPE, assert_refused_back, parameters
 from tests.support.town import ISSUER, Browser, Partner, Proof, Town, answer_parameters, code_of
@@ -657,6 +657,6 @@ def test_a_client_that_registers_itself_cannot_register_a_type() -> None:
         "authorization_details_type": [RETURN.model_dump()],
         "authorization_details_types": ["tax_return"],
     }
-    found = described(values, profile="standard", is_vouched_for=True)
+    found = described(values, profile="standard", grants=GRANT_TYPES)
     assert found.details.authorization_details_type == ()
     assert found.details.authorization_details_types == ("tax_return",)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from idp.clients.initial_tokens import make_initial_token
+from idp.clients.metadata import DEVICE_GRANT
 from idp.clients.models import ClientRow, InitialToken, Partner
 from idp.clients.service import add_partner, approve_client
 from tests.support import town as towns
@@ -317,6 +318,26 @@ def test_a_client_reads_and_replaces_its_registration(opened: Town) -> None:
     assert changed.json["client_secret"] != made["client_secret"]
     opened.fresh()
     assert opened.call("/revoke", _partner(made), {"token": "x"}).status_code == 401
+
+
+SAID = {
+    "a device": {"grant_types": [DEVICE_GRANT, "refresh_token"], "token_endpoint_auth_method": "none"},
+    "a device without more": {"grant_types": [DEVICE_GRANT], "redirect_uris": []},
+    "for itself": {"grant_types": ["client_credentials"], "redirect_uris": []},
+    "for residents": {"grant_types": ["authorization_code", "refresh_token"], "default_max_age": 60},
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_a_client_reads_it_may_say_again(guarded: Town, name: str) -> None:
+    """RFC 7592 §2.2: as it stands, and nothing changes; but no grant more than what somebody vouched for."""
+    made = register(guarded, initial_token(guarded), **SAID[name]).json
+    read = _manage(guarded, made, "GET").json
+    put = _manage(guarded, made, "PUT", json=read)
+    assert (put.status_code, put.json) == (200, read)
+    more = {**read, "grant_types": [DEVICE_GRANT, "client_credentials"]}
+    assert _manage(guarded, made, "PUT", json=more).status_code == 400
+    assert _manage(guarded, made, "GET").json == read
 
 
 def test_a_client_that_changes_after_its_review_waits_for_the_next(opened: Town) -> None:
