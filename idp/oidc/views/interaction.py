@@ -12,7 +12,7 @@ from flask import Blueprint, redirect, request
 from idp.login import sessions
 from idp.login.current import signed_in
 from idp.login.ports import ports
-from idp.oidc import decisions, interactions, service, step_up
+from idp.oidc import decisions, interactions, step_up
 from idp.oidc.device.service import is_claimed
 from idp.oidc.errors import Refusal
 from idp.oidc.granted import grant_request
@@ -184,7 +184,9 @@ def is_expected(provider: Provider, asked: AuthorizationRequest, session: Signed
     client = provider.clients.find(asked.client_id)
     if client is None:
         return False
-    subject = service.subject_for(provider.context.vault, client, session.resident_id)
+    ctx = provider.context
+    with ctx.database.reading() as reading:
+        subject = decisions.subject_of(provider, reading, client, session.resident_id, now=ctx.now())
     return asked.subject in (None, subject) and (not asked.sub_values or subject in asked.sub_values)
 
 
