@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select, update
 
+from idp.clients.metadata import Details
+from idp.clients.service import demand_level
 from idp.oidc.dpop import NONCE_FOR, current_nonce, thumbprint
 from idp.oidc.models import RefreshToken
 from idp.web.cookies import digest
-from tests.support.proving import dpop, key_for
+from tests.support.proving import BOTH, Prover, _new, dpop, key_for
 from tests.support.town import ISSUER, Proof, make_town
 
 if TYPE_CHECKING:
@@ -243,6 +245,53 @@ def test_a_bound_token_is_worth_nothing_to_a_thief(proving: Proving) -> None:
         assert answer.json["error"] in ("invalid_token", "invalid_dpop_proof"), name
         assert "email" not in answer.json
     assert _read(proving, other).status_code == 200
+
+
+def test_userinfo_answers_in_the_scheme_in_which_the_token_came(proving: Proving) -> None:
+    """RFC 9449 §7.1: with the algorithms of proofs, whatever is wrong; RFC 6750 §3 for a bearer token."""
+    tokens = _bound(proving)
+    own = _token(proving, dpop(KEY, now=proving.now)).json["access_token"]
+    refused = {
+        "invalid_token": proving.userinfo({"Authorization": "DPoP nothing"}),
+        "insufficient_scope": _read(proving, _narrow(proving)),
+        "invalid_request": proving.post(
+            "/userinfo", {"access_token": "x"}, {"Authorization": f"DPoP {tokens['access_token']}"}
+        ),
+    }
+    proving.post("/revoke", {"client_id": "pocket", "token": tokens["refresh_token"]})
+    dead = [proving.userinfo({"Authorization": f"DPoP {own}"}), _read(proving, tokens["access_token"])]
+    for error, answer in (*refused.items(), *(("invalid_token", one) for one in dead)):
+        challenge = answer.headers["WWW-Authenticate"]
+        assert challenge.startswith(f'DPoP realm="denizen", error="{error}"'), challenge
+        assert 'algs="' in challenge
+    bearer = proving.userinfo({"Authorization": "Bearer nothing"}).headers["WWW-Authenticate"]
+    assert bearer.startswith('Bearer realm="denizen", error="invalid_token"')
+    assert "algs" not in bearer
+
+
+def test_a_step_up_is_asked_for_in_the_scheme_of_the_token(proving: Proving) -> None:
+    """RFC 9470 §3 with RFC 9449 §7.1: a sign-in that has become too weak."""
+    town, proof = proving.town, Proof()
+    new = _new("risen", "none", Details(dpop_bound_access_tokens=True), grant_types=BOTH)
+    risen = Prover(town.add_client(new, basis="public_task", required=("name", "email")))
+    town.fresh()
+    code = proving.code(risen, proof)
+    token = proving.redeem(risen, code, proof, {"DPoP": dpop(KEY, now=proving.now)}).json["access_token"]
+    with town.context.database.transaction() as session:
+        assert demand_level(session, "risen", "phr")
+    town.fresh()
+    challenge = _read(proving, token).headers["WWW-Authenticate"]
+    assert challenge.startswith('DPoP realm="denizen", error="insufficient_user_authentication"')
+    assert 'acr_values="phr", algs="' in challenge
+
+
+def _narrow(proving: Proving) -> str:
+    """A bound access token without the scope openid."""
+    pkjwt, proof = proving.provers["pkjwt"], Proof()
+    code = proving.code(pkjwt, proof, "email")
+    found = proving.redeem(pkjwt, code, proof, {"DPoP": dpop(KEY, now=proving.now)}).json
+    token: str = found["access_token"]
+    return token
 
 
 def test_a_bearer_token_does_not_become_a_bound_one(proving: Proving) -> None:

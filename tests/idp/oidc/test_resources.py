@@ -211,6 +211,32 @@ def test_introspection_is_signed_for_whoever_asks_for_that(
     assert plain.headers["Content-Type"] == "application/json"
 
 
+def test_introspection_is_signed_with_rs256_unless_something_else_is_registered(
+    proving: Proving, apis: dict[str, Partner]
+) -> None:
+    """RFC 9701 §6: the default of `introspection_signed_response_alg`; whatever signs the client's ID tokens."""
+    town = proving.town
+    asks = {"Accept": "application/token-introspection+jwt"}
+    own = _with_details(town, "signedanswer", introspection_signed_response_alg="ES256")
+    for asker, alg in ((apis["taxapi"], "RS256"), (own, "ES256")):
+        answer = town.call("/introspect", asker, {"token": "x"}, headers=asks)
+        assert _claims(town, answer.text)[0]["alg"] == alg
+    fapi = proving.provers["fapi"]  # its profile has no RS256
+    answer = proving.post("/introspect", fapi.form(proving.now, {"token": "x"}), asks)
+    assert _claims(town, answer.text)[0]["alg"] == "ES256"
+
+
+def test_introspection_says_what_a_jwt_says(proving: Proving, apis: dict[str, Partner]) -> None:
+    """RFC 7662 §2.2, RFC 9068 §2.2: one audience for one token, whoever asks; and a JWT of a client's own."""
+    town, jwtcaller = proving.town, apis["jwtcaller"]
+    token = _tokens(proving, jwtcaller, scope="openid tax:read").json["access_token"]
+    own = town.call("/token", jwtcaller, {"grant_type": "client_credentials", "scope": "tax:read"}).json
+    for text in (token, own["access_token"]):
+        assert _claims(town, text)[1]["aud"] == ISSUER
+        for asker in (jwtcaller, apis["taxapi"]):
+            assert town.introspect(asker, text).json["aud"] == ISSUER
+
+
 def test_userinfo_is_signed_for_a_client_that_registered_for_it(proving: Proving) -> None:
     """OIDC Core §5.3.2: application/jwt with iss and aud, and no nonce."""
     town = proving.town
