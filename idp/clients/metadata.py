@@ -24,6 +24,7 @@ from idp.clients.profiles import (
 )
 from idp.clients.rules import (
     SIGN_IN_LEVELS,
+    address_of,
     fetchable_problem,
     is_distinguished_name,
     is_in_the_clear,
@@ -376,6 +377,8 @@ def _problems_of_keys(new: NewClient) -> Iterator[str]:
         yield f"{named[0]} is for tls_client_auth only"
     if details.tls_client_auth_subject_dn and not is_distinguished_name(details.tls_client_auth_subject_dn):
         yield "tls_client_auth_subject_dn is no distinguished name (RFC 4514)"
+    if details.tls_client_auth_san_ip and address_of(details.tls_client_auth_san_ip) is None:
+        yield "tls_client_auth_san_ip is no IP address"
 
 
 def _problems_of_levels(new: NewClient) -> Iterator[str]:

@@ -97,6 +97,18 @@ REFUSED: dict[str, dict[str, Any]] = {
         "tls_client_auth_san_uri": "https://pool.example",
     },
     "a certificate's name for another method": {"tls_client_auth_san_dns": "pool.example"},
+    "an address that is none": {
+        "token_endpoint_auth_method": "tls_client_auth",
+        "tls_client_auth_san_ip": "10.0.0.256",
+    },
+    "a network": {
+        "token_endpoint_auth_method": "tls_client_auth",
+        "tls_client_auth_san_ip": "10.0.0.0/8",
+    },
+    "an address of one machine's own": {
+        "token_endpoint_auth_method": "tls_client_auth",
+        "tls_client_auth_san_ip": "fe80::1%eth0",
+    },
     "a name that is none": {
         "token_endpoint_auth_method": "tls_client_auth",
         "tls_client_auth_subject_dn": "pool",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -91,6 +92,30 @@ def test_alternative_names_of_every_kind_are_compared(proving: Proving) -> None:
     wrong = (x509.DNSName("xapi.pki.example"), x509.RFC822Name("api.pki.example@x.example"))
     bad = certificate("y", issuer=proving.authority, sans=wrong)
     assert _error(_ask(proving, "pkidns", bad.headers)) == (401, "invalid_client")
+
+
+def test_addresses_are_compared_as_addresses(proving: Proving) -> None:
+    """RFC 8705 §2.1.2, RFC 5952 §8: however they were written at registration."""
+    town = proving.town
+    for name, written, same, other in (
+        ("sixth", "2001:0DB8:0:0::1", "2001:db8::1", "2001:db8::10"),
+        ("fourth", "192.0.2.7", "192.0.2.7", "192.0.2.70"),
+    ):
+        new = NewClient(
+            name,
+            client_id=name,
+            token_endpoint_auth_method="tls_client_auth",
+            grant_types=("client_credentials",),
+            details=Details(tls_client_auth_san_ip=written),
+        )
+        town.add_client(new, basis=None)
+        town.fresh()
+        for address, status in ((same, 200), (other, 401)):
+            sans = (x509.IPAddress(ip_address(address)),)
+            found = certificate("z", issuer=proving.authority, sans=sans)
+            assert _ask(proving, name, found.headers).status_code == status, address
+        named = certificate("z", issuer=proving.authority, sans=(x509.DNSName(same.replace(":", "-")),))
+        assert _ask(proving, name, named.headers).status_code == 401
 
 
 @pytest.mark.parametrize(
