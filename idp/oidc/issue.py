@@ -43,6 +43,7 @@ class Issued:
     claims: Mapping[str, Any] = field(default_factory=dict)
     #: The permissions that the access token carries (RFC 9396 §7).
     details: Sequence[Detail] = ()
+    is_refresh: bool = False
 
     def signed(self, provider: Provider, client: Client, *, now: int) -> dict[str, Any]:
         """The token answer (RFC 6749 §5.1, OIDC Core §3.1.3.3)."""
@@ -107,7 +108,7 @@ class Issued:
             "sid": family.sid,
             **{name: half_hash(value, alg) for name, value in hashed.items() if value is not None},
         }
-        if family.nonce is not None:
+        if family.nonce is not None and not self.is_refresh:  # OIDC Core §12.2
             claims["nonce"] = family.nonce
         return signed_for(provider, client, claims, what="id_token", alg=alg)
 
@@ -160,7 +161,9 @@ def issue(
     if "openid" in scope.split():
         claims = id_token_claims(provider, connection, client, grant, family, standing.claims, now=now)
         _record(provider, connection, client, grant, family, Left(sorted(claims), standing.purposes), now=now)
-    return Issued(minted, family, grant.subject, scope, target.scope, bound_to, claims, target.details)
+    return Issued(
+        minted, family, grant.subject, scope, target.scope, bound_to, claims, target.details, is_refresh
+    )
 
 
 def issue_in_front(

@@ -103,7 +103,7 @@ def oidcc_refresh_token_rp_key_rotation(run: Run) -> None:
     run.suite.wait(60)
     run.hosted.put(jwks(after), address)
     client.assertion = assertion(run.suite, client, after)
-    client.checked(client.refresh(first.tokens["refresh_token"]), request)
+    client.refreshed(first.tokens["refresh_token"], request)
     client.assertion = assertion(run.suite, client, before)
     assert client.token({"grant_type": "refresh_token", "refresh_token": "x"}).status == 401
 
