@@ -77,8 +77,8 @@ def proven_key(
     Raises:
         Refusal: invalid_dpop_proof, or use_dpop_nonce with the nonce in its headers.
     """
-    unverified = incoming.header(HEADER)
-    if not unverified:
+    unverified = incoming.environ.get(HEADER)
+    if unverified is None:
         return None
     ctx = provider.context
     now = ctx.now()

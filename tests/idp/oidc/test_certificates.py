@@ -15,6 +15,9 @@ from idp.app import create_app, open_context
 from idp.clients.metadata import Details, NewClient
 from idp.settings import ServerSettings, Settings
 from tests.support.proving import BOTH, PROXY, Prover, certificate
+
+
+from tests.support.proving import PROXY, Prover, certificate, dpop, key_for
 from tests.support.town import ISSUER, STAFF, START, Proof, make_town
 
 if TYPE_CHECKING:
@@ -162,6 +165,16 @@ def test_tokens_are_bound_to_the_certificate(proving: Proving) -> None:
         "/userinfo", headers={**bearer, **own.headers}, base_url="https://id.riverton.example"
     )
     assert direct.status_code == 401
+
+
+def test_a_proof_beside_a_certificate_must_hold_too(proving: Proving) -> None:
+    """RFC 9449 §5: one that does not is refused, not passed over; the token of this client is bound to its certificate."""
+    own = proving.certificates["self"].headers
+    for wrong in ("garbage", "", dpop(key_for("ES256"), now=proving.now, htm="GET")):
+        answer = _ask(proving, "self", {**own, "DPoP": wrong})
+        assert _error(answer) == (400, "invalid_dpop_proof")
+    good = _ask(proving, "self", {**own, "DPoP": dpop(key_for("ES256"), now=proving.now)})
+    assert (good.status_code, good.json["token_type"]) == (200, "Bearer")
 
 
 def test_a_code_for_one_client_is_nothing_with_the_certificate_of_another(proving: Proving) -> None:
