@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 from joserfc import jwe, jwt
@@ -153,6 +154,29 @@ def test_an_api_that_is_not_known_or_not_meant_is_refused(proving: Proving, apis
     own = {"grant_type": "client_credentials", "resource": API}
     assert town.call("/token", caller, {**own, "scope": "plain:read"}).json["error"] == "invalid_target"
     assert town.call("/token", caller, {**own, "resource": "x"}).json["error"] == "invalid_target"
+
+
+def test_one_api_at_a_time(proving: Proving, apis: dict[str, Partner]) -> None:
+    """RFC 8707 §2: several may be named, and invalid_target is the answer of a server that takes one, at any endpoint."""
+    caller, post = apis["caller"], proving.town.app.test_client(use_cookies=False).post
+    two = urlencode([("resource", API), ("resource", PLAIN_API)])
+    asked = urlencode(caller.request("openid tax:read", Proof()))
+    answer = proving.browser.get(f"/authorize?{asked}&{two}")
+    assert answer_parameters(answer)["error"] == "invalid_target"
+    form, basic = caller.authentication({"grant_type": "client_credentials", "scope": "tax:read"})
+    for path, sent in (
+        ("/token", urlencode(form)),
+        ("/par", asked),
+        ("/device_authorization", "scope=openid"),
+    ):
+        body = {"data": f"{sent}&{two}", "content_type": "application/x-www-form-urlencoded"}
+        refused = post(path, headers=basic, base_url=ISSUER, **body)
+        assert (refused.status_code, refused.json["error"]) == (400, "invalid_target"), path
+    signer, proof = proving.provers["pkjwt"], Proof()
+    for more, error in (([API], None), ([API, PLAIN_API], "invalid_target")):
+        signed = signer.request_object(proving.now, proof, scope="openid tax:read", resource=more)
+        pushed = proving.post("/par", signer.form(proving.now, {"request": signed}))
+        assert pushed.json.get("error") == error
 
 
 def test_a_refreshed_token_is_for_the_same_api(proving: Proving, apis: dict[str, Partner]) -> None:
