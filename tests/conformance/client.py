@@ -174,7 +174,7 @@ class Client:
         assert arrival.url.startswith(request["redirect_uri"]), arrival.url
         assert "error" not in parameters, parameters
         assert parameters.get("state") == request.get("state")
-        assert parameters.get("iss", self.suite.issuer) == self.suite.issuer
+        assert parameters["iss"] == self.suite.issuer  # RFC 9207 §2.3, as discovery promises
         brought = {name for what, names in BRINGS.items() if self.way.brings(what) for name in names}
         if arrival.carrier == "query":
             brought |= dict(parse_qsl(urlsplit(request["redirect_uri"]).query)).keys()
@@ -283,6 +283,7 @@ def refusal(arrival: Arrival, request: dict[str, str], way: Way = CODE) -> str:
     parameters = arrival.parameters
     assert arrival.carrier == way.carrier, arrival.url
     assert set(parameters) <= OF_ERRORS, parameters
+    assert "iss" in parameters, parameters
     assert parameters.get("state") == request.get("state")
     assert not re.search(r'[\r\n\t"]', parameters.get("error_description", ""))
     return parameters["error"]
