@@ -14,10 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from idp.app import create_app, open_context
 from idp.clients.metadata import Details, NewClient
 from idp.settings import ServerSettings, Settings
-from tests.support.proving import BOTH, PROXY, Prover, certificate
-
-
-from tests.support.proving import PROXY, Prover, certificate, dpop, key_for
+from tests.support.proving import BOTH, PROXY, Prover, certificate, dpop, key_for
 from tests.support.town import ISSUER, STAFF, START, Proof, make_town
 
 if TYPE_CHECKING:
