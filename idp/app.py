@@ -57,6 +57,7 @@ from idp.login.ways import Ways
 from idp.messaging import ports as messaging_ports
 from idp.oidc import cross_origin, interactions, lasting, narrowing, service
 from idp.oidc.provider import Provider
+from idp.oidc.resources import METADATA, USERINFO
 from idp.oidc.views import (
     authorize,
     check_session,
@@ -208,7 +209,7 @@ def _protocol_endpoints(app: WebApp, provider: Provider) -> None:
     serve_pages(par.PATH, post, partial(par.answer, provider))
     serve(device_authorization.PATH, post, partial(device_authorization.answer, provider))
     serve_pages("/token", post, partial(token.answer, provider))
-    serve_pages("/userinfo", ("GET", "POST"), partial(userinfo.answer, provider))
+    serve_pages(USERINFO, ("GET", "POST"), partial(userinfo.answer, provider))
     serve(consent_requests.REQUESTS, post, partial(consent_requests.ask, provider))
     serve(consent_requests.DECISIONS, post, partial(consent_requests.decide, provider))
     serve(confirmations.PATH, post, partial(confirmations.answer, provider))
@@ -224,7 +225,8 @@ def _protocol_endpoints(app: WebApp, provider: Provider) -> None:
     serve("/.well-known/openid-configuration", get, partial(discovery.configuration, provider))
     serve("/.well-known/oauth-authorization-server", get, partial(discovery.configuration, provider))
     serve(discovery.CONSENT, get, partial(discovery.consent_services, provider))
-    serve("/.well-known/oauth-protected-resource", get, partial(discovery.protected_resource, provider))
+    for path in ("", USERINFO):
+        serve(f"{METADATA}{path}", get, partial(discovery.protected_resource, provider, path=path))
     if provider.context.settings.sessions.browser_check:
         frame = check_session.page(app.statics.url_for_static(check_session.SCRIPT), secure=app.is_secure)
         serve(check_session.PATH, get, lambda _: frame)
@@ -250,7 +252,7 @@ def _login_ports(provider: Provider, passwords: Passwords) -> login_ports.Ports:
 
     def describe(handle: str) -> login_ports.Flow | None:
         waiting = interaction.waiting_request(handle)
-        client = provider.clients.find(waiting.request.client_id) if waiting else None
+        client = lost.client_of(waiting.request) if waiting else None
         if waiting is None or client is None:
             return None
         return login_ports.Flow(
@@ -284,6 +286,7 @@ def _login_ports(provider: Provider, passwords: Passwords) -> login_ports.Ports:
         passwords=passwords,
         ways=_ways(ctx.settings),
         describe=describe,
+        leads_to=lost.leads_to,
         lost=lost.lost,
         cancel=interaction.cancel,
         signed_in=mark_signed_in,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from idp.oidc import service
 from idp.oidc.authorization_details import read_kept
 from idp.oidc.binding import check_presented
-from idp.oidc.dpop import next_nonce
+from idp.oidc.dpop import ALGORITHMS, next_nonce
 from idp.oidc.errors import Refusal
 from idp.oidc.lasting import left
 from idp.upkeep import rotate_keys
@@ -42,10 +42,14 @@ def rotate(provider: Provider, incoming: Incoming) -> Answer:
 def resource(provider: Provider, incoming: Incoming) -> Answer:
     """`GET /testing/resource`: an API that answers whoever brings a live token and proves to hold its key.
 
-    Userinfo is no such API for plans without OpenID Connect: it answers for the scope `openid` alone.
+    Userinfo is no such API for plans without OpenID Connect: it answers for the scope `openid` alone. Whoever brings no
+    token has made no error (RFC 6750 §3.1).
     """
+    presented = incoming.presented()
+    if presented is None:
+        return json_answer(401, {}, ("WWW-Authenticate", f'DPoP algs="{" ".join(ALGORITHMS)}", Bearer'))
     try:
-        token = _presented(provider, incoming)
+        token = _live(provider, incoming, *presented)
     except Refusal as refusal:
         challenge = ("WWW-Authenticate", f'DPoP error="{refusal.error}", Bearer error="{refusal.error}"')
         return json_answer(refusal.status, {"error": refusal.error}, challenge, *refusal.headers)
@@ -56,20 +60,19 @@ def resource(provider: Provider, incoming: Incoming) -> Answer:
     return json_answer(200, told, *next_nonce(incoming))
 
 
-def _presented(provider: Provider, incoming: Incoming) -> Any:
-    """The live token in the Authorization header, of a resident or of a client for itself.
+def _live(provider: Provider, incoming: Incoming, scheme: str, unverified_token: str) -> Any:
+    """The row of a live token of a resident or of a client for itself, whose key the caller holds.
 
     Raises:
         Refusal: with status 401.
     """
-    scheme, unverified_token = incoming.presented() or ("", "")
     connection, now = provider.context.database.fast, provider.context.now()
     token = service.find_token(connection, unverified_token, now=now)
     if token is None:
         token = service.find_own_token(connection, unverified_token, now=now)
     elif left(provider, connection, token.client_id, token, now=now) is None:
         token = None
-    if token is None or token.resource is not None:
+    if token is None or token.resource is not None or provider.clients.find(token.client_id) is None:
         raise Refusal("invalid_token", "The access token is not valid here, or not any more", status=401)
     check_presented(
         provider,

@@ -24,9 +24,13 @@ from idp.clients.profiles import (
 )
 from idp.clients.rules import (
     SIGN_IN_LEVELS,
+    address_of,
     fetchable_problem,
     is_distinguished_name,
+    is_in_the_clear,
+    is_on_this_machine,
     link_problem,
+    origin_of,
     redirect_problem,
 )
 from idp.jose.keys import jwks_problem
@@ -185,7 +189,7 @@ def check(
 ) -> None:
     """See that a client can be registered as it is described.
 
-    `allow_loopback` lets addresses that we would fetch be on this machine (`[testing]`). `algorithms` are those of
+    `allow_loopback` lets addresses that we would fetch, or send tokens to, be on this machine (`[testing]`). `algorithms` are those of
     which we have a key (`[keys]`).
 
     Raises:
@@ -194,6 +198,7 @@ def check(
     profile = PROFILES.get(new.profile)
     if profile is None:
         raise ClientRefused(f"profile must be one of {', '.join(PROFILES)}")
+    _check_redirects(new, profile, allow_loopback=allow_loopback)
     _check_addresses(new, allow_loopback=allow_loopback)
     for problem in (
         *_problems_of_use(new, profile),
@@ -205,12 +210,27 @@ def check(
         raise ClientRefused(problem)
 
 
-def _check_addresses(new: NewClient, *, allow_loopback: bool) -> None:
+def _check_redirects(new: NewClient, profile: Profile, *, allow_loopback: bool) -> None:
     native = new.application_type == "native"
     for uri in (*new.redirect_uris, *new.post_logout_redirect_uris):
         problem = redirect_problem(uri, native=native)
+        if problem is None and uri in new.redirect_uris:
+            problem = _problem_of_answers(new, profile, uri, allow_loopback=allow_loopback)
         if problem:
             raise ClientRefused(f"redirect URI {uri!r} {problem}", "invalid_redirect_uri")
+
+
+def _problem_of_answers(new: NewClient, profile: Profile, uri: str, *, allow_loopback: bool) -> str | None:
+    """Why what this client is answered must not go there (FAPI 2.0 §5.3.2.2, OIDC Registration §2 application_type)."""
+    native = new.application_type == "native"
+    if profile.https_redirects and is_in_the_clear(uri, native=native):
+        return "must begin with https://, or be the loopback IP address of a native client"
+    if "implicit" in new.grant_types and not native and is_on_this_machine(uri) and not allow_loopback:
+        return "must not be on localhost, as tokens go there through the browser"
+    return None
+
+
+def _check_addresses(new: NewClient, *, allow_loopback: bool) -> None:
     details = new.details
     names = ("jwks_uri", "sector_identifier_uri", "backchannel_logout_uri", "events_uri")
     fetched: dict[str, tuple[str, ...]] = {name: (getattr(details, name),) for name in names}
@@ -226,13 +246,16 @@ def _check_addresses(new: NewClient, *, allow_loopback: bool) -> None:
 
 
 def _check_links(new: NewClient, *, allow_loopback: bool) -> None:
-    """Addresses that only browsers go to."""
+    """Addresses that only browsers go to. A frame at the end of a session is for pages of the client alone (Front-Channel Logout 1.0 §2)."""
     details = new.details
     names = ("logo_uri", "policy_uri", "tos_uri", "initiate_login_uri", "frontchannel_logout_uri")
     for name in names:
         problem = link_problem(getattr(details, name), allow_loopback=allow_loopback)
         if problem:
             raise ClientRefused(f"{name} {problem}")
+    front = origin_of(details.frontchannel_logout_uri)
+    if front and front not in map(origin_of, new.redirect_uris):
+        raise ClientRefused("frontchannel_logout_uri must be at the scheme, host and port of a redirect URI")
     problem = link_problem(new.home_url, allow_loopback=True)
     if problem:
         raise ClientRefused(f"client_uri {problem}")
@@ -354,6 +377,8 @@ def _problems_of_keys(new: NewClient) -> Iterator[str]:
         yield f"{named[0]} is for tls_client_auth only"
     if details.tls_client_auth_subject_dn and not is_distinguished_name(details.tls_client_auth_subject_dn):
         yield "tls_client_auth_subject_dn is no distinguished name (RFC 4514)"
+    if details.tls_client_auth_san_ip and address_of(details.tls_client_auth_san_ip) is None:
+        yield "tls_client_auth_san_ip is no IP address"
 
 
 def _problems_of_levels(new: NewClient) -> Iterator[str]:

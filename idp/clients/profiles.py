@@ -61,6 +61,8 @@ class Profile:
     dpop_nonce: bool
     #: Whether clients that can keep a secret must prove, too, that a code is for them (PKCE). Those that cannot always must.
     pkce_required: bool
+    #: Redirect URIs begin with https://, but for the loopback IP address of a native client (FAPI 2.0 §5.3.2.2 no. 8).
+    https_redirects: bool
 
 
 STANDARD = Profile(
@@ -80,6 +82,7 @@ STANDARD = Profile(
     device_grant=True,
     dpop_nonce=False,
     pkce_required=True,
+    https_redirects=False,
 )
 #: FAPI 2.0 Security Profile Final.
 FAPI2 = Profile(
@@ -99,6 +102,7 @@ FAPI2 = Profile(
     device_grant=False,
     dpop_nonce=False,
     pkce_required=True,
+    https_redirects=True,
 )
 #: FAPI 2.0 Message Signing Final: requests are signed besides.
 FAPI2_SIGNED = replace(FAPI2, name="fapi2-signed", signed_request_required=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from idp.web.addresses import is_host, is_public
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from ipaddress import IPv4Address, IPv6Address
 
 #: Levels of sign-in that a client may demand (`acr`), lowest first; what each is worth says `idp.login.levels`.
 SIGN_IN_LEVELS = ("basic", "strong", "phr")
@@ -73,6 +75,16 @@ def redirect_problem(uri: str, *, native: bool) -> str | None:
     return None if is_web or is_own_scheme else "must begin with https://"
 
 
+def is_in_the_clear(uri: str, *, native: bool) -> bool:
+    """Whether what goes to a redirect URI is not encrypted; at a native client's loopback IP it never leaves (RFC 8252 §7.3)."""
+    return urlsplit(uri).scheme == "http" and not (native and _LOOPBACK.fullmatch(uri))
+
+
+def is_on_this_machine(uri: str) -> bool:
+    """Whether an address is on the machine of whoever opens it."""
+    return urlsplit(uri).hostname in _LOCAL_HOSTS
+
+
 def highest_level(levels: Iterable[str]) -> str:
     """The highest of some levels of sign-in; one that is not known stands above all, so that nothing meets it."""
     return max(
@@ -118,6 +130,14 @@ def origin_of(uri: str) -> str:
     usual = {"https": 443, "http": 80}[parts.scheme]
     port = "" if parts.port in (None, usual) else f":{parts.port}"
     return f"{parts.scheme}://{shown}{port}"
+
+
+def address_of(text: str) -> IPv4Address | IPv6Address | None:
+    """An IP address as it is compared, not as it is written (RFC 8705 §2.1.2, RFC 5952 §8); None when it is none."""
+    try:
+        return ip_address(text) if "%" not in text else None
+    except ValueError:
+        return None
 
 
 def is_distinguished_name(text: str) -> bool:

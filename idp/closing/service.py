@@ -193,9 +193,9 @@ def _warn_dormant(session: Session, ctx: Context, resident_id: str, *, now: int)
 
 def advance(ctx: Context, *, now: int) -> int:
     """Remind of what is announced and close what is due; how many closures moved on."""
-    due = select(Closure.id).where(Closure.state == "announced", Closure.reminds_at <= now).limit(_BATCH)
+    due = select(Closure.id).where(Closure.state == "announced", Closure.reminds_at <= now)
     with ctx.database.reading() as session:
-        ids = list(session.execute(due).scalars())
+        ids = list(session.execute(due.order_by(Closure.reminds_at, Closure.id).limit(_BATCH)).scalars())
     moved = 0
     for closure_id in ids:
         try:

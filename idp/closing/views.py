@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, redirect, render_template, request
+from flask import Blueprint, g, redirect, render_template, request
 from flask_babel import gettext
 
 from idp.accounts import not_me
@@ -94,8 +94,10 @@ def _page(session: SignedIn, errors: list[tuple[str, str]]) -> str:
     with ctx.database.reading() as reading:
         closure = service.announced(reading, session.resident_id)
     if closure is not None and closure.cause == "asked":
-        flow = request.values.get("flow", "")
-        return render_template("ui/close_keep.html", closes_at=closure.closes_at, flow=flow)
+        unverified_flow = request.values.get("flow", "")
+        flow = ports().describe(unverified_flow) if unverified_flow else None
+        g.form_targets = flow.form_targets if flow else ""
+        return render_template("ui/close_keep.html", closes_at=closure.closes_at, flow=unverified_flow)
     days = ctx.settings.accounts.close_grace_for // _DAY
     return render_template("ui/close.html", days=days, errors=errors)
 

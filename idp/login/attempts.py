@@ -38,6 +38,7 @@ _FIND = prepared(
         LoginProof.amr,
         LoginProof.detail,
         LoginProof.proved_at,
+        LoginProof.raised_sid,
     )
     .outerjoin(LoginProof, LoginProof.attempt_hash == LoginAttempt.id_hash)
     .where(
@@ -75,8 +76,8 @@ _EXPIRE = (
 )
 _NOTE = prepared(
     text(
-        "INSERT INTO login_proof (attempt_hash, method, level, amr, detail, proved_at) "
-        "VALUES (:attempt_hash, :method, :level, :amr, :detail, :proved_at) ON CONFLICT DO NOTHING"
+        "INSERT INTO login_proof (attempt_hash, method, level, amr, detail, proved_at, raised_sid) "
+        "VALUES (:attempt_hash, :method, :level, :amr, :detail, :proved_at, :raised_sid) ON CONFLICT DO NOTHING"
     )
 )
 _END = prepared(
@@ -93,8 +94,19 @@ class AnotherResident(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Raised:
+    """The session that an attempt raises: its public name, and when it proved what it brings along."""
+
+    sid: str
+    proved_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
-    """A sign-in under way as its rows say. `proofs` are in the order in which they were proved."""
+    """A sign-in under way as its rows say. `proofs` are in the order in which they were proved.
+
+    `raises`: the session that some of the proofs are of; None when everything was proved here.
+    """
 
     handle: str
     id_hash: bytes
@@ -105,18 +117,12 @@ class Attempt:
     is_shared: bool
     created_at: int
     proofs: tuple[Proof, ...]
-    proved_since: int | None
+    raises: Raised | None = None
 
     @property
     def methods(self) -> frozenset[Method]:
         """The methods proved so far."""
         return frozenset(proof.method for proof in self.proofs)
-
-    @property
-    def raised_since(self) -> int | None:
-        """When the session that is raised proved what counts here; None when everything was proved here."""
-        is_carried = self.proved_since is not None and self.proved_since < self.created_at
-        return self.proved_since if is_carried else None
 
 
 def begin(
@@ -179,6 +185,7 @@ def find_former(session: Any, unverified_handle: str, *, browser: str) -> Any:
 
 def _attempt(handle: str, rows: list[Any]) -> Attempt:
     proved = [row for row in rows if row.method is not None]
+    carried = [Raised(row.raised_sid, row.proved_at) for row in proved if row.raised_sid is not None]
     first = rows[0]
     return Attempt(
         handle,
@@ -190,7 +197,7 @@ def _attempt(handle: str, rows: list[Any]) -> Attempt:
         bool(first.is_shared),
         first.created_at,
         tuple(Proof(Method(row.method), row.level, row.amr, row.detail) for row in proved),
-        min((row.proved_at for row in proved), default=None),
+        carried[0] if carried else None,
     )
 
 
@@ -211,14 +218,24 @@ def share(session: Any, attempt: Attempt) -> None:
     session.execute(_SHARE, {"handle_hash": attempt.id_hash})
 
 
-def carry(session: Any, handle: str, proofs: Iterable[Proof], resident_id: str, *, proved_at: int) -> None:
-    """Begin with what the present session of this resident proved at `proved_at` (step-up)."""
+def carry(
+    session: Any,
+    handle: str,
+    proofs: Iterable[Proof],
+    resident_id: str,
+    *,
+    proved_at: int,
+    raised_sid: str | None = None,
+) -> None:
+    """Begin with what this resident proved at `proved_at`: in the session of that name (step-up), or in a former attempt."""
     id_hash = digest(handle)
     session.execute(_CLAIM, {"handle_hash": id_hash, "who": resident_id})
-    _note(session, id_hash, proofs, proved_at)
+    _note(session, id_hash, proofs, proved_at, raised_sid)
 
 
-def _note(session: Any, id_hash: bytes, proofs: Iterable[Proof], proved_at: int) -> None:
+def _note(
+    session: Any, id_hash: bytes, proofs: Iterable[Proof], proved_at: int, raised_sid: str | None = None
+) -> None:
     """Each method once: proving it again says nothing new."""
     for proof in proofs:
         values = {
@@ -227,7 +244,8 @@ def _note(session: Any, id_hash: bytes, proofs: Iterable[Proof], proved_at: int)
             "amr": proof.amr,
             "detail": proof.detail,
         }
-        session.execute(_NOTE, {"attempt_hash": id_hash, "proved_at": proved_at, **values})
+        marks = {"attempt_hash": id_hash, "proved_at": proved_at, "raised_sid": raised_sid}
+        session.execute(_NOTE, {**marks, **values})
 
 
 def expire(session: Any, *, now: int) -> None:

@@ -141,21 +141,20 @@ def amr_of(proofs: Collection[Proof]) -> str:
     return " ".join(kept)
 
 
-def carried(acr: str, amr: str) -> tuple[Proof, ...]:
-    """What a session's acr and amr still prove when it is raised to a higher level: never more than its acr."""
-    said = amr.split()
-    known = [
-        method
-        for method, value in (
-            (Method.PASSWORD, "pwd"),
-            (Method.CARD, "pin"),
-            (Method.SMS_CODE, "sms"),
-        )
-        if value in said
-    ]
-    if acr == BASIC and len(known) == 1:
-        return (Proof(known[0], BASIC, amr),)
-    return (Proof(Method.UPSTREAM, acr, amr),) if acr in LEVELS else ()
+def noted(proofs: Collection[Proof]) -> str:
+    """Proofs as a session keeps them: which methods, and what each is worth by itself."""
+    return " ".join(f"{proof.method}={proof.level}" for proof in proofs if proof.level in LEVELS)
+
+
+def carried(acr: str, amr: str, kept: str | None) -> tuple[Proof, ...]:
+    """What a session proved, from what `noted` said of it, for a sign-in that raises it: never more than its acr.
+
+    Its amr does not tell: a provider upstream says `pwd`, too. Nothing is carried where nothing was kept. Which value of
+    the amr is of which proof is of no account, because they are only ever said together.
+    """
+    said = (one.partition("=") for one in (kept or "").split())
+    proofs = tuple(Proof(Method(method), level, amr) for method, _, level in said)
+    return proofs if rank(level_of(proofs)) <= rank(acr) else ()
 
 
 def is_enough(proved: Collection[Proof], owed: Collection[Method], wanted: str) -> bool:

@@ -138,6 +138,9 @@ class BrowserSession(Base):
     )
     acr: Mapped[str] = mapped_column(String(40), comment="Level proved in this session. pii=no")
     amr: Mapped[str] = mapped_column(String(80), comment="Methods used, space-separated (RFC 8176). pii=no")
+    proofs: Mapped[str | None] = mapped_column(
+        String(200), comment="Ways to sign in proved in it, each with its level; NULL: not known. pii=no"
+    )
     device: Mapped[str] = mapped_column(String(120), comment="Browser and system, in few words. pii=yes")
     place: Mapped[SealedBytes | None] = mapped_column(
         Sealed, comment="Block of addresses it began in, sealed under the resident's key. pii=yes"
@@ -213,4 +216,7 @@ class LoginProof(Base):
     detail: Mapped[str] = mapped_column(String(200), comment="Which credential it was, by its id. pii=no")
     proved_at: Mapped[int] = mapped_column(
         BigInteger, comment="When it was proved, in this attempt or in the session that is raised. pii=no"
+    )
+    raised_sid: Mapped[str | None] = mapped_column(
+        String(22), comment="Session that proved it and is raised; NULL: proved in this attempt. pii=no"
     )

@@ -42,6 +42,7 @@ class Ports:
     """What `create_app` wires.
 
     describe: the flow of a handle; None when it is unknown, over or of another browser.
+    leads_to: where the answer to a flow of another browser may lead, for the policy of a page; "" when that is over.
     lost: the page for a flow that `describe` does not give.
     cancel: answers the partner that the resident turned back.
     signed_in: notes that the resident signed in for this very flow, in the transaction that begins the session.
@@ -55,6 +56,7 @@ class Ports:
     passwords: Passwords
     ways: Ways
     describe: Callable[[str], Flow | None]
+    leads_to: Callable[[str], str]
     lost: Callable[[str], Response]
     cancel: Callable[[str], Response]
     signed_in: Callable[[Any, str, int], None]

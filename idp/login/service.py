@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import exists, select
 
+from idp.accounts.contacts import counted_name
 from idp.accounts.models import Resident
 from idp.accounts.service import NAMED, asked_by_name
 from idp.login import budgets, devices
@@ -47,11 +48,6 @@ class Typed:
 
     unverified_name: str
     unverified_password: str
-
-    @property
-    def name(self) -> str:
-        """The typed name as budgets know it."""
-        return self.unverified_name.strip().casefold()
 
 
 def sign_in(
@@ -117,12 +113,14 @@ class _Found:
 
 def _find(ctx: Context, typed: Typed, settler: Settler) -> _Found:
     """The same look-up, whether or not anybody has this name (K23)."""
-    named = asked_by_name(ctx.vault, typed.unverified_name, country=ctx.settings.accounts.country)
+    country = ctx.settings.accounts.country
+    named = asked_by_name(ctx.vault, typed.unverified_name, country=country)
     asked = {**named, **devices.asked_of(settler.visitor.device_cookie, now=settler.now)}
     row = ctx.database.fast.execute(_FIND, asked).first()
     resident_id, state, kept, device = row or (None, None, None, None)
     owner = resident_id if kept else None
-    guess = settler.guess_on(device, "password", authenticator=owner, name=typed.name)
+    name = counted_name(typed.unverified_name, country)
+    guess = settler.guess_on(device, "password", authenticator=owner, name=name)
     return _Found(owner, kept, state == "active", guess)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Integer, and_, bindparam, insert, or_, select, type_coerc
 
 from idp.accounts.models import Resident
 from idp.login.keeping import SEEN_STEP, Keeping
-from idp.login.levels import LEVELS
+from idp.login.levels import LEVELS, carried
 from idp.login.limits import absolute_limit, block_of, idle_limit
 from idp.login.models import BrowserSession
 from idp.statements import prepared, quiet
@@ -19,6 +19,7 @@ from idp.web.cookies import digest, new_secret
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from idp.login.levels import Proof
     from idp.settings import SessionSettings
     from keys.columns import SealedBytes
     from keys.envelope import DataKey, Vault
@@ -49,6 +50,9 @@ _LIVES = prepared(
     select(BrowserSession.sid).where(
         BrowserSession.sid == bindparam("known_as"), BrowserSession.ended_at.is_(None)
     )
+)
+_PROVED = select(BrowserSession.acr, BrowserSession.amr, BrowserSession.proofs).where(
+    BrowserSession.sid == bindparam("known_as"), BrowserSession.ended_at.is_(None)
 )
 _BEGIN = quiet(prepared(insert(BrowserSession)))
 _KEEPING = Keeping(BrowserSession)
@@ -86,6 +90,7 @@ def begin(
     *,
     amr: str,
     acr: str,
+    proofs: str | None = None,
     device: str,
     settings: SessionSettings,
     now: int,
@@ -95,7 +100,8 @@ def begin(
 ) -> str:
     """Begin a session and return its cookie value, always a new one (K18); `data_key` seals the place.
 
-    `former_sid` is the session that it takes the place of (`endings.take_over`).
+    `proofs` is what it can bring along when it is raised (`levels.noted`), `former_sid` the session that it takes the
+    place of (`endings.take_over`).
     """
     cookie_value = new_secret()
     sid = secrets.token_urlsafe(16)
@@ -108,6 +114,7 @@ def begin(
             "authenticated_at": now,
             "acr": acr,
             "amr": amr,
+            "proofs": proofs,
             "device": device,
             "place": _sealed_place(data_key, sid, place),
             "is_shared": place.is_shared,
@@ -129,6 +136,7 @@ def rise(
     *,
     amr: str,
     acr: str,
+    proofs: str,
     authenticated_at: int,
     settings: SessionSettings,
     now: int,
@@ -147,7 +155,12 @@ def rise(
             BrowserSession.expires_at > now,
         )
         .values(
-            id_hash=digest(cookie_value), acr=acr, amr=amr, authenticated_at=authenticated_at, seen_at=now
+            id_hash=digest(cookie_value),
+            acr=acr,
+            amr=amr,
+            proofs=proofs,
+            authenticated_at=authenticated_at,
+            seen_at=now,
         )
         .returning(type_coerce(BrowserSession.is_shared, Integer).label("is_shared")),
         execution_options={"synchronize_session": False},
@@ -227,6 +240,12 @@ def hold(session: Session, owner: SignedIn) -> Resident | None:
     """
     resident = session.get_one(Resident, owner.resident_id, with_for_update=True)
     return resident if session.execute(_LIVES, {"known_as": owner.sid}).first() else None
+
+
+def proofs_of(session: Any, sid: str) -> tuple[Proof, ...]:
+    """What a session brings along when it is raised; nothing when it has ended, or when its proofs were not noted."""
+    row = session.execute(_PROVED, {"known_as": sid}).first()
+    return carried(row.acr, row.amr, row.proofs) if row else ()
 
 
 def end(session: Any, id_hash: bytes, *, now: int) -> bool:

@@ -14,7 +14,7 @@ from idp.accounts.models import Resident
 from idp.login import attempts, devices, endings, sessions
 from idp.login.arrivals import tell_of_new_device
 from idp.login.budgets import Guess
-from idp.login.levels import amr_of, is_enough, level_of
+from idp.login.levels import amr_of, is_enough, level_of, noted
 from idp.login.rules import network_of
 from idp.statements import ahead, prepared
 from idp.web.cookies import digest
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from idp.login.attempts import Attempt
+    from idp.login.attempts import Attempt, Raised
     from idp.login.levels import Proof
     from idp.login.sessions import Place
     from idp.login.ways import Found, Ways
@@ -188,21 +188,14 @@ class Settler:
             return Failure.WRONG
         if not is_enough(attempt.proofs, found.owed, attempt.wanted_acr):
             return Owing(handle)
-        is_gone = attempt.raised_since is not None and not self._has_session_of(session, attempt.resident_id)
-        if is_gone or not attempts.end(session, attempt.id_hash, now=self.now):
+        if not attempts.end(session, attempt.id_hash, now=self.now):
             return Failure.WRONG
         place = replace(self.visitor.place, is_shared=self.visitor.place.is_shared or attempt.is_shared)
         proved = _Proved(attempt.resident_id, found, attempt.proofs, attempt.flow_handle, place)
-        if attempt.raised_since is None:
+        if attempt.raises is None:
             return self._begin_session(session, proved)
-        risen = self._rise(session, proved, attempt.raised_since)
+        risen = self._rise(session, proved, attempt.raises)
         return Success(risen, proved.resident_id, None) if risen else Failure.WRONG
-
-    def _has_session_of(self, session: Any, resident_id: str) -> bool:
-        """Whether the session that is to be raised lives still."""
-        cookie, settings = self.visitor.session_cookie, self.ctx.settings.sessions
-        found = sessions.peek(session, cookie, settings=settings, now=self.now) if cookie else None
-        return found is not None and found.resident_id == resident_id
 
     def _begin_session(self, session: Any, proved: _Proved) -> Success:
         """A session of its own, and the end of the one that this browser had (K18)."""
@@ -215,6 +208,7 @@ class Settler:
             proved.resident_id,
             amr=amr_of(proved.proofs),
             acr=level_of(proved.proofs),
+            proofs=noted(proved.proofs),
             device=self.visitor.device,
             settings=self.ctx.settings.sessions,
             place=proved.place,
@@ -228,21 +222,24 @@ class Settler:
         known_by = self._know_device(session, proved.resident_id, proved.place)
         return Success(cookie_value, proved.resident_id, known_by, first_page)
 
-    def _rise(self, session: Any, proved: _Proved, raised_since: int) -> str | None:
-        """The session of this browser under a new cookie value; None when there is none of this resident any more.
+    def _rise(self, session: Any, proved: _Proved, raised: Raised) -> str | None:
+        """The very session that brought its proofs along, under a new cookie value; None when this browser has it no more.
 
         It is no younger than what it proved before: auth_time says nothing that is too good.
         """
-        if not self.visitor.session_cookie:
+        cookie, settings = self.visitor.session_cookie, self.ctx.settings.sessions
+        found = sessions.peek(session, cookie, settings=settings, now=self.now) if cookie else None
+        if found is None or found.sid != raised.sid:
             return None
         return sessions.rise(
             session,
-            digest(self.visitor.session_cookie),
+            found.id_hash,
             proved.resident_id,
             amr=amr_of(proved.proofs),
             acr=level_of(proved.proofs),
-            authenticated_at=raised_since,
-            settings=self.ctx.settings.sessions,
+            proofs=noted(proved.proofs),
+            authenticated_at=raised.proved_at,
+            settings=settings,
             now=self.now,
         )
 

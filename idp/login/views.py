@@ -9,9 +9,9 @@ from flask import Blueprint, g, redirect, render_template, request
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
-from idp.login import attempts, steps
+from idp.login import attempts, sessions, steps
 from idp.login.current import signed_in
-from idp.login.levels import FIRST, LEVELS, Method, carried
+from idp.login.levels import FIRST, LEVELS, Method
 from idp.login.ports import ports
 from idp.login.ready_page import filled_in, is_usual
 from idp.login.rules import is_own_path
@@ -94,12 +94,19 @@ def show() -> str | Response:
 
 
 def _raise(goal: Goal, session: SignedIn) -> str:
-    """Begin with what the present session proved; the handle of the new attempt."""
+    """Begin with what the present session proved, if that is known; the handle of the new attempt."""
     ctx = context()
     with ctx.database.transaction() as writing:
         handle = steps.settler(now=ctx.now()).begin(writing, goal, is_shared=session.is_shared)
-        proofs = carried(session.acr, session.amr)
-        attempts.carry(writing, handle, proofs, session.resident_id, proved_at=session.authenticated_at)
+        if proofs := sessions.proofs_of(writing, session.sid):
+            attempts.carry(
+                writing,
+                handle,
+                proofs,
+                session.resident_id,
+                proved_at=session.authenticated_at,
+                raised_sid=session.sid,
+            )
     return handle
 
 

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from idp.oidc.provider import Provider
 
 
+def default_alg(client: Client) -> str:
+    """What signs answers to a client that registered nothing for them (JARM §3, RFC 9701 §6): RS256, where its profile has it."""
+    return "RS256" if "RS256" in client.profile.own_algs else client.id_token_alg
+
+
 def signed_for(
     provider: Provider, client: Client, claims: dict[str, Any], *, what: str, alg: str, typ: str = "JWT"
 ) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from idp.clients.profiles import TLS_METHODS
 from idp.oidc import assertions, certificates
-from idp.oidc.errors import Refusal
+from idp.oidc.errors import Refusal, refuse_repeated
 from idp.web.incoming import form_decoded
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ def authenticate_client(provider: Provider, incoming: Incoming, *, path: str) ->
     Never call it inside a transaction: it may spend an assertion, or fetch a key set.
 
     Raises:
-        Refusal: invalid_request for two methods at once or a repeated parameter, else invalid_client.
+        Refusal: invalid_request for two methods at once or a repeated parameter, invalid_target for a repeated
+            `resource`, else invalid_client.
     """
     form = incoming.form
-    if form.repeated:
-        raise Refusal("invalid_request", "A parameter is given more than once")
+    refuse_repeated(form.repeated)
     authorization = incoming.header("HTTP_AUTHORIZATION")
     if "client_assertion" in form or "client_assertion_type" in form:
         return _by_assertion(provider, incoming, path)

@@ -23,14 +23,16 @@ def of_token_request(
 ) -> str | None:
     """The key to which a client's new tokens will be bound, or None for bearer tokens.
 
+    A proof that is there must hold, whatever the tokens will be bound to (RFC 9449 §5).
+
     Raises:
         Refusal: when a proof does not hold, or one is missing from a client that must have it.
     """
     if not client.is_constrained and dpop.HEADER not in incoming.environ:
         return None
+    jkt = dpop.proven_key(provider, incoming, path, needs_nonce=client.profile.dpop_nonce)
     if client.details.tls_client_certificate_bound_access_tokens:
         return _by_certificate(incoming) or _refused("a certificate")
-    jkt = dpop.proven_key(provider, incoming, path, needs_nonce=client.profile.dpop_nonce)
     if jkt is not None:
         return _BY_KEY + jkt
     if client.details.dpop_bound_access_tokens:

@@ -26,6 +26,7 @@ from cryptography.x509.verification import (
 )
 
 from idp.clients.metadata import CERTIFICATE_NAMES
+from idp.clients.rules import address_of
 from idp.jose.encoding import base64url
 from idp.oidc.service import CLOCK_LEEWAY
 
@@ -153,7 +154,9 @@ def _is_named(client: Client, certificate: x509.Certificate) -> bool:
     except (x509.ExtensionNotFound, ValueError):
         return False
     kind = name.rpartition("_")[2]
-    found = [str(one) for one in names.get_values_for_type(_KINDS[kind])]
+    found = names.get_values_for_type(_KINDS[kind])
+    if kind == "ip":
+        return address_of(expected) in found
     if kind == "uri":
         return expected in found
     return expected.lower() in [one.lower() for one in found]

@@ -83,6 +83,15 @@ def live_grant(connection: Any, resident_id: str, client_id: str) -> Any:
     ).first()
 
 
+def subject_of(provider: Provider, connection: Any, client: Client, resident_id: str, *, now: int) -> str:
+    """The `sub` that an answer about a resident has: that of the live grant, which outlasts a change of the client's sector."""
+    grant = live_grant(connection, resident_id, client.client_id)
+    if grant is None or lasting.is_over(provider, connection, client.client_id, grant, now=now):
+        return subject_for(provider.context.vault, client, resident_id)
+    subject: str = grant.subject
+    return subject
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What stands on file for a resident and a client, and what is still to be asked."""

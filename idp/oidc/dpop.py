@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ NONCE_FOR = 300
 #: So long the `jti` of a proof is remembered, in seconds: longer than any proof is good.
 _REMEMBERED_FOR = 2 * NONCE_FOR + 2 * CLOCK_LEEWAY
 _PORTS = {"https": 443, "http": 80}
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,8 @@ def proven_key(
     Raises:
         Refusal: invalid_dpop_proof, or use_dpop_nonce with the nonce in its headers.
     """
-    unverified = incoming.header(HEADER)
-    if not unverified:
+    unverified = incoming.environ.get(HEADER)
+    if unverified is None:
         return None
     ctx = provider.context
     now = ctx.now()
@@ -145,10 +147,19 @@ def thumbprint(key: PublicKey) -> str:
 
 
 def _check_time(claims: dict[str, Any], expected: Expected) -> bool:
-    """A nonce of ours says how old a proof is, whatever the caller's clock says; else `iat` does. Whether by nonce."""
-    issued_at = jose.instant(claims, "iat")
+    """A nonce of ours says how old a proof is, however slow the caller's clock; else `iat` does. Whether by nonce.
+
+    Nothing is from the future (FAPI 2.0 Security Profile §5.3.2.1 no. 14), and `exp` and `nbf` hold where they are
+    given (RFC 7519 §4.1.4, §4.1.5).
+    """
+    issued_at, expires_at = jose.instant(claims, "iat"), jose.instant(claims, "exp")
     if issued_at is None:
         raise NotReadable("iat is missing")
+    if expires_at is not None and expires_at <= expected.now:
+        raise NotReadable("It has expired")
+    for name in ("iat", "nbf"):
+        if (jose.instant(claims, name) or 0) > expected.now + CLOCK_LEEWAY:
+            raise NotReadable(f"{name} is in the future")
     nonce = claims.get("nonce")
     if nonce is not None:
         if not isinstance(nonce, str) or nonce not in expected.nonces:
@@ -156,8 +167,8 @@ def _check_time(claims: dict[str, Any], expected: Expected) -> bool:
         return True
     if expected.needs_nonce:
         raise NonceNeeded
-    if abs(issued_at - expected.now) > CLOCK_LEEWAY:
-        raise NotReadable("iat is not now")
+    if issued_at < expected.now - CLOCK_LEEWAY:
+        raise NotReadable("iat is too long ago")
     return False
 
 
@@ -165,6 +176,8 @@ def _is_address(unverified: Any, addresses: Collection[str]) -> bool:
     """Compared after normalisation (RFC 3986 §6.2.2, §6.2.3); query and fragment do not count (RFC 9449 §4.3)."""
     if not isinstance(unverified, str):
         return False
+    if unverified in addresses:
+        return True
     asked = _normalised(unverified)
     return asked is not None and any(asked == _normalised(address) for address in addresses)
 
@@ -177,7 +190,27 @@ def _normalised(address: str) -> tuple[str, str, int | None, str] | None:
         return None
     if "@" in parts.netloc:
         return None
-    return parts.scheme, parts.hostname or "", port or _PORTS.get(parts.scheme), parts.path
+    return parts.scheme, parts.hostname or "", port or _PORTS.get(parts.scheme), _normalised_path(parts.path)
+
+
+def _normalised_path(path: str) -> str:
+    """Escapes as RFC 3986 §6.2.2.1 and §6.2.2.2 have them, and no dot segments (§5.2.4, §6.2.2.3)."""
+    kept: list[str] = []
+    segments = _ESCAPE.sub(_normalised_escape, path).split("/")[1:]
+    for segment in segments:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1:] in (["."], [".."]):
+        kept.append("")
+    return "/" + "/".join(kept)
+
+
+def _normalised_escape(escape: re.Match[str]) -> str:
+    """The letter itself where it means nothing else, else capitals."""
+    plain = chr(int(escape[1], 16))
+    return plain if plain.isascii() and (plain.isalnum() or plain in "-._~") else escape[0].upper()
 
 
 def _hash_of(access_token: str) -> str:

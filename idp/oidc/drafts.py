@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from idp.oidc import authorization_details, pushed, request_objects
 from idp.oidc.hints import read_hint
 from idp.oidc.request import Draft, Pushed
+from idp.oidc.resources import is_own
 from idp.web.incoming import Parameters
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def new_draft(provider: Provider, unverified: Parameters) -> Draft:
         partial(request_objects.read_object, provider),
         partial(request_objects.fetch_object, provider),
         find_details_type=partial(authorization_details.type_for, provider),
+        is_own_resource=partial(is_own, provider),
     )
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 
 class Refusal(Exception):
     """A request that is refused and that has written nothing.
 
     `error` is the code of RFC 6749 §4.1.2.1 / §5.2 or OIDC Core §3.1.2.6; `public` goes into
-    error_description, so it holds no quotes, backslashes or line breaks; `private` goes to the log;
+    error_description, so it is ASCII without quotes, backslashes or line breaks; `private` goes to the log;
     `headers` go with the answer of a back-channel endpoint.
     """
 
@@ -26,3 +31,14 @@ class Refusal(Exception):
         self.private = private
         self.status = status
         self.headers = headers
+
+
+def refuse_repeated(names: Collection[str]) -> None:
+    """Refuse parameters that came more than once (RFC 6749 §3.1, §3.2).
+
+    `resource` alone may (RFC 8707 §2), but a token of ours is for one API: invalid_target says so.
+    """
+    if {*names} == {"resource"}:
+        raise Refusal("invalid_target", "A token is for one resource; ask for one at a time")
+    if names:
+        raise Refusal("invalid_request", "A parameter is given more than once")

@@ -12,7 +12,7 @@ from idp.jose.encoding import half_hash
 from idp.oidc import service
 from idp.oidc.answers import signed_for
 from idp.oidc.authorization_details import kept, narrowed, read_kept
-from idp.oidc.binding import jkt_of, token_type
+from idp.oidc.binding import token_type
 from idp.oidc.errors import Refusal
 from idp.oidc.lasting import Left, left
 from idp.oidc.released import id_token_claims
@@ -43,6 +43,7 @@ class Issued:
     claims: Mapping[str, Any] = field(default_factory=dict)
     #: The permissions that the access token carries (RFC 9396 §7).
     details: Sequence[Detail] = ()
+    is_refresh: bool = False
 
     def signed(self, provider: Provider, client: Client, *, now: int) -> dict[str, Any]:
         """The token answer (RFC 6749 §5.1, OIDC Core §3.1.3.3)."""
@@ -107,7 +108,7 @@ class Issued:
             "sid": family.sid,
             **{name: half_hash(value, alg) for name, value in hashed.items() if value is not None},
         }
-        if family.nonce is not None:
+        if family.nonce is not None and not self.is_refresh:  # OIDC Core §12.2
             claims["nonce"] = family.nonce
         return signed_for(provider, client, claims, what="id_token", alg=alg)
 
@@ -160,7 +161,9 @@ def issue(
     if "openid" in scope.split():
         claims = id_token_claims(provider, connection, client, grant, family, standing.claims, now=now)
         _record(provider, connection, client, grant, family, Left(sorted(claims), standing.purposes), now=now)
-    return Issued(minted, family, grant.subject, scope, target.scope, bound_to, claims, target.details)
+    return Issued(
+        minted, family, grant.subject, scope, target.scope, bound_to, claims, target.details, is_refresh
+    )
 
 
 def issue_in_front(
@@ -235,8 +238,8 @@ def _mint(  # noqa: PLR0917
         resource=target.resource,
         authorization_details=kept(target.details),
         binding=bound_to,
-        # A confidential client proves itself at every refresh, and may change its key (RFC 9449 §5).
-        refresh_binding=bound_to if client.is_public and jkt_of(bound_to) else None,
+        # A confidential client proves itself at every refresh, and may change its key (RFC 9449 §5, RFC 8705 §4).
+        refresh_binding=bound_to if client.is_public else None,
     )
 
 

@@ -14,6 +14,8 @@ from idp.clients.rules import SIGN_IN_LEVELS
 from idp.oidc.rules import SCOPES
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from idp.clients.models import ClientRow
 
 #: What only an operator decides; sent by a client it is as unknown as anything else (RFC 7591 §2).
@@ -40,10 +42,10 @@ def read_metadata(body: bytes, content_type: str) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def described(values: dict[str, Any], *, profile: str, is_vouched_for: bool) -> NewClient:
+def described(values: dict[str, Any], *, profile: str, grants: Collection[str]) -> NewClient:
     """The client that a request describes; what is unknown or not its own to decide is passed over.
 
-    `is_vouched_for` when it was registered with a token.
+    `grants` are those that it may have: `OPEN_GRANTS`, more where somebody vouches for it.
 
     Raises:
         ClientRefused: for values of another kind than the specifications say.
@@ -51,8 +53,8 @@ def described(values: dict[str, Any], *, profile: str, is_vouched_for: bool) -> 
     redirect_uris = _texts(values, "redirect_uris")
     default_method = "client_secret_basic" if profile in ("standard", "legacy") else "private_key_jwt"
     grant_types = _texts(values, "grant_types") or ("authorization_code",)
-    if not is_vouched_for and not OPEN_GRANTS.issuperset(grant_types):
-        raise ClientRefused(f"grant_types must be among {', '.join(sorted(OPEN_GRANTS))}")
+    if not set(grants).issuperset(grant_types):
+        raise ClientRefused(f"grant_types must be among {', '.join(sorted(grants))}")
     if _text(values, "subject_type", "pairwise") != "pairwise":
         raise ClientRefused("subject_type must be pairwise")
     return NewClient(

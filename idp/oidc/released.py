@@ -9,8 +9,7 @@ from sqlalchemy import bindparam, select
 
 from idp.accounts.models import Attribute, Resident
 from idp.accounts.service import seal_context
-from idp.login.levels import BASIC
-from idp.oidc import service, step_up
+from idp.oidc import step_up
 from idp.oidc.claims_request import read_kept
 from idp.oidc.rules import claim_values, needed_for, released, sources_of
 from idp.statements import prepared
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
     from idp.clients.registry import Client
     from idp.oidc.provider import Provider
-    from idp.oidc.step_up import Lacking
     from keys.envelope import DataKey
 
 _READ = prepared(
@@ -43,17 +41,14 @@ def id_token_claims(  # noqa: PLR0917
 ) -> dict[str, Any]:
     """What an ID token says about its resident: claims asked for by name there, and those of `scope` if there is any.
 
-    A request that names none, which is nearly every one, costs nothing. What today needs a stronger or a fresher sign-in
-    than this one was is left out. `grant` is a row of `service.read_grant`, `granted` the claims that are left of it.
+    A request that names none, which is nearly every one, costs nothing. What today needs a stronger sign-in than this
+    one was is left out. `grant` is a row of `service.read_grant`, `granted` the claims that are left of it.
     """
     by_name = read_kept(family.asked_claims).id_token
     if not by_name and not scope:
         return {}
     allowed = released(scope, by_name, granted)
-    lacking = lacking_for(
-        provider, client, allowed, acr=family.acr, auth_time=family.auth_time, issued_at=now
-    )
-    if not allowed or lacking is not None:
+    if not allowed or lacking_for(provider, client, allowed, acr=family.acr):
         return {}
     rows = connection.execute(_READ, {"resident_id_": grant.resident_id}).all()
     data_key = provider.context.vault.open_data_key(grant.data_key)
@@ -74,25 +69,7 @@ def opened(
     return claim_values(claims, attributes, verified, changed_at=rows[0].changed_at, now=now)
 
 
-def lacking_for(
-    provider: Provider,
-    client: Client,
-    claims: Collection[str],
-    *,
-    acr: str,
-    auth_time: int,
-    issued_at: int,
-) -> Lacking | None:
-    """What a sign-in lacks for these claims, by what the client is registered with today; None when it is enough."""
+def lacking_for(provider: Provider, client: Client, claims: Collection[str], *, acr: str) -> str:
+    """The level that a sign-in lacks for these claims, by what the client is registered with today; "" for none."""
     purposes = provider.purposes_of(client.client_id)
-    minimum = step_up.minimum_acr(client, purposes, needed_for(claims))
-    if minimum == BASIC and client.default_max_age is None:
-        return None
-    return step_up.lacking(
-        client,
-        minimum,
-        acr=acr,
-        auth_time=auth_time,
-        issued_at=issued_at,
-        leeway=service.CLOCK_LEEWAY,
-    )
+    return step_up.lacking(step_up.minimum_acr(client, purposes, needed_for(claims)), acr)

@@ -118,6 +118,8 @@ class Draft:
     asked: ClaimsRequest = NOTHING_ASKED
     #: What permissions of a type look like that a client may ask for.
     find_details_type: Callable[[Client, str], DetailsType | None] = lambda _client, _name: None
+    #: Whether an identifier of an API is our own.
+    is_own_resource: Callable[[str], bool] = lambda _: False
     pushed: str | None = None
 
     def take(self, kept: AuthorizationRequest) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from idp.oidc import binding
 from idp.oidc.authorization_details import for_resource
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from idp.clients.registry import Client
     from idp.oidc.authorization_details import Detail
     from idp.oidc.provider import Provider
+
+USERINFO: Final = "/userinfo"
+#: Where the metadata of a resource of ours stands, before the resource's own path (RFC 9728 §3.1).
+METADATA: Final = "/.well-known/oauth-protected-resource"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +57,23 @@ def target_of(
     return Target(resource, meant, server.details.has_jwt_tokens, server.id_token_alg, own)
 
 
-def narrowed(asked: str | None, granted: str | None) -> str | None:
-    """The resource a token is for: the one asked for now, or at the start; never another (RFC 8707 §2.2).
+def is_own(provider: Provider, resource: str) -> bool:
+    """Whether somebody who names this means ourselves, as if they had named nothing: by our metadata (RFC 9728 §2)."""
+    return resource == provider.issuer or resource in provider.addresses(USERINFO)
+
+
+def narrowed(provider: Provider, asked: str | None, granted: str | None = None) -> str | None:
+    """The resource a token is for, None for ours: the one asked for now, or at the start; never another (RFC 8707 §2.2).
 
     Raises:
         Refusal: invalid_target.
     """
-    if asked is not None and granted is not None and asked != granted:
+    if asked is None:
+        return granted
+    meant = None if is_own(provider, asked) else asked
+    if granted is not None and meant != granted:
         raise Refusal("invalid_target", "resource is not the one that was granted")
-    return asked or granted
+    return meant
 
 
 def signed_token(

@@ -13,7 +13,7 @@ from flask import g, render_template
 from flask_babel import gettext
 
 from idp.oidc import session_state
-from idp.oidc.answers import signed_for
+from idp.oidc.answers import default_alg, signed_for
 from idp.oidc.device.answers import tell_device
 from idp.oidc.errors import Refusal
 from idp.oidc.request import AuthorizationRequest
@@ -104,12 +104,6 @@ def needs_page(response_mode: str) -> bool:
     return response_mode not in _IN_ADDRESS
 
 
-def jarm_alg(client: Client) -> str:
-    """What signs answers to a client: what it registered, RS256 by default (JARM §3) where its profile allows that."""
-    default = "RS256" if "RS256" in client.profile.own_algs else client.id_token_alg
-    return client.details.authorization_signed_response_alg or default
-
-
 def _address(redirect_uri: str, carrier: str, values: Mapping[str, str]) -> str:
     delimiter = _IN_ADDRESS[carrier]
     if delimiter == "?" and "?" in redirect_uri:
@@ -119,7 +113,8 @@ def _address(redirect_uri: str, carrier: str, values: Mapping[str, str]) -> str:
 
 def _signed(provider: Provider, client: Client, values: Mapping[str, str]) -> str:
     claims = {**values, "aud": client.client_id, "exp": provider.context.now() + JARM_FOR}
-    return signed_for(provider, client, claims, what="authorization", alg=jarm_alg(client))
+    alg = client.details.authorization_signed_response_alg or default_alg(client)
+    return signed_for(provider, client, claims, what="authorization", alg=alg)
 
 
 def _form(client: Client, to: Answerable, values: Mapping[str, str]) -> Answer:

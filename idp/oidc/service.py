@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, update
 
 from idp.accounts.models import Attribute, Resident
 from idp.jose.encoding import base64url
@@ -66,8 +66,10 @@ _SPEND_CODE = (
         Authorization.created_at <= bindparam("at") + CLOCK_LEEWAY,
         or_(Authorization.dpop_jkt.is_(None), Authorization.dpop_jkt == bindparam("jkt_")),
         # A change of credentials ends every session and every family that it sees; a code that was made in that very
-        # moment it cannot see.
-        exists().where(BrowserSession.sid == Authorization.sid, BrowserSession.ended_at.is_(None)),
+        # moment it cannot see. Said with EXISTS, a planner could begin with all sessions.
+        select(BrowserSession.ended_at.is_(None))
+        .where(BrowserSession.sid == Authorization.sid)
+        .scalar_subquery(),
     )
     .values(spent_at=bindparam("at"))
     .returning(*FAMILY)

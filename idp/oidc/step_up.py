@@ -137,28 +137,10 @@ def can_reach(enrolled: Collection[Method], wanted: str) -> bool:
     return reaches(level_of([typical(method) for method in enrolled]), wanted)
 
 
-@dataclass(frozen=True, slots=True)
-class Lacking:
-    """What a token's sign-in lacks at a protected resource of ours (RFC 9470 §3)."""
+def lacking(minimum: str, acr: str) -> str:
+    """The level that a token's sign-in lacks for what its client is registered with today (RFC 9470 §3); "" for none.
 
-    acr: str = ""
-    max_age: int | None = None
-
-
-def lacking(
-    client: Client,
-    minimum: str,
-    *,
-    acr: str,
-    auth_time: int,
-    issued_at: int,
-    leeway: int,
-) -> Lacking | None:
-    """What a token's sign-in lacks for what its client is registered with today; None when it is enough.
-
-    How old the sign-in was is judged at the time the token was made, so that a token is good as long as it lives.
+    How old it was is judged where it is asked for, and nowhere else: `max_age` and `default_max_age` speak of the
+    request, and with `offline_access` a client reads when nobody is there (OIDC Core §11).
     """
-    short_of = "" if minimum == BASIC or reaches(acr, minimum) else minimum
-    most = client.default_max_age
-    too_old = most is not None and issued_at - auth_time > most + leeway
-    return Lacking(short_of, most if too_old else None) if short_of or too_old else None
+    return "" if minimum == BASIC or reaches(acr, minimum) else minimum

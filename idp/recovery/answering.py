@@ -6,7 +6,6 @@ So the page answers alike and as fast for every name (K23); what happens here, n
 from __future__ import annotations
 
 import logging
-import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from idp.messaging.service import enqueue, enqueue_letter, enqueue_sms, tell
 from idp.recovery.codes import DIGITS, keyed_hash, new_code, new_digits
 from idp.recovery.models import Case, Helper, Token
 from idp.recovery.rules import grouped
-from idp.recovery.service import CONTEXT, SMS_FOR, STEP_FOR, open_to_helpers
+from idp.recovery.service import CONTEXT, SMS_FOR, STEP_FOR, like, open_to_helpers, prolong
 from idp.web.cookies import digest, new_secret
 
 if TYPE_CHECKING:
@@ -104,8 +103,9 @@ def _meant(session: Session, ctx: Context, name: str) -> list[tuple[Resident, Co
 
 def ask_also(session: Session, ctx: Context, under_way: Underway, wish: str, *, now: int) -> None:
     """One more proof in a recovery in which something was proved: a message, a letter, or somebody trusted."""
+    prolong(session, under_way, ctx.settings, wish, now=now)
     if wish == "helper":
-        open_to_helpers(session, ctx.vault, under_way, ctx.settings, now=now)
+        open_to_helpers(session, ctx.vault, under_way)
     case = session.get_one(Case, under_way.id)
     resident = session.get_one(Resident, under_way.resident_id)
     this = _Answer(session, ctx, case, "", [(resident, None)], now)
@@ -141,21 +141,7 @@ def _preferred(session: Session, ctx: Context, resident: Resident) -> list[Conta
 
 def _another_case(this: _Answer) -> Case:
     """A case for one more person at the same address; it goes on only in the browser that opens its link."""
-    another = Case(
-        id=secrets.token_urlsafe(16),
-        handle_hash=digest(new_secret()),
-        browser_hash=digest(new_secret()),
-        return_hash=None,
-        name=None,
-        wish=this.case.wish,
-        flow="",
-        state="open",
-        compare_hash=None,
-        compare_tries=0,
-        helper_id=None,
-        created_at=this.now,
-        expires_at=this.case.expires_at,
-    )
+    another = like(this.case, digest(new_secret()), digest(new_secret()))
     this.session.add(another)
     return another
 
@@ -264,10 +250,10 @@ def _send_letter(this: _Answer) -> None:
 
 
 def _post(this: _Answer, resident: Resident, to: PostalAddress) -> None:
-    """The code leaves with the next letters; an earlier one is worthless from now on."""
-    code, until = new_code(), this.now + this.ctx.settings.accounts.letter_code_for
+    """The code leaves with the next letters; an earlier one is worthless from now on. The case waits no longer for it."""
+    code, works_for = new_code(), this.ctx.settings.accounts.letter_code_for
+    until = min(this.case.expires_at, this.now + works_for)
     _outdate(this.session, resident.id, "letter", now=this.now)
-    this.case.expires_at = max(this.case.expires_at, until)
     _keep_token(this.session, this.case, resident, code, kind="letter", until=until, now=this.now)
     link = f"{this.ctx.settings.server.issuer}/recover/letter"
     enqueue_letter(

@@ -10,7 +10,7 @@ from idp.login import sessions
 from idp.login.codes.models import SentCode
 from idp.login.models import Challenge, LoginAttempt
 from idp.oidc.families import end_all_families
-from idp.recovery.models import Case, Token
+from idp.recovery.models import PROVED, Case, Token
 from idp.statements import prepared
 
 if TYPE_CHECKING:
@@ -24,12 +24,17 @@ _SPEND_TOKENS = prepared(
     .where(Token.resident_id == bindparam("whose"), Token.spent_at.is_(None))
     .values(spent_at=bindparam("at"))
 )
+#: Where nothing was proved, the page must not change when its resident signs in, so the case becomes one of nobody (K23).
+_LET_GO = prepared(
+    update(Case)
+    .where(Case.resident_id == bindparam("whose"), _UNDER_WAY, ~PROVED)
+    .values(resident_id=None)
+    .returning(Case.id)
+)
+#: After the former, so that a proof which comes between the two is stopped, too.
 _STOP_CASES = prepared(
     update(Case)
-    .where(
-        Case.resident_id == bindparam("whose"),
-        _UNDER_WAY,
-    )
+    .where(Case.resident_id == bindparam("whose"), _UNDER_WAY)
     .values(state="stopped", ended_at=bindparam("at"), name=None)
     .returning(Case.id)
 )
@@ -50,9 +55,13 @@ def credentials_changed(session: Session, resident_id: str, *, keep_session: byt
 
 
 def stop_cases(session: Session, resident_id: str, *, now: int) -> int:
-    """Stop every recovery under way and make its links and codes worthless; how many recoveries were stopped."""
+    """Stop every recovery under way and make its links and codes worthless; how many recoveries were stopped.
+
+    A browser in which something was proved is told; any other sees what it saw before.
+    """
     session.execute(_SPEND_TOKENS, {"whose": resident_id, "at": now})
-    return len(session.execute(_STOP_CASES, {"whose": resident_id, "at": now}).all())
+    let_go = session.execute(_LET_GO, {"whose": resident_id}).all()
+    return len(let_go) + len(session.execute(_STOP_CASES, {"whose": resident_id, "at": now}).all())
 
 
 def recoveries_under_way(resident_id: Any) -> ColumnElement[bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, LargeBinary, String, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, LargeBinary, String, or_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.db import Base
@@ -12,7 +12,8 @@ from keys.columns import Sealed, SealedBytes
 class Case(Base):
     """Somebody who wants back in, from the asking to the new password. `resident_id` is NULL when nobody was meant.
 
-    What the browser knows is a handle, bound to that browser; what was proved stands here.
+    What the browser knows is a handle, bound to that browser; what was proved stands here. A case that stops, or goes
+    on in another browser, before anything was proved in the one that asked, is there from then on one of nobody (K23).
     """
 
     __tablename__ = "recovery_case"
@@ -69,6 +70,16 @@ class Case(Base):
         BigInteger, index=True, comment="When it is worth nothing. pii=no"
     )
     ended_at: Mapped[int | None] = mapped_column(BigInteger, comment="When it was done or stopped. pii=no")
+
+
+#: Something was proved, or somebody trusted gave their word: in SQL what `rules.Proved.is_begun` says.
+PROVED = or_(
+    Case.mail_at.is_not(None),
+    Case.phone_at.is_not(None),
+    Case.second_at.is_not(None),
+    Case.letter_at.is_not(None),
+    Case.ripe_at.is_not(None),
+)
 
 
 class Token(Base):

@@ -52,6 +52,11 @@ class Proved:
     letter_at: int | None = None
     ripe_at: int | None = None
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is anything at all, the word of somebody trusted that does not count yet included."""
+        return self != Proved()
+
     def now(self, now: int) -> frozenset[Proof]:
         """What counts at this instant."""
         return frozenset(

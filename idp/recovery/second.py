@@ -48,7 +48,7 @@ def try_second(ctx: Context, case: Underway, typed: str, *, network: str, now: i
 def _is_spent(
     session: Session, ctx: Context, resident_id: str, digits: str | None, code: str | None, *, now: int
 ) -> bool:
-    resident = session.get(Resident, resident_id)
+    resident = session.get(Resident, resident_id, with_for_update=True)
     if resident is None or resident.data_key is None:
         return False
     if digits:

@@ -31,11 +31,16 @@ HELPER_FOR = 30 * 86_400
 NAME_LIMIT = 254
 CONTEXT = "recovery_case.name"
 _LIVE = ("asked", "open")
+#: Something can be proved in it.
+_GOES_ON = (Case.state == "open", Case.resident_id.is_not(None))
 
 
 @dataclass(frozen=True, slots=True)
 class Underway:
-    """A recovery as its row says. `resident_id` is None while, or when, nobody is known."""
+    """A recovery as its row says.
+
+    `resident_id` is None until something was proved: before, whoever is meant, its pages say and do the same (K23).
+    """
 
     id: str
     handle: str
@@ -47,6 +52,13 @@ class Underway:
     proved: Proved
     created_at: int
     expires_at: int
+
+
+def wait_of(settings: Settings, wish: str) -> int:
+    """How long a recovery waits, in seconds: what was wished decides, never who is meant or what was sent (K23)."""
+    limits = settings.accounts
+    waits = {"letter": limits.letter_code_for, "helper": HELPER_FOR + limits.recovery_wait_for}
+    return waits.get(wish, STEP_FOR)
 
 
 def ask(
@@ -70,7 +82,6 @@ def ask(
     )  # cut short, it would be another name (K24)
     with_helper = wish == "helper"
     compare, return_code = derived(vault, handle)
-    wait_for = HELPER_FOR + settings.accounts.recovery_wait_for if with_helper else STEP_FOR
     session.execute(
         insert(Case).values(
             id=case_id,
@@ -91,7 +102,7 @@ def ask(
             letter_at=None,
             ripe_at=None,
             created_at=now,
-            expires_at=now + wait_for,
+            expires_at=now + wait_of(settings, wish),
             ended_at=None,
         )
     )
@@ -114,18 +125,23 @@ def find(session: Session, unverified_handle: str, *, browser: str, now: int) ->
 
 
 def _underway(row: Case, handle: str) -> Underway:
+    proved = _proved(row)
     return Underway(
         row.id,
         handle,
         row.wish,
         row.flow,
         row.state,
-        row.resident_id,
+        row.resident_id if proved.is_begun else None,
         row.helper_id,
-        Proved(row.mail_at, row.phone_at, row.second_at, row.letter_at, row.ripe_at),
+        proved,
         row.created_at,
         row.expires_at,
     )
+
+
+def _proved(row: Case) -> Proved:
+    return Proved(row.mail_at, row.phone_at, row.second_at, row.letter_at, row.ripe_at)
 
 
 # --- links and codes that were sent ---
@@ -151,6 +167,7 @@ def try_digits(session: Session, vault: Vault, case: Underway, unverified_digits
 
     The caller commits either way.
     """
+    _hold(session, Token.case_id == case.id)
     tried = session.execute(
         update(Token)
         .where(Token.case_id == case.id, Token.kind != "letter", Token.tries < TRIES, *_works(now))
@@ -170,9 +187,15 @@ def spend_letter(session: Session, tidy_code: str, *, browser: str, now: int) ->
     )
 
 
+def _hold(session: Session, *which: Any) -> None:
+    """Lock whose tokens these are before anything of theirs: what ends a recovery goes that way, too."""
+    whose = select(Token.resident_id).where(*which)
+    session.execute(select(Resident.id).where(Resident.id.in_(whose)).with_for_update())
+
+
 def _works(now: int) -> tuple[Any, ...]:
     """A code works until it is spent or expires, while its case goes on and its contact point is still there (K22)."""
-    cases = select(Case.id).where(Case.state == "open", Case.expires_at > now)
+    cases = select(Case.id).where(*_GOES_ON, Case.expires_at > now)
     points = select(ContactPoint.id).where(ContactPoint.verified_at.is_not(None))
     return (
         Token.spent_at.is_(None),
@@ -184,6 +207,7 @@ def _works(now: int) -> tuple[Any, ...]:
 
 def _spend(session: Session, *conditions: Any, browser: str | None, now: int) -> str | None:
     """One conditional write spends the token; then its case has its proof, and with a browser moves there."""
+    _hold(session, *conditions)
     spent = session.execute(
         update(Token)
         .where(*conditions, *_works(now))
@@ -193,17 +217,45 @@ def _spend(session: Session, *conditions: Any, browser: str | None, now: int) ->
     ).first()
     if spent is None:
         return None
-    column = f"{spent.kind}_at"
+    case = session.execute(
+        select(Case).where(Case.id == spent.case_id, *_GOES_ON).with_for_update()
+    ).scalar_one_or_none()
+    if case is None:
+        return None
     handle = new_secret()
-    moved = {"handle_hash": digest(handle), "browser_hash": digest(browser)} if browser is not None else {}
-    proved = session.execute(
-        update(Case)
-        .where(Case.id == spent.case_id, Case.state == "open")
-        .values({column: now, "expires_at": _later(now + STEP_FOR), **moved})
-        .returning(Case.id)
-        .execution_options(synchronize_session=False)
-    ).first()
-    return handle if proved is not None else None
+    if browser is not None:
+        _move(session, case, handle, browser)
+    setattr(case, f"{spent.kind}_at", now)
+    case.expires_at = max(case.expires_at, now + STEP_FOR)
+    return handle
+
+
+def _move(session: Session, case: Case, handle: str, browser: str) -> None:
+    """Have a case go on in this browser. Another one that proved nothing keeps the page it had (K23)."""
+    former, here = (case.handle_hash, case.browser_hash), digest(browser)
+    case.handle_hash, case.browser_hash = digest(handle), here
+    if not _proved(case).is_begun and former[1] != here:
+        session.flush()
+        session.add(like(case, *former))
+
+
+def like(case: Case, handle_hash: bytes, browser_hash: bytes) -> Case:
+    """One more case that looks like another, of nobody as yet."""
+    return Case(
+        id=secrets.token_urlsafe(16),
+        handle_hash=handle_hash,
+        browser_hash=browser_hash,
+        return_hash=None,
+        name=None,
+        wish=case.wish,
+        flow="",
+        state="open",
+        compare_hash=None,
+        compare_tries=0,
+        helper_id=None,
+        created_at=case.created_at,
+        expires_at=case.expires_at,
+    )
 
 
 def _later(instant: int) -> Any:
@@ -224,7 +276,17 @@ def come_back(session: Session, tidy_code: str, *, browser: str, now: int) -> st
     return handle if moved is not None else None
 
 
-def open_to_helpers(session: Session, vault: Vault, case: Underway, settings: Settings, *, now: int) -> None:
+def prolong(session: Session, case: Underway, settings: Settings, wish: str, *, now: int) -> None:
+    """Have a recovery under way wait for what was wished as well."""
+    session.execute(
+        update(Case)
+        .where(Case.id == case.id, Case.state == "open")
+        .values(expires_at=_later(now + wait_of(settings, wish)))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def open_to_helpers(session: Session, vault: Vault, case: Underway) -> None:
     """Give a recovery under way the digits to be compared and the code to come back with, which its page shows."""
     compare, return_code = derived(vault, case.handle)
     session.execute(
@@ -233,7 +295,6 @@ def open_to_helpers(session: Session, vault: Vault, case: Underway, settings: Se
         .values(
             compare_hash=keyed_hash(vault, "compare", case.id, compare),
             return_hash=digest(return_code),
-            expires_at=_later(now + HELPER_FOR + settings.accounts.recovery_wait_for),
         )
         .execution_options(synchronize_session=False)
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask_babel import gettext
 
+from idp.accounts.contacts import counted_name
 from idp.accounts.models import Resident
 from idp.accounts.reach import greeting
 from idp.login import budgets
@@ -75,8 +76,8 @@ def ask() -> Response | tuple[str, int]:
         return _ask_page(name, wish, [("name", text)]), 422
     ctx = context()
     now, source = ctx.now(), network_of(incoming().remote_address)
-    counted = (budgets.MAIL_PER_SOURCE, source), (budgets.MAIL_PER_ADDRESS, name.strip().casefold())
-    if not budgets.take(ctx, *counted, now=now):
+    whose = counted_name(name, ctx.settings.accounts.country)
+    if not budgets.take(ctx, (budgets.MAIL_PER_SOURCE, source), (budgets.MAIL_PER_ADDRESS, whose), now=now):
         text = gettext("There were too many requests. Wait an hour, then try again.")
         return _ask_page(name, wish, [("name", text)]), 429
     with ctx.database.transaction() as session:
@@ -237,7 +238,7 @@ def ask_other(handle: str) -> str | Response | tuple[str, int]:
     if not stands.owes_second or wish not in stands.would_do:
         return _to_case(found)
     ctx, now = context(), context().now()
-    if not budgets.take(ctx, (budgets.MAIL_PER_ADDRESS, found.id), now=now):
+    if not budgets.take(ctx, (budgets.MAIL_PER_ADDRESS, found.resident_id or found.id), now=now):
         page = render_template(
             "ui/recover_other.html", handle=handle, offered=stands.would_do, errors=[("wish", too_many())]
         )

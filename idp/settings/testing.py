@@ -16,7 +16,8 @@ class TestingSettings(Section):
 
     enabled: bool = Field(False, description="Lifts throttles for conformance runs on this machine.")
     allow_loopback: bool = Field(
-        False, description="Lets Denizen fetch from this machine itself, by plain http as well."
+        False,
+        description="Lets Denizen fetch from this machine itself, by plain http as well, and lets implicit clients be there.",
     )
     allow_private: bool = Field(
         False, description="Lets Denizen fetch from private networks, such as that of a container beside it."

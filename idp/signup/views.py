@@ -9,6 +9,7 @@ from flask import Blueprint, g, redirect, render_template, request
 from flask_babel import gettext
 from sqlalchemy.exc import IntegrityError
 
+from idp.accounts.contacts import counted_name
 from idp.accounts.models import Resident
 from idp.accounts.service import find_resident
 from idp.login import budgets
@@ -63,8 +64,8 @@ def submit() -> str | tuple[str, int]:
     ctx = context()
     now = ctx.now()
     source = network_of(incoming().remote_address)
-    counted = (budgets.MAIL_PER_SOURCE, source), (budgets.MAIL_PER_ADDRESS, email.strip().casefold())
-    if not budgets.take(ctx, *counted, now=now):
+    whose = counted_name(email, ctx.settings.accounts.country)
+    if not budgets.take(ctx, (budgets.MAIL_PER_SOURCE, source), (budgets.MAIL_PER_ADDRESS, whose), now=now):
         errors = [("email", gettext("There were too many requests. Wait an hour, then try again."))]
         return _first_page(email, errors), 429
     with ctx.database.transaction() as session:

@@ -174,7 +174,7 @@ class Client:
         assert arrival.url.startswith(request["redirect_uri"]), arrival.url
         assert "error" not in parameters, parameters
         assert parameters.get("state") == request.get("state")
-        assert parameters.get("iss", self.suite.issuer) == self.suite.issuer
+        assert parameters["iss"] == self.suite.issuer  # RFC 9207 §2.3, as discovery promises
         brought = {name for what, names in BRINGS.items() if self.way.brings(what) for name in names}
         if arrival.carrier == "query":
             brought |= dict(parse_qsl(urlsplit(request["redirect_uri"]).query)).keys()
@@ -197,6 +197,11 @@ class Client:
     def refresh(self, token: str) -> Got:
         """Use a refresh token."""
         return self.token({"grant_type": "refresh_token", "refresh_token": token})
+
+    def refreshed(self, token: str, request: dict[str, str]) -> SignIn:
+        """What a refresh gives; its ID token has no nonce, which belongs to the request (OIDC Core §12.2)."""
+        asked = {name: value for name, value in request.items() if name != "nonce"}
+        return self.checked(self.refresh(token), asked)
 
     def token(self, form: dict[str, str]) -> Got:
         """The token endpoint, authenticated."""
@@ -278,6 +283,7 @@ def refusal(arrival: Arrival, request: dict[str, str], way: Way = CODE) -> str:
     parameters = arrival.parameters
     assert arrival.carrier == way.carrier, arrival.url
     assert set(parameters) <= OF_ERRORS, parameters
+    assert "iss" in parameters, parameters
     assert parameters.get("state") == request.get("state")
     assert not re.search(r'[\r\n\t"]', parameters.get("error_description", ""))
     return parameters["error"]

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from joserfc.jwk import RSAKey
 
 from admin.sandbox.conformance.plan import Plan
 from admin.sandbox.conformance.suite import printed
 from admin.sandbox.conformance.town import Places, found_town
 from idp.app import create_app, open_context
+from idp.clients.models import ClientRow
+from idp.jobs.stamps import CLIENTS, bump
 from idp.settings import load
+from idp.web.fetcher import Fetcher
 from tests.conformance.hosted import Hosted
 from tests.conformance.run import Run
 from tests.conformance.suite import Suite, read_printed
 from tests.conformance.transport import Https, InProcess
 from tests.support.loopback import free_port
+from tests.support.proving import jwks
 from tests.support.riverton import DENIZEN, ROOT
 from tests.support.tied import Tied
 from tests.support.tls import make_authority
 from tests.support.town import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from idp.web.context import Context
@@ -65,6 +71,8 @@ def inside(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> I
     clock = Clock(time.time())
     context = open_context(load(folder / "denizen.toml"), clock=clock)
     app = create_app(context)
+    everywhere = Fetcher(context.settings.testing, resolve=lambda *_: ["127.0.0.1"])
+    object.__setattr__(app.extensions["denizen.oidc"], "fetcher", everywhere)
     suite = Suite(told, lambda: InProcess(app, places.issuer), clock, clock.advance)
     yield Inside(suite, app, context, clock, authority)
     context.database.close()
@@ -100,6 +108,24 @@ def dynamic_run(suite: Suite, hosted: Hosted, way: Way) -> Run:
 def browser(inside: Inside) -> Browser:
     """For modules that are not about signing in: after the first of them, the resident is known in it."""
     return inside.suite.browser()
+
+
+@pytest.fixture
+def rsa_key_of(inside: Inside) -> Callable[[str], RSAKey]:
+    """Registers an RSA key of a client besides its own, for any algorithm, as far as the key says."""
+
+    def register(client_id: str) -> RSAKey:
+        key = RSAKey.generate_key(2048, {"kid": secrets.token_urlsafe(8), "use": "sig"})
+        with inside.context.database.transaction() as session:
+            row = session.get_one(ClientRow, client_id)
+            keys = [*row.details["jwks"]["keys"], *jwks(key)["keys"]]
+            assert "alg" not in keys[-1]
+            row.details = {**row.details, "jwks": {"keys": keys}}
+            bump(session, CLIENTS)
+        inside.app.extensions["denizen.oidc"].forget()
+        return key
+
+    return register
 
 
 @dataclass(frozen=True)

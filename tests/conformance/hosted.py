@@ -32,6 +32,10 @@ class Hosted:
         """A new one, at which nothing is yet."""
         return f"{self.server.url}/{secrets.token_urlsafe(8)}"
 
+    def named(self, address: str) -> str:
+        """The same at a host that has a name: this machine is no sector of anybody."""
+        return address.replace("//localhost:", "//provider.example:")
+
     def put(self, content: Any, address: str = "") -> str:
         """Show a text, or anything else as JSON; the address."""
         address = address or self.address()

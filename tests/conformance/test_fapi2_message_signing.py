@@ -21,9 +21,13 @@ from tests.conformance import (
 from tests.conformance.fapi import Party
 from tests.conformance.plans import CREDENTIALS, PROFILE, SIGNED, module, modules_of
 from tests.conformance.refusals import assert_not_pushed
-from tests.support.proving import b64, key_for
+from tests.support.proving import b64
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from joserfc.jwk import RSAKey
+
     from tests.conformance.browser import Browser
     from tests.conformance.plans import Variant
     from tests.conformance.suite import Suite
@@ -105,9 +109,13 @@ def test_ensure_request_object_with_nbf_over_60_fails(suite: Suite, variant: Var
 
 
 @module(of=SIGNED)
-def test_ensure_signed_request_object_with_RS256_fails(suite: Suite, variant: Variant) -> None:  # noqa: N802
-    """FAPI 2.0 §5.4.1."""
-    got = _push(suite, variant, key=key_for("RS256"), header={"alg": "RS256"})
+def test_ensure_signed_request_object_with_RS256_fails(  # noqa: N802 - the suite's name
+    suite: Suite, variant: Variant, rsa_key_of: Callable[[str], RSAKey]
+) -> None:
+    """FAPI 2.0 §5.4.1: with a key that is registered, and good for PS256."""
+    key = rsa_key_of(Party(suite, variant).client_id)
+    assert _push(suite, variant, key=key, header={"alg": "PS256"}).status == 201
+    got = _push(suite, variant, key=key, header={"alg": "RS256"})
     assert_not_pushed(got, "invalid_request_object")
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import ECKey
 
 from tests.conformance.fapi import Party
 from tests.conformance.plans import CODE, CREDENTIALS, module
 from tests.conformance.refusals import assert_not_pushed, assert_refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from joserfc.jwk import RSAKey
+
     from tests.conformance.browser import Browser
     from tests.conformance.plans import Variant
     from tests.conformance.suite import Suite
@@ -143,11 +147,14 @@ def _refused_assertion(suite: Suite, browser: Browser, variant: Variant, **chang
 
 @module(of=ALL, auth="private_key_jwt")
 def test_ensure_signed_client_assertion_with_RS256_fails(  # noqa: N802 - the suite's name
-    suite: Suite, browser: Browser, variant: Variant
+    suite: Suite, browser: Browser, variant: Variant, rsa_key_of: Callable[[str], RSAKey]
 ) -> None:
-    """FAPI 2.0 §5.4.1: skipped by the suite unless the client has an RSA key. What is no strong algorithm is refused."""
-    key = RSAKey.generate_key(2048, {"kid": Party(suite, variant).key.kid})
+    """FAPI 2.0 §5.4.1: skipped by the suite unless the client has an RSA key; the same key is good for PS256."""
+    party = Party(suite, variant)
+    key = rsa_key_of(party.client_id)
     _refused_assertion(suite, browser, variant, header={"alg": "RS256"}, key=key)
+    good = party.assertion(header={"alg": "PS256"}, key=key)
+    party.checked(party.token(party.grant(browser), assertion=good))
 
 
 @module(of=ALL, auth="private_key_jwt")

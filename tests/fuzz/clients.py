@@ -14,7 +14,7 @@ from cryptography.x509 import DNSName, load_der_x509_certificate
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import strategies as st
 
-from idp.clients.metadata import ClientRefused, Details, check
+from idp.clients.metadata import GRANT_TYPES, ClientRefused, Details, check
 from idp.clients.profiles import PROFILES
 from idp.clients.rules import redirect_problem
 from idp.jose.keys import jwks_problem, usable_keys
@@ -123,11 +123,10 @@ _DEEP = json.dumps({**_SOUND[-1], "jwks": "@"}).replace(
 def what_is_registered_is_sound_and_can_be_kept(given: tuple[str, str, bool]) -> None:
     """RFC 7591 §2, §3.2.2: registered, or refused in words; and nothing is taken that only the town decides."""
     text, profile, is_vouched_for = given
+    grants = GRANT_TYPES if is_vouched_for else OPEN_GRANTS
     body = text.encode()[:BODY_LIMIT]
     try:
-        new = described(
-            read_metadata(body, "application/json"), profile=profile, is_vouched_for=is_vouched_for
-        )
+        new = described(read_metadata(body, "application/json"), profile=profile, grants=grants)
         check(new)
     except ClientRefused:
         return
@@ -147,7 +146,7 @@ def what_is_registered_is_sound_and_can_be_kept(given: tuple[str, str, bool]) ->
         (),
     )
     assert (details.resource, details.authorization_details_type) == ("", ())
-    assert is_vouched_for or OPEN_GRANTS.issuperset(new.grant_types)
+    assert set(grants).issuperset(new.grant_types)
     assert new.token_endpoint_auth_method in PROFILES[profile].auth_methods
 
 

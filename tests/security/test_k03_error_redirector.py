@@ -6,14 +6,24 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import pytest
+from sqlalchemy import update
 
+from idp.clients.models import ClientRow
+from idp.jobs.stamps import CLIENTS, bump
+from idp.oidc.interactions import WAIT_FOR
+from idp.oidc.models import Authorization
 from tests.support.front import MODES, TYPES, read
 from tests.support.settled import assert_refused_back, assert_refused_here, footprint, parameters
-from tests.support.town import CALLBACK
+from tests.support.town import CALLBACK, Proof, hidden_fields
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from werkzeug.test import TestResponse
+
     from tests.support.front import Front
     from tests.support.settled import Settled
+    from tests.support.town import Browser, Town
 
 EVIL = "https://evil.test"
 
@@ -73,6 +83,48 @@ def test_a_client_switched_off_is_as_good_as_unknown(settled: Settled) -> None:
     assert_refused_here(
         settled.ask(parameters(settled.town.library, client_id=settled.town.service.client_id))
     )
+
+
+WAYS_TO_END: dict[str, Callable[[Town, Browser], TestResponse]] = {
+    "signed in": lambda town, browser: browser.sign_in(town.maria),
+    "cancelled": lambda _, browser: browser.submit("/login", cancel="1"),
+    "allowed": lambda _, browser: browser.allow(),
+    "refused": lambda _, browser: browser.deny(),
+    "gone on": lambda _, browser: browser.get(f"/authorize/continue?flow={flow_of(browser)}"),
+    "too late": lambda town, browser: late(town, browser, f"/authorize/continue?flow={flow_of(browser)}"),
+}
+
+
+def flow_of(browser: Browser) -> str:
+    """The handle of the request on the page shown last."""
+    assert browser.last is not None
+    path = "/consent" if 'action="/consent"' in browser.last.text else "/login"
+    return hidden_fields(browser.last.text, path)["flow"]
+
+
+def late(town: Town, browser: Browser, path: str) -> TestResponse:
+    """A page when the request has waited too long."""
+    town.clock.advance(WAIT_FOR + 1)
+    return browser.get(path)
+
+
+@pytest.mark.parametrize("way", WAYS_TO_END)
+def test_what_waits_is_not_answered_where_its_client_is_no_more(town: Town, way: str) -> None:
+    """RFC 9700 §2.1: a redirect URI that was taken away, as after its host was lost, gets neither codes nor errors."""
+    browser = town.browser()
+    browser.follow(browser.authorize(town.library, "openid profile", Proof()))
+    if way in ("allowed", "refused", "gone on"):
+        browser.follow(browser.sign_in(town.maria))
+    assert flow_of(browser)
+    with town.context.database.transaction() as session:
+        row = update(ClientRow).where(ClientRow.client_id == "library")
+        session.execute(row.values(redirect_uris=["https://rp.example/new"]))
+        bump(session, CLIENTS)
+    town.fresh()
+    answer = browser.follow(WAYS_TO_END[way](town, browser))
+    assert (answer.status_code, "Location" in answer.headers) == (400, False)
+    assert "This sign-in has ended" in answer.text
+    assert town.rows(Authorization) == []
 
 
 def test_the_same_mistakes_are_told_to_the_client_at_its_own_address(settled: Settled) -> None:

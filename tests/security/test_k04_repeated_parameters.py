@@ -43,6 +43,12 @@ AUTHORIZE = {
 }
 #: Until these two are known once, nobody can be sent back.
 ADDRESS = {"client_id", "redirect_uri"}
+#: Those of them that are pushed.
+PUSHED = {
+    name: value
+    for name, value in AUTHORIZE.items()
+    if name not in {"id_token_hint", "acr_values", "request", "request_uri", "registration"}
+}
 TOKEN = ("grant_type", "code", "redirect_uri", "code_verifier", "client_id", "scope", "unheard_of")
 
 
@@ -118,6 +124,27 @@ def test_the_other_back_channel_endpoints_refuse_it_too(settled: Settled, path: 
     answer = _post(settled, path, f"{urlencode(form)}&{urlencode({name: form[name]})}")
     assert (answer.status_code, answer.json["error"]) == (400, "invalid_request")
     assert settled.is_alive(town.tax, tokens)["userinfo"]
+
+
+@pytest.mark.parametrize("name", [*PUSHED, "client_secret"])
+@pytest.mark.parametrize("path", ["/par", "/device_authorization"])
+def test_a_request_over_the_back_channel_has_none_twice(settled: Settled, path: str, name: str) -> None:
+    """RFC 9126 §2.1, RFC 8628 §3.1: as at the authorization endpoint; nothing is kept."""
+    town = settled.town
+    proved = {"client_id": town.tax.client_id, "client_secret": str(town.tax.secret)}
+    form = {**PUSHED, "redirect_uri": str(town.tax.redirect_uri), **proved}
+    before = footprint(town)
+    for copy in (form[name], "other", ""):
+        for body in (
+            f"{urlencode(form)}&{urlencode({name: copy})}",
+            f"{urlencode({name: copy})}&{urlencode(form)}",
+        ):
+            answer = _post(settled, path, body)
+            told = (answer.status_code, answer.json["error"], answer.json["error_description"])
+            assert told == (400, "invalid_request", "A parameter is given more than once")
+    assert footprint(town) == before
+    if path == "/par":
+        assert _post(settled, path, urlencode(form)).status_code == 201
 
 
 @pytest.mark.parametrize("name", ["code[]", "code[0]", "code%5B%5D", "code.0", "Code", "code "])

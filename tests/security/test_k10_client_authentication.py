@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.settled import footprint
+from tests.support.settled import footprint, parameters
 from tests.support.town import ISSUER, Proof
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ ASSERTION = {
     "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
     "client_assertion": "e30.e30.c2ln",
 }
-PATHS = ("/token", "/introspect", "/revoke")
+#: Every endpoint at which a client proves itself, with a request that is sound but for that.
+CONSENT = ("/consent/requests", "/consent/decisions", "/consent/confirmations")
+PATHS = ("/token", "/introspect", "/revoke", "/par", "/device_authorization", *CONSENT)
 
 
 def basic(client_id: str, secret: str | None) -> dict[str, str]:
@@ -112,7 +114,7 @@ def test_no_confusion_of_methods_gets_a_token(settled: Settled) -> None:
         assert town.redeem(partner, codes[partner.client_id], proof).status_code == 200
 
 
-@pytest.mark.parametrize("path", PATHS[1:])
+@pytest.mark.parametrize("path", ["/introspect", "/revoke"])
 def test_nor_is_a_token_shown_or_revoked(settled: Settled, path: str) -> None:
     """RFC 7662 §2.1, RFC 7009 §2.1: the same authentication everywhere."""
     town = settled.town
@@ -123,6 +125,22 @@ def test_nor_is_a_token_shown_or_revoked(settled: Settled, path: str) -> None:
         _assert_refused(name, _post(town, path, form, attempt.headers), attempt)
     assert footprint(town) == before
     assert all(settled.is_alive(town.library, tokens).values())
+
+
+@pytest.mark.parametrize("path", ["/par", "/device_authorization", *CONSENT])
+def test_nor_is_anything_else_begun_asked_or_confirmed(settled: Settled, path: str) -> None:
+    """RFC 9126 §2.1, RFC 8628 §3.1, and our own endpoints: whoever is refused has written nothing."""
+    town = settled.town
+    sub = town.userinfo(settled.tokens(town.library)["access_token"]).json["sub"]
+    form = {**parameters(town.library), "purpose": "main", "sub": sub, "txn": "x", "outcome": "deleted"}
+    del form["client_id"]
+    before = footprint(town)
+    for name, attempt in attempts(town).items():
+        _assert_refused(name, _post(town, path, {**form, **attempt.form}, attempt.headers), attempt)
+    assert footprint(town) == before
+    own = _post(town, path, form, basic("library", town.library.secret))
+    assert own.status_code != 401
+    assert own.json.get("error") != "invalid_client"
 
 
 def _assert_refused(name: str, answer: TestResponse, attempt: Attempt) -> None:

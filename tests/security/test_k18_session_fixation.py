@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from idp.clients.service import demand_level
 from idp.login.models import BrowserSession
 from idp.messaging.models import Message
 from idp.messaging.service import open_message
 from tests.support.authenticator import Authenticator
+from tests.support.factors import attempt_of, sent_code
 from tests.support.passkeys import add_passkey, hand_over, options
 from tests.support.town import ISSUER, Proof, hidden_fields, make_town
 
@@ -108,6 +110,51 @@ def test_a_rise_in_one_tab_raises_no_session_that_was_ended_meanwhile(town: Town
     hand_over(browser, "/login/passkey", fields, device.get(challenge))
     live = [row for row in town.rows(BrowserSession) if row.ended_at is None]
     assert all("pwd" not in row.amr or row.acr == "basic" for row in live), [(r.acr, r.amr) for r in live]
+
+
+def ask_for_more(town: Town, browser: Browser) -> None:
+    """The library demands two factors, and whoever is signed in by password has a code sent to them."""
+    with town.context.database.transaction() as session:
+        assert demand_level(session, town.library.client_id, "strong")
+    town.fresh()
+    page = browser.follow(browser.authorize(town.library, "openid", Proof()))
+    assert page.request.path == "/login/email-code"
+    browser.follow(browser.submit("/login/email-code", send="1"))
+
+
+@pytest.mark.parametrize("later", [-45, 0, 1])
+def test_a_rise_that_begins_with_its_session_ends_with_it_too(town: Town, later: int) -> None:
+    """The same on a node whose clock is behind: what the ended session proved is worth nothing, however young it is."""
+    browser, owner = town.browser(), town.browser()
+    browser.sign_in(town.maria)
+    town.clock.advance(later)
+    ask_for_more(town, browser)
+    code = sent_code(town)
+    owner.sign_in(town.maria)
+    owner.get("/account/devices")
+    owner.submit("/account/devices/end-others")
+    town.clock.advance(100)
+    assert browser.submit("/login/email-code", code=code).status_code == 422
+    assert browser.get("/account").status_code == 303
+    assert [row.acr for row in town.rows(BrowserSession) if row.ended_at is None] == ["basic"]
+
+
+def test_a_rise_raises_the_session_it_began_with_and_no_other(town: Town) -> None:
+    """Maria signs in again in another tab: the new session is not taken for the one that was asked for more."""
+    browser = town.browser()
+    browser.sign_in(town.maria)
+    ask_for_more(town, browser)
+    code, asked = sent_code(town), browser.last
+    town.clock.advance(60)
+    browser.get("/login?again=1")
+    browser.sign_in(town.maria)
+    browser.last = asked
+    assert browser.submit("/login/email-code", code=code).status_code == 422
+    (live,) = [row for row in town.rows(BrowserSession) if row.ended_at is None]
+    assert (live.acr, live.authenticated_at) == ("basic", int(town.clock()))
+    page = browser.follow(browser.get(f"/login/email-code?attempt={attempt_of(asked)}"))
+    assert page.request.path == "/login/email-code", "what waits goes on with the session that is there now"
+    assert attempt_of(page) != attempt_of(asked)
 
 
 @pytest.mark.parametrize("domain", [HOST, "riverton.example"])

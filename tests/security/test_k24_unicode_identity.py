@@ -6,18 +6,30 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 
+from idp.accounts.contacts import add_confirmed, sign_in_with
 from idp.accounts.models import Resident
 from idp.accounts.rules import normal_email, normal_phone, normal_username, tidy_name
 from idp.accounts.service import NewResident, create_resident, find_resident
+from idp.login.budgets.rules import PLANS
+from idp.login.codes.rules import TRIES
+from idp.login.models import Password
 from idp.messaging.models import Message
+from idp.recovery.answering import answer_asked
 from idp.signup.models import SignUpLink
 from tests.idp.recovery.steps import ask
+from tests.support.factors import ask_for_code
 from tests.support.told import told
+from tests.support.town import make_town
 
 if TYPE_CHECKING:
-    from tests.support.town import Town
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.founding import Founding
+    from tests.support.town import Browser, Town
 
 AMBIGUOUS = {
     "full-width letters": "ｍaria@example.org",
@@ -94,6 +106,96 @@ def test_spellings_of_one_mailbox_share_its_budget(town: Town) -> None:
         browser.get("/signup")
         codes.append(browser.submit("/signup", email=spelling).status_code)
     assert codes == [200, 200, 200, 429]
+
+
+GATEWAY = {"provider": "http", "url": "https://sms.example.org/send", "sender": "Riverton"}
+NUMBER = "+33612345678"
+ONE_NUMBER = [
+    NUMBER,
+    "0612345678",
+    "06 12 34 56 78",
+    "06.12.34.56.78",
+    "06-12-34-56-78",
+    "0612-345678",
+    "+33 6 12 34 56 78",
+    "+33 (0)6 12 34 56 78",
+    "0033612345678",
+    " 06 1234 5678 ",
+]
+
+
+@pytest.fixture
+def texted(database_url: str, founding: Founding, tmp_path: Path) -> Iterator[Town]:
+    """A French town that sends text messages. Maria signs in with her number, and has no password."""
+    town = make_town(database_url, tmp_path, founding=founding, sms=GATEWAY, accounts={"country": "FR"})
+    with town.context.database.transaction() as session:
+        resident = session.get_one(Resident, town.maria.resident_id)
+        point = add_confirmed(session, town.context.vault, resident, "phone", NUMBER, now=int(town.clock()))
+        sign_in_with(session, resident.id, point.id)
+        session.execute(delete(Password).where(Password.resident_id == resident.id))
+    yield town
+    town.context.database.close()
+
+
+def stranger(town: Town, number: int) -> Browser:
+    """A browser from a source of its own."""
+    browser = town.browser()
+    browser.http.environ_base["REMOTE_ADDR"] = f"192.0.2.{number}"
+    return browser
+
+
+def test_spellings_of_one_number_share_its_budget_in_recovery(texted: Town) -> None:
+    """Nobody's telephone is flooded by typing its number in another way, from wherever."""
+    codes = []
+    for number, spelling in enumerate(ONE_NUMBER):
+        browser = stranger(texted, number)
+        browser.get("/recover")
+        codes.append(browser.submit("/recover", name=spelling, wish="message").status_code)
+        answer_asked(texted.context, now=int(texted.clock()))
+    assert codes == [303] * 3 + [429] * 7
+    assert [(one.channel, one.to) for one in told(texted, "recover")] == [("sms", NUMBER)] * 3
+
+
+def test_spellings_of_one_number_share_its_budget_of_codes(texted: Town) -> None:
+    """The codes for signing in as well; and the budget of one number is not that of another."""
+    codes = [
+        ask_for_code(stranger(texted, number), spelling, "sms").status_code
+        for number, spelling in enumerate([*ONE_NUMBER, "0612345679"])
+    ]
+    assert codes == [200] * 5 + [429] * 5 + [200]
+    assert [(one.channel, one.to) for one in told(texted, "sign_in_code")] == [("sms", NUMBER)] * 5
+
+
+def test_a_code_goes_to_the_number_that_was_typed_in_whatever_way(texted: Town) -> None:
+    """It is one of two, and not the main one: its spelling is no reason to write to the other."""
+    with texted.context.database.transaction() as session:
+        resident = session.get_one(Resident, texted.maria.resident_id)
+        point = add_confirmed(session, texted.context.vault, resident, "phone", "+33612345679", now=1)
+        sign_in_with(session, resident.id, point.id)
+    ask_for_code(texted.browser(), "06 12 34 56 79", "sms")
+    assert [one.to for one in told(texted, "sign_in_code")] == ["+33612345679"]
+
+
+def test_spellings_of_one_number_share_its_guesses(texted: Town) -> None:
+    """From one source, passwords for a number are counted once, whoever has it."""
+    browser, codes, each = stranger(texted, 1), [], PLANS["password"].each or 0
+    for number in range(each + 3):
+        browser.get("/login")
+        typed = {"username": ONE_NUMBER[number % len(ONE_NUMBER)], "password": "wrong"}
+        codes.append(browser.submit("/login", **typed).status_code)
+    assert codes == [422] * each + [429] * 3
+
+
+def test_guesses_at_a_sent_code_share_the_budget_of_its_number(texted: Town) -> None:
+    """However the number was typed when the code was asked for."""
+    codes = []
+    for spelling in ONE_NUMBER[:4]:
+        browser = stranger(texted, 1)
+        ask_for_code(browser, spelling, "sms")
+        codes += [browser.submit("/login/sms-code", code="00000000").status_code for _ in range(TRIES)]
+    each = PLANS["sms-code"].each or 0
+    assert codes[:each] == [422] * each
+    assert set(codes[each:]) == {429}
 
 
 @pytest.mark.parametrize("taken", ["e-mail", "user name"])

@@ -11,8 +11,11 @@ from urllib.parse import quote
 import pytest
 
 from idp.accounts.models import Resident
+from idp.clients.metadata import DEVICE_GRANT, NewClient
+from idp.oidc.views.confirmations import PATH as CONFIRMATIONS
+from idp.signals import events
 from tests.admin.office import open_office
-from tests.support.town import hidden_fields
+from tests.support.town import ISSUER, Partner, Proof, hidden_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,6 +95,99 @@ def test_no_value_on_a_residents_page_is_taken_for_anything_else(town: Town, val
             form: dict[str, Any] = {**everything, "csrf_token": token}
             fine(browser.post(filled(rule, value), form), rule, value)
     assert len(town.rows(Resident)) == len({one.id for one in town.rows(Resident)}) > 1
+
+
+def asked_by_partners(town: Town) -> Iterator[tuple[str, Partner, dict[str, str]]]:
+    """What partners send, as it would be answered: the endpoint, who asks, the form."""
+    proof, library = Proof(), town.library
+    tokens = town.tokens(library, town.maria, "openid profile offline_access")
+    code = {"redirect_uri": library.redirect_uri, "code_verifier": proof.verifier}
+    more = {"resource": ISSUER, "authorization_details": '[{"type": "x"}]', "scope": "openid"}
+    yield "/token", library, {"grant_type": "authorization_code", "code": "x" * 43, **code, **more}
+    refresh = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "scope": "openid"}
+    yield "/token", library, refresh
+    yield "/token", library, {**refresh, "resource": ISSUER}
+    yield "/token", library, {**refresh, "authorization_details": "[]"}
+    yield "/token", town.service, {"grant_type": "client_credentials", "resource": ISSUER}
+    yield "/token", town.service, {"grant_type": "client_credentials", "scope": "reports:write"}
+    device = Partner("kiosk", None, "none", "")
+    yield "/token", device, {"grant_type": DEVICE_GRANT, "device_code": "x" * 43, "resource": ISSUER}
+    optional = dict.fromkeys(
+        ("login_hint", "id_token_hint", "acr_values", "ui_locales", "claims_locales", "display", "dpop_jkt"),
+        "",
+    )
+    request = {
+        **library.request("openid", proof),
+        "response_mode": "query",
+        "prompt": "login",
+        "max_age": "1",
+    }
+    request |= {"claims": "{}", "resource": ISSUER, "authorization_details": "", **optional}
+    yield "/par", library, {**request, "request": ""}
+    yield "/device_authorization", device, {name: request[name] for name in ("scope", "nonce", *optional)}
+    yield "/device_authorization", device, {"scope": "openid", "claims": "{}", "max_age": "1"}
+    for path in ("/introspect", "/revoke"):
+        yield path, library, {"token": "x" * 43, "token_type_hint": "access_token"}
+    yield "/consent/requests", library, {"purpose": "main", "sub": "x"}
+    yield "/consent/decisions", library, {"purpose": "main", "sub": "x"}
+    yield "/consent/decisions", library, {"purpose": "main", "subs": "x y"}
+    for outcome, reason in (("deleted", ""), ("kept_by_law", "Art. 5, until 2030")):
+        yield CONFIRMATIONS, library, {"txn": told_of(town), "outcome": outcome, "reason": reason}
+
+
+def told_of(town: Town) -> str:
+    """Something that the library was told about Maria."""
+    details = {"purposes": ["main"], "claims": ["name"], "partial": False}
+    with town.context.database.transaction() as session:
+        return events.tell(
+            session,
+            event="consent-withdrawn",
+            client_id="library",
+            resident_id=town.maria.resident_id,
+            details=details,
+            confirm_within=1000,
+            now=int(town.clock()),
+        )
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))
+def test_no_value_that_a_partner_sends_is_taken_for_anything_else(town: Town, value: str) -> None:
+    """Of partners who proved who they are, one field at a time, so that all others lead there; and where they sign in."""
+    kiosk = NewClient(
+        "Kiosk", client_id="kiosk", token_endpoint_auth_method="none", grant_types=(DEVICE_GRANT,)
+    )
+    town.add_client(kiosk, basis=None)
+    town.fresh()
+    for path, partner, form in asked_by_partners(town):
+        for name in form:
+            fine(town.call(path, partner, {**form, name: value}), f"{path} {name}", value)
+        fine(town.call(path, Partner(value, value, partner.method, ""), form), path, value)
+    for method in ("GET", "PUT", "DELETE"):
+        answer = town.app.test_client().open(
+            f"/register/{quote(value, safe='')}",
+            method=method,
+            headers={"Authorization": "Bearer x"},
+            json={"client_id": value},
+            base_url=ISSUER,
+        )
+        fine(answer, f"{method} /register", value)
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))
+def test_no_value_in_a_request_for_a_sign_in_is_taken_for_anything_else(town: Town, value: str) -> None:
+    """One field at a time, at once and by way of the pages; and where somebody signs out."""
+    browser, proof = town.browser(), Proof()
+    browser.code(town.library, town.maria, "openid profile", proof)
+    request = {**town.library.request("openid", proof), "resource": ISSUER, "claims": "{}"}
+    others = ("login_hint", "id_token_hint", "acr_values", "ui_locales", "display", "prompt", "max_age")
+    for name in (*request, *others, "response_mode", "dpop_jkt", "authorization_details", "request_uri"):
+        place = f"/authorize {name}"
+        fine(browser.get("/authorize", query_string={**request, name: value}), place, value)
+        asked = {**request, "prompt": "login", name: value}
+        fine(browser.follow(browser.get("/authorize", query_string=asked)), place, value)
+    for name in ("id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales"):
+        asked = {"client_id": "library", "post_logout_redirect_uri": "https://rp.example/bye", name: value}
+        fine(town.browser().get("/logout", query_string=asked), f"/logout {name}", value)
 
 
 @pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))

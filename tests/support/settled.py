@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 
 from consent.models import LogEntry, Record, Release
 from idp.login.models import BrowserSession
+from idp.oidc.device.models import DeviceRequest
 from idp.oidc.models import AccessToken, Authorization, Grant, Interaction, PushedRequest, RefreshToken
 from tests.support.town import ISSUER, Browser, Partner, Proof, Town, answer_parameters, code_of, make_town
 
@@ -32,7 +33,8 @@ WAYS = [f"{engine}, {way}" for engine in ("sqlite", "postgresql") for way in ("s
 #: Whatever a request could have written: rows made, rows spent, rows revoked.
 _COUNTED = (
     *(model.__table__ for model in (BrowserSession, Interaction, Grant, Authorization, AccessToken)),
-    *(model.__table__ for model in (RefreshToken, PushedRequest, Record, Release, LogEntry)),
+    *(model.__table__ for model in (RefreshToken, PushedRequest, DeviceRequest)),
+    *(model.__table__ for model in (Record, Release, LogEntry)),
     *(column for model in (Grant, Authorization, AccessToken) for column in (model.revoked_at,)),
     *(model.spent_at for model in (Authorization, PushedRequest, RefreshToken)),
     Interaction.finished_at,

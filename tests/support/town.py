@@ -51,6 +51,10 @@ class Clock:
         self.at += seconds
 
 
+#: Where a page goes on at once by itself.
+_ONWARD = re.compile(r'<meta http-equiv="refresh" content="0;url=([^"]+)">')
+
+
 @dataclass(frozen=True)
 class Partner:
     """A registered client and its secret."""
@@ -189,37 +193,55 @@ class Town:
 
 
 class Browser:
-    """A browser without a screen: cookies, forms, and no following of redirects that leave the town."""
+    """A browser without a screen: cookies, forms, and no following of redirects that leave the town.
+
+    As browsers do, it holds a form to the policy of its page (CSP3 `form-action`) through every redirect after it.
+    """
 
     def __init__(self, town: Town) -> None:
         self.town = town
         self.http = town.app.test_client()
         self.http.environ_base["REMOTE_ADDR"] = "192.0.2.1"
         self.last: TestResponse | None = None
+        self._form_action: list[str] | None = None
 
     def get(self, path: str, **more: Any) -> TestResponse:
-        self.last = self.http.get(path, base_url=ISSUER, **more)
+        self._form_action = None
+        return self._get(path, **more)
+
+    def _get(self, path: str, **more: Any) -> TestResponse:
+        self.last = self._held(self.http.get(path, base_url=ISSUER, **more))
         return self.last
+
+    def _held(self, answer: TestResponse) -> TestResponse:
+        location = answer.headers.get("Location", "")
+        if self._form_action is not None and not may_lead(self._form_action, location):
+            raise AssertionError(f"the form's page allows {self._form_action}, not {location}")
+        return answer
 
     def post(self, path: str, data: dict[str, Any], **more: Any) -> TestResponse:
         """A POST as it stands, without adding what a form would carry."""
-        self.last = self.http.post(path, data=data, base_url=ISSUER, **more)
+        self.last = self._held(self.http.post(path, data=data, base_url=ISSUER, **more))
         return self.last
 
     def submit(self, path: str, **fields: Any) -> TestResponse:
         """Send the form of the last page that posts to `path`, with its hidden fields."""
         assert self.last is not None
+        policy = self.last.headers.get("Content-Security-Policy", "").split("; ")
+        self._form_action = next((one.split()[1:] for one in policy if one.startswith("form-action ")), None)
         return self.post(path, {**hidden_fields(self.last.text, path), **fields})
 
     def follow(self, answer: TestResponse | None = None) -> TestResponse:
-        """Follow redirects within the town."""
+        """Follow redirects within the town, and pages that go on at once by themselves."""
         answer = answer or self.last
         assert answer is not None
         for _ in range(10):
             location = answer.headers.get("Location", "")
-            if answer.status_code not in (301, 302, 303, 307) or not location.startswith(("/", ISSUER)):
+            if answer.status_code == 200 and (onward := _ONWARD.search(answer.text)):
+                location, self._form_action = html.unescape(onward[1]), None
+            elif answer.status_code not in (301, 302, 303, 307) or not location.startswith(("/", ISSUER)):
                 return answer
-            answer = self.get(location.removeprefix(ISSUER))
+            answer = self._get(location.removeprefix(ISSUER))
         raise AssertionError("redirects without end")
 
     def authorize(self, partner: Partner, scope: str, proof: Proof, **extra: str) -> TestResponse:
@@ -251,6 +273,15 @@ class Browser:
 
     def deny(self) -> TestResponse:
         return self.submit("/consent", decision="deny")
+
+
+def may_lead(form_action: Iterable[str], location: str) -> bool:
+    """Whether a page with this policy lets its forms end at an address, given as in a `Location`."""
+    if not location or location.startswith(("/", ISSUER)):
+        return True
+    to = urlsplit(location)
+    fitting = {f"{to.scheme}:", f"{to.scheme}://{to.netloc}", f"{to.scheme}://{to.hostname}:*"}
+    return not fitting.isdisjoint(form_action)
 
 
 def hidden_fields(page: str, path: str) -> dict[str, str]:

@@ -32,7 +32,7 @@ def show() -> str | tuple[str, int]:
         return _over()
     is_here = found.browser_hash == digest(browser_id())
     flow = ports().describe(found.flow) if found.flow and is_here else None
-    g.form_targets = flow.form_targets if flow else ""
+    g.form_targets = flow.form_targets if flow else ports().leads_to(found.flow)
     return render_template("ui/login_link.html", token=token, is_here=is_here)
 
 

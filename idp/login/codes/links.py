@@ -103,9 +103,7 @@ def _anew(session: Any, former: LoginAttempt, flow: str, browser: str, *, is_sam
         now=now,
     )
     rows = session.execute(
-        select(LoginProof).where(
-            LoginProof.attempt_hash == former.id_hash, LoginProof.proved_at >= former.created_at
-        )
+        select(LoginProof).where(LoginProof.attempt_hash == former.id_hash, LoginProof.raised_sid.is_(None))
     ).scalars()
     proofs = [Proof(Method(row.method), row.level, row.amr, row.detail) for row in rows]
     if proofs and former.resident_id is not None:

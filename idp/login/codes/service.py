@@ -111,14 +111,16 @@ def _way(channel: Channel) -> Way:
 
 
 def recipient(
-    session: Session, vault: Vault, resident: Resident | None, channel: Channel, typed: str
+    session: Session, vault: Vault, resident: Resident | None, channel: Channel, name: str
 ) -> str | None:
-    """Where a code goes: the contact point that was typed, or else the main one. Nobody costs the same."""
+    """Where a code goes: the contact point that was typed, as `counted_name` has it, or else the main one.
+
+    Nobody costs the same.
+    """
     known = contacts.of_resident(session, vault, resident) if resident else _nobodys_contacts(session, vault)
     fitting = [one for one in known if one.kind == channel.contact]
-    asked = typed.strip().casefold()
     return next(
-        (one.value for one in fitting if one.value.casefold() == asked), fitting[0].value if fitting else None
+        (one.value for one in fitting if one.value.casefold() == name), fitting[0].value if fitting else None
     )
 
 
@@ -241,9 +243,9 @@ def expire(session: Any, *, now: int) -> None:
     session.execute(_EXPIRE, {"at": now})
 
 
-def name_index(vault: Vault, typed: str) -> bytes:
-    """A typed name as budgets know it, without keeping it."""
-    return vault.blind_index("login-name", typed.strip().casefold())
+def name_index(vault: Vault, name: str) -> bytes:
+    """A name as budgets know it, without keeping it."""
+    return vault.blind_index("login-name", name)
 
 
 def _hash(vault: Vault, attempt_hash: bytes, channel: Channel, code: str) -> bytes:

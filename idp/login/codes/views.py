@@ -12,6 +12,7 @@ from flask import Blueprint, redirect, render_template, request
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
+from idp.accounts.contacts import counted_name
 from idp.accounts.models import Resident
 from idp.accounts.service import find_resident
 from idp.login import attempts, budgets, steps
@@ -109,7 +110,7 @@ def _send(underway: Underway, channel: Channel) -> Page:
         text = gettext("Enter your e-mail address or user name")
         return _page(underway, channel, asks_code=False, errors=[("username", text)]), 422
     ctx = context()
-    whose = (underway.attempt.resident_id or "") if underway.attempt.proofs else typed.strip().casefold()
+    whose = _counted(underway, typed)
     source = network_of(incoming().remote_address)
     if not budgets.take(ctx, (_PER_SOURCE, source), (_PER_NAME, whose), now=ctx.now()):
         text = gettext("Too many codes were asked for. Wait 15 minutes, then try again.")
@@ -123,16 +124,24 @@ def _send(underway: Underway, channel: Channel) -> Page:
     return redirect(steps.address(channel.page, underway.attempt.handle), 303)
 
 
+def _counted(underway: Underway, typed: str) -> str:
+    """Under which name a code is counted: a spelling is no other name, and after a proof none is typed."""
+    if underway.attempt.proofs:
+        return underway.attempt.resident_id or ""
+    return counted_name(typed, context().settings.accounts.country)
+
+
 def _letter(session: Session, underway: Underway, channel: Channel, typed: str) -> Letter:
     """To whom a code goes. The same look-ups are made for every name."""
     ctx, attempt = context(), underway.attempt
     if attempt.proofs:
         resident = session.get(Resident, attempt.resident_id)
-        found, name = underway.found.enrolled, attempt.resident_id or ""
+        found = underway.found.enrolled
     else:
         resident = find_resident(session, ctx.vault, typed, country=ctx.settings.accounts.country)
-        found, name = ports().ways.of(session, resident.id if resident else "").alone, typed
-    to = service.recipient(session, ctx.vault, resident, channel, typed)
+        found = ports().ways.of(session, resident.id if resident else "").alone
+    name = _counted(underway, typed)
+    to = service.recipient(session, ctx.vault, resident, channel, name)
     is_wanted = resident is not None and resident.state == "active" and channel.method in found
     return Letter(
         attempt.id_hash,

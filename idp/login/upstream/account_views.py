@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, redirect, render_template, request
+from flask import Blueprint, g, redirect, render_template, request
 from flask_babel import gettext
 
 from idp.accounts.models import Resident
@@ -119,6 +119,9 @@ def _page(arrival: Arrival, session: SignedIn, errors: list[tuple[str, str]]) ->
     with ctx.database.reading() as reading:
         resident = reading.get(Resident, session.resident_id)
         known = read_attributes(reading, ctx.vault, resident) if resident else {}
+        attempt = attempts.find(reading, arrival.attempt, browser=browser_id(), now=ctx.now())
+    flow = ports().describe(attempt.flow_handle) if attempt and attempt.flow_handle else None
+    g.form_targets = flow.form_targets if flow else ""
     return render_template(
         "ui/upstream_connect.html",
         provider=named(arrival.provider).settings.name_in(current_language()),

@@ -140,6 +140,25 @@ def _share(handle: str, *, now: int) -> None:
 @bp.get(f"{CHOICE}/<provider>/callback")
 def come_back(provider: str) -> Response:
     """Whoever comes from a provider: signed in, a newcomer, or back at the sign-in page with the reason."""
+    return _apart(_came_back(provider))
+
+
+def _apart(response: Response) -> Response:
+    """The way on to a partner begins with a page of ours.
+
+    A form of the provider's led here, and browsers hold its policy (CSP `form-action`) against every address to which
+    they are redirected from there. It names ours, but no partner's.
+    """
+    target = response.headers.get("Location", "")
+    if target.startswith("/authorize/continue?"):
+        response.status_code = 200
+        del response.headers["Location"]
+        response.content_type = "text/html; charset=utf-8"
+        response.set_data(render_template("ui/onward.html", target=target))
+    return response
+
+
+def _came_back(provider: str) -> Response:
     upstream = named(provider)
     ctx = context()
     now, place = ctx.now(), Place(browser_id(), provider)

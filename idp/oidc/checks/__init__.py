@@ -10,7 +10,7 @@ Each file holds one check: a function of a `Draft` that raises `Refusal` or sets
 | request_object | unverified, is_signed; or everything, of a pushed request | invalid_request_object, invalid_request_uri |
 | redirect_uri | redirect_uri, state | invalid_request (page) |
 | response_mode | response_mode | invalid_request |
-| repeated | | invalid_request |
+| repeated | | invalid_request, invalid_target |
 | sizes | state | invalid_request |
 | way | | invalid_request, registration_not_supported |
 | response_type | response_type | unsupported_response_type, unauthorized_client |

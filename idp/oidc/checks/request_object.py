@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from idp.oidc.checks.redirect_uri import check_redirect_uri
 from idp.oidc.checks.response_mode import check_response_mode
-from idp.oidc.errors import Refusal
+from idp.oidc.errors import Refusal, refuse_repeated
 from idp.oidc.pushed import is_reference
 from idp.oidc.request import Draft
 from idp.web.incoming import Parameters
@@ -29,7 +29,12 @@ def check_request_object(draft: Draft) -> None:
     except Refusal:
         _see_where_to_answer(draft)
         raise
+    outside = draft.unverified
     draft.unverified, draft.is_signed = found, True
+    # OIDC Core §6.1: what is outside as well must be the same; client_id was judged with the signature.
+    if outside.get("response_type", found.get("response_type")) != found.get("response_type"):
+        _see_where_to_answer(draft)
+        raise Refusal("invalid_request", "response_type differs from the one in the request object")
 
 
 def _take_pushed(draft: Draft) -> None:
@@ -49,20 +54,15 @@ def _take_pushed(draft: Draft) -> None:
 def _signed(draft: Draft) -> Parameters:
     client, outside = draft.client, draft.unverified
     assert client is not None
-    if outside.repeated:
-        raise Refusal("invalid_request", "A parameter is given more than once")
+    refuse_repeated(outside.repeated)
     if "request_uri" in outside and (draft.is_pushed or "request" in outside):
         raise Refusal("invalid_request", "request_uri cannot be given with request, nor be pushed")
     unverified_text = outside.get("request") or draft.fetch_object(client, outside["request_uri"])
-    inside = draft.read_object(client, unverified_text)
-    # OIDC Core §6.1: what is outside as well must be the same; client_id was judged with the signature.
-    if outside.get("response_type", inside.get("response_type")) != inside.get("response_type"):
-        raise Refusal("invalid_request", "response_type differs from the one in the request object")
-    return inside
+    return draft.read_object(client, unverified_text)
 
 
 def _see_where_to_answer(draft: Draft) -> None:
-    """At the address outside, in the mode outside, as far as both can be."""
+    """At the address and in the mode that the request has now, as far as both can be."""
     try:
         check_redirect_uri(draft)
     except Refusal:

@@ -10,7 +10,7 @@ from idp.oidc import service
 from idp.oidc.authorization_details import refusal
 from idp.oidc.binding import token_type
 from idp.oidc.grants.server import TokenGrant
-from idp.oidc.resources import signed_token, target_of
+from idp.oidc.resources import narrowed, signed_token, target_of
 from idp.oidc.rules import SCOPES
 
 
@@ -27,7 +27,7 @@ class ClientCredentialsGrant(TokenGrant):
         scope = self._scope(client.scopes - set(SCOPES))
         bound_to = self.binding()
         now = provider.context.now()
-        target = target_of(provider, client, self.request.form.get("resource"), scope)
+        target = target_of(provider, client, narrowed(provider, self.request.form.get("resource")), scope)
         token = None
         if target.is_jwt:
             subject = client.client_id

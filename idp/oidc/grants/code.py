@@ -53,7 +53,7 @@ class CodeGrant(TokenGrant):
                     family,
                     grant=unverified_grant.first(),
                     scope=family.scope,
-                    resource=narrowed(asked, family.resource),
+                    resource=narrowed(provider, asked, family.resource),
                     asked_details=self.request.form.get("authorization_details"),
                     bound_to=bound_to,
                     now=now,

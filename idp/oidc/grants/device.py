@@ -60,7 +60,7 @@ class DeviceGrant(TokenGrant):
                     client,
                     spent,
                     scope=spent.scope,
-                    resource=narrowed(self.request.form.get("resource"), spent.resource),
+                    resource=narrowed(provider, self.request.form.get("resource"), spent.resource),
                     asked_details=self.request.form.get("authorization_details"),
                     bound_to=bound_to,
                     now=now,

@@ -1,7 +1,8 @@
 """Use a refresh token (RFC 6749 §6, RFC 9700 §4.14.2).
 
 By the client's profile it is spent, and using it twice kills its family, or it stays good: then the client proves
-itself with a key each time (FAPI 2.0 §5.3.2.1). One of a public client may be bound to a key (RFC 9449 §5).
+itself with a key each time (FAPI 2.0 §5.3.2.1). One of a public client is bound to the key of its tokens
+(RFC 9449 §5, RFC 8705 §4).
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class RefreshGrant(TokenGrant):
             row,
             grant=row,
             scope=self._narrowed(row.token_scope),
-            resource=narrowed(self.request.form.get("resource"), row.resource),
+            resource=narrowed(provider, self.request.form.get("resource"), row.resource),
             asked_details=self.request.form.get("authorization_details"),
             refresh=follows,
             is_refresh=True,

@@ -19,7 +19,7 @@ from idp.oidc import families, interactions
 from idp.oidc.errors import Refusal
 from idp.oidc.step_up import Owed
 from idp.oidc.views.interaction import UNMET, answered_with, can_raise, is_expected, standing, waiting_request
-from idp.oidc.views.lost import lost
+from idp.oidc.views.lost import client_of, lost
 from idp.oidc.wiring import provider as current_provider
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def ask_who() -> str | Response:
     handle = request.args.get("flow", "")
     provider = current_provider()
     waiting, session = waiting_request(handle), signed_in()
-    client = provider.clients.find(waiting.request.client_id) if waiting else None
+    client = client_of(waiting.request) if waiting else None
     if client is None:
         return lost(handle)
     if session is None:
@@ -80,7 +80,7 @@ def ask_level() -> str | Response:
     handle = request.args.get("flow", "")
     provider = current_provider()
     waiting, session = waiting_request(handle), signed_in()
-    client = provider.clients.find(waiting.request.client_id) if waiting else None
+    client = client_of(waiting.request) if waiting else None
     if waiting is None or client is None:
         return lost(handle)
     demand, owed = standing(provider, waiting, client, session)

@@ -50,7 +50,8 @@ def _confirmed(provider: Provider, client: Client, incoming: Incoming) -> dict[s
         raise Refusal("invalid_request", problem)
     now = ctx.now()
     with ctx.database.transaction() as session:
-        matter = withdrawals.find(session, txn)
+        # PostgreSQL would not even compare a text with NUL in it.
+        matter = withdrawals.find(session, txn) if txn.isprintable() else None
         if matter is None or matter.client_id != client.client_id:
             raise Refusal("invalid_request", "txn is none of yours", status=_UNKNOWN)
         done = withdrawals.confirm(

@@ -181,11 +181,14 @@ def _algorithms(settings: Settings) -> dict[str, Any]:
     return found
 
 
-def resource_metadata(settings: Settings, types: tuple[str, ...] = ()) -> dict[str, Any]:
-    """What whoever brings a token to our own resource must know (RFC 9728 §2): userinfo, and APIs that introspect."""
+def resource_metadata(settings: Settings, path: str = "", types: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What whoever brings a token to a resource of ours must know (RFC 9728 §2): userinfo by its path, "" for all of us.
+
+    Who comes from a challenge of userinfo must find the very address that they asked (§3.3).
+    """
     issuer = settings.server.issuer
     return {
-        "resource": issuer,
+        "resource": f"{issuer}{path}",
         "authorization_servers": [issuer],
         "jwks_uri": f"{issuer}/jwks",
         "scopes_supported": list(SCOPES),
@@ -198,9 +201,9 @@ def resource_metadata(settings: Settings, types: tuple[str, ...] = ()) -> dict[s
     }
 
 
-def protected_resource(provider: Provider, incoming: Incoming) -> Answer:
-    """`/.well-known/oauth-protected-resource` (RFC 9728 §3)."""
-    return _cached(_resource(provider, provider.clients.details_types), incoming)
+def protected_resource(provider: Provider, incoming: Incoming, *, path: str = "") -> Answer:
+    """`/.well-known/oauth-protected-resource`, and behind it the path of a resource of ours (RFC 9728 §3)."""
+    return _cached(_resource(provider, path, provider.clients.details_types), incoming)
 
 
 def consent_services(provider: Provider, incoming: Incoming) -> Answer:
@@ -229,8 +232,8 @@ def _consent(issuer: str) -> Answer:
 
 
 @lru_cache(maxsize=4)
-def _resource(provider: Provider, types: tuple[str, ...]) -> Answer:
-    return _for_minutes(resource_metadata(provider.context.settings, types))
+def _resource(provider: Provider, path: str, types: tuple[str, ...]) -> Answer:
+    return _for_minutes(resource_metadata(provider.context.settings, path, types))
 
 
 def _for_minutes(document: dict[str, Any]) -> Answer:

@@ -12,13 +12,13 @@ from flask import Blueprint, redirect, request
 from idp.login import sessions
 from idp.login.current import signed_in
 from idp.login.ports import ports
-from idp.oidc import decisions, interactions, service, step_up
+from idp.oidc import decisions, interactions, step_up
 from idp.oidc.device.service import is_claimed
 from idp.oidc.errors import Refusal
 from idp.oidc.granted import grant_request
 from idp.oidc.response import refuse, respond
 from idp.oidc.step_up import Owed
-from idp.oidc.views.lost import lost
+from idp.oidc.views.lost import client_of, lost
 from idp.oidc.wiring import provider as current_provider
 from idp.web.csrf import browser_id
 from idp.web.languages import prefer
@@ -86,7 +86,7 @@ def signed_in_for(unverified_handle: str) -> Ready | Response:
     """As `ready`, whether or not the resident said that a device which asks is theirs."""
     provider = current_provider()
     waiting = waiting_request(unverified_handle)
-    client = provider.clients.find(waiting.request.client_id) if waiting else None
+    client = client_of(waiting.request) if waiting else None
     if waiting is None or client is None:
         return lost(unverified_handle)
     session = signed_in()
@@ -184,7 +184,9 @@ def is_expected(provider: Provider, asked: AuthorizationRequest, session: Signed
     client = provider.clients.find(asked.client_id)
     if client is None:
         return False
-    subject = service.subject_for(provider.context.vault, client, session.resident_id)
+    ctx = provider.context
+    with ctx.database.reading() as reading:
+        subject = decisions.subject_of(provider, reading, client, session.resident_id, now=ctx.now())
     return asked.subject in (None, subject) and (not asked.sub_values or subject in asked.sub_values)
 
 
@@ -277,7 +279,7 @@ def answered_with(unverified_handle: str, refusal: Refusal) -> Response:
     provider = current_provider()
     ctx = provider.context
     waiting = waiting_request(unverified_handle)
-    client = provider.clients.find(waiting.request.client_id) if waiting else None
+    client = client_of(waiting.request) if waiting else None
     if waiting is None or client is None:
         return lost(unverified_handle)
     with ctx.database.transaction() as session:

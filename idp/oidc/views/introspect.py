@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from idp.oidc import service
-from idp.oidc.answers import signed_for
+from idp.oidc.answers import default_alg, signed_for
 from idp.oidc.authenticate import authenticate_client
 from idp.oidc.authorization_details import for_resource, read_kept
 from idp.oidc.binding import confirmation, token_type
@@ -57,7 +57,7 @@ def _told(provider: Provider, incoming: Incoming, client: Client, found: dict[st
             client,
             claims,
             what="introspection",
-            alg=alg or client.id_token_alg,
+            alg=alg or default_alg(client),
             typ="token-introspection+jwt",
         )
     except Refusal as refusal:
@@ -83,7 +83,9 @@ def _describe(provider: Provider, client: Client, unverified_token: str) -> dict
         is_own = client.client_id == token.client_id
         is_audience = is_own or _is_for(client, token.resource, scopes, _details(token))
         if holder is not None and is_audience:
-            return _active(provider, client, token, scopes)
+            return _active(
+                provider, client, token, scopes, aud=_audience(provider, client, token, unverified_token)
+            )
     return _refresh(provider, client, unverified_token, now=now)
 
 
@@ -99,7 +101,12 @@ def _is_for(client: Client, resource: str | None, scopes: list[str], details: li
     return not client.protects_scopes.isdisjoint(scopes) or bool(for_resource(details, client))
 
 
-def _active(provider: Provider, client: Client, token: Any, scopes: list[str]) -> dict[str, Any]:
+def _audience(provider: Provider, client: Client, token: Any, text: str) -> str:
+    """For whom a token of ours is: as it says itself where it is a JWT (RFC 9068 §2.2); one for no API is for the asker."""
+    return token.resource or (provider.issuer if "." in text else client.client_id)
+
+
+def _active(provider: Provider, client: Client, token: Any, scopes: list[str], *, aud: str) -> dict[str, Any]:
     is_own = client.client_id == token.client_id
     body: dict[str, Any] = {
         "active": True,
@@ -108,7 +115,7 @@ def _active(provider: Provider, client: Client, token: Any, scopes: list[str]) -
         "token_type": token_type(token.confirmation),
         "iat": token.issued_at,
         "exp": token.expires_at,
-        "aud": token.resource or client.client_id,
+        "aud": aud,
     }
     scope = token.scope if is_own else " ".join(s for s in scopes if s in client.protects_scopes)
     if scope:

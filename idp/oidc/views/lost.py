@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, make_response, redirect, render_template, request
+from flask import Blueprint, g, make_response, redirect, render_template, request
 from flask_babel import gettext
 
 from idp.oidc import interactions
@@ -24,21 +24,39 @@ if TYPE_CHECKING:
 
     from idp.clients.registry import Client
     from idp.oidc.interactions import Lost
+    from idp.oidc.request import AuthorizationRequest
 
 bp = Blueprint("lost", __name__)
 
 
 def lost(unverified_handle: str) -> Response:
     """A fresh start for another browser's request; back to the partner with one that waited too long; else the end."""
-    provider = current_provider()
     found = _find(unverified_handle)
-    client = provider.clients.find(found.request.client_id) if found else None
+    client = client_of(found.request) if found else None
     if found is None or client is None or found.state is State.OVER:
         return over()
     if found.state is State.FOREIGN:
+        g.form_targets = client.form_targets
         html = render_template("ui/login_elsewhere.html", client_name=client.name, flow=unverified_handle)
         return make_response(html, 409)
     return _too_late(found, client)
+
+
+def leads_to(unverified_handle: str) -> str:
+    """Where the answer to a request that waits for another browser may lead, for the policy of a page from which it goes on here."""
+    found = _find(unverified_handle)
+    client = client_of(found.request) if found else None
+    return client.form_targets if client else ""
+
+
+def client_of(kept: AuthorizationRequest) -> Client | None:
+    """The client of a request that was kept; None when nobody may be sent there any more (RFC 9700 §2.1).
+
+    It can have been switched off meanwhile, and a redirect URI can have been taken away from it.
+    """
+    client = current_provider().clients.find(kept.client_id)
+    is_known = client is not None and (kept.device or client.check_redirect_uri(kept.redirect_uri))
+    return client if is_known else None
 
 
 def _too_late(found: Lost, client: Client) -> Response:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hmac
 import logging
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from idp.clients.initial_tokens import find_initial_token, spend_initial_token
-from idp.clients.metadata import ClientRefused
+from idp.clients.metadata import GRANT_TYPES, ClientRefused
 from idp.clients.models import ClientRow
 from idp.clients.sectors import check_sector
 from idp.clients.service import add_partner, disable_client, register_client, replace_client
 from idp.login.budgets import Limit, take
 from idp.oidc.every_claim import declare_every_claim
-from idp.oidc.registration import as_json, described, read_metadata
+from idp.oidc.registration import OPEN_GRANTS, as_json, described, read_metadata
 from idp.oidc.software_statements import with_statement
 from idp.web.answers import Answer, empty_answer, json_answer
 from idp.web.cookies import digest, new_secret
@@ -33,6 +34,8 @@ log = logging.getLogger("denizen.oidc")
 
 PATH = "/register"
 _HOUR = 3600
+#: What no error_description has (RFC 6749 §5.2).
+_NOT_SAID = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
 #: The partner of a client that registered without a token, until somebody reviews it.
 _NOBODYS = "{} (not reviewed)"
 
@@ -54,9 +57,10 @@ def create(provider: Provider, incoming: Incoming) -> Answer:
         return registrant
     try:
         values = _said(provider, incoming, now=now)
-        new = described(values, profile=registrant.profile, is_vouched_for=bool(registrant.token))
+        grants = GRANT_TYPES if registrant.token else OPEN_GRANTS
+        new = described(values, profile=registrant.profile, grants=grants)
         check_sector(provider.fetcher, new)
-        return _created(provider, registrant, new, now=now)
+        return _created(provider, incoming, registrant, new, now=now)
     except ClientRefused as refusal:
         return _refused(refusal)
 
@@ -80,12 +84,12 @@ def _registrant(provider: Provider, incoming: Incoming, *, now: int) -> Registra
         with provider.context.database.reading() as session:
             found = find_initial_token(session, unverified_token, now=now)
         return (
-            _unauthorized()
+            _unauthorized(incoming)
             if found is None
             else Registrant(found.profile, found.partner_id, unverified_token)
         )
     if settings.mode == "token" or incoming.header("HTTP_AUTHORIZATION"):
-        return _unauthorized()
+        return _unauthorized(incoming)
     return _counted(provider, incoming, now=now) or Registrant(settings.profile)
 
 
@@ -105,13 +109,15 @@ def _counted(provider: Provider, incoming: Incoming, *, now: int) -> Answer | No
     return json_answer(429, body, ("Retry-After", str(verdict.retry_after)))
 
 
-def _created(provider: Provider, registrant: Registrant, new: NewClient, *, now: int) -> Answer:
+def _created(
+    provider: Provider, incoming: Incoming, registrant: Registrant, new: NewClient, *, now: int
+) -> Answer:
     ctx = provider.context
     registration_token = new_secret()
     with ctx.database.transaction() as session:
         partner_id = registrant.partner_id
         if registrant.token and not spend_initial_token(session, registrant.token, now=now):
-            return _unauthorized()  # a parallel request was first
+            return _unauthorized(incoming)  # a parallel request was first
         if partner_id is None:
             partner_id = add_partner(session, _NOBODYS.format(new.client_id), now=now)
         secret = register_client(
@@ -127,7 +133,7 @@ def _created(provider: Provider, registrant: Registrant, new: NewClient, *, now:
         )
         if registrant.token and ctx.settings.testing.purpose_for_registered:
             declare_every_claim(session, ctx.vault.subkey("log"), new.client_id, now=now)
-        body = _told(provider, session, new.client_id)
+        body = _as_kept(provider, session, new.client_id)
     provider.clients.forget()
     log.info("registered client=%s pending=%s", new.client_id, not registrant.token)
     return json_answer(201, {**body, **_secret(secret), "registration_access_token": registration_token})
@@ -141,9 +147,9 @@ def manage(provider: Provider, incoming: Incoming) -> Answer:
     with ctx.database.reading() as session:
         row = session.get(ClientRow, client_id)
         if not _is_its_token(row, unverified_token):
-            return _unauthorized()
+            return _unauthorized(incoming)
         if incoming.method in ("GET", "HEAD"):
-            return json_answer(200, _told(provider, session, client_id))
+            return json_answer(200, _told(provider, incoming, session, client_id))
     change = _deleted if incoming.method == "DELETE" else _replaced
     try:
         return change(provider, incoming, client_id)
@@ -161,7 +167,7 @@ def _replaced(provider: Provider, incoming: Incoming, client_id: str) -> Answer:
     with provider.context.database.reading() as session:
         row = session.get(ClientRow, client_id)
         if row is None:
-            return _unauthorized()
+            return _unauthorized(incoming)
         new = _described_anew(row, values)
     check_sector(provider.fetcher, new)
 
@@ -177,7 +183,7 @@ def _replaced(provider: Provider, incoming: Incoming, client_id: str) -> Answer:
             allow_loopback=ctx.settings.testing.allow_loopback,
             algorithms=ctx.settings.keys.algorithms,
         )
-        return json_answer(200, {**_told(provider, session, client_id), **_secret(secret)})
+        return json_answer(200, {**_told(provider, incoming, session, client_id), **_secret(secret)})
 
     return _changed(provider, incoming, client_id, put)
 
@@ -189,7 +195,8 @@ def _described_anew(row: ClientRow, values: dict[str, Any]) -> NewClient:
         isinstance(sent, str) and row.secret_hash and hmac.compare_digest(digest(sent), row.secret_hash)
     ):
         raise ClientRefused("client_secret is not the one of this client")
-    new = described(values, profile=row.profile, is_vouched_for="client_credentials" in row.grant_types)
+    # What it has, somebody vouched for; the client may say all of it again (RFC 7592 §2.2).
+    new = described(values, profile=row.profile, grants=OPEN_GRANTS.union(row.grant_types))
     return replace(
         new,
         client_id=row.client_id,
@@ -217,7 +224,7 @@ def _changed(
     with provider.context.database.transaction() as session:
         row = session.get(ClientRow, client_id, with_for_update=True)
         if row is None or not _is_its_token(row, incoming.bearer()):
-            return _unauthorized()
+            return _unauthorized(incoming)
         return change(session, row)
 
 
@@ -226,7 +233,13 @@ def _is_its_token(row: ClientRow | None, unverified_token: str | None) -> bool:
     return hmac.compare_digest(digest(unverified_token or ""), expected_hash or bytes(32))
 
 
-def _told(provider: Provider, session: Session, client_id: str) -> dict[str, Any]:
+def _told(provider: Provider, incoming: Incoming, session: Session, client_id: str) -> dict[str, Any]:
+    """What a client is told of its registration, with the token that it uses: there is no other (RFC 7592 §3)."""
+    body = _as_kept(provider, session, client_id)
+    return {**body, "registration_access_token": incoming.bearer()}
+
+
+def _as_kept(provider: Provider, session: Session, client_id: str) -> dict[str, Any]:
     row = session.get_one(ClientRow, client_id)
     return as_json(row, f"{provider.issuer}{PATH}/{quote(client_id, safe='')}")
 
@@ -237,13 +250,15 @@ def _secret(secret: str | None) -> dict[str, Any]:
 
 
 def _refused(refusal: ClientRefused) -> Answer:
-    """RFC 7591 §3.2.2."""
-    description = str(refusal).replace('"', "'").replace("\\", "")
+    """RFC 7591 §3.2.2: in ASCII, whatever the client sent and is told of."""
+    description = _NOT_SAID.sub("?", str(refusal).replace('"', "'"))
     log.info("refused path=%s error=%s", PATH, refusal.code)
     return json_answer(400, {"error": refusal.code, "error_description": description})
 
 
-def _unauthorized() -> Answer:
-    """RFC 7592 §2: the same for every token that is not the right one."""
+def _unauthorized(incoming: Incoming) -> Answer:
+    """RFC 7592 §2: the same for every token that is not the right one; no error where none came (RFC 6750 §3.1)."""
+    if incoming.bearer() is None:
+        return json_answer(401, {}, ("WWW-Authenticate", 'Bearer realm="denizen"'))
     body = {"error": "invalid_token", "error_description": "The token is missing or not valid here"}
     return json_answer(401, body, ("WWW-Authenticate", 'Bearer realm="denizen", error="invalid_token"'))

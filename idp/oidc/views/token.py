@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from idp.oidc.dpop import next_nonce
-from idp.oidc.errors import Refusal
+from idp.oidc.errors import Refusal, refuse_repeated
 from idp.oidc.grants.client_credentials import ClientCredentialsGrant
 from idp.oidc.grants.code import CodeGrant
 from idp.oidc.grants.device import DeviceGrant
@@ -33,8 +33,7 @@ def _server(provider: Provider) -> TokenServer:
 def answer(provider: Provider, incoming: Incoming) -> Answer:
     """Tokens, or a clear refusal; parameters in the address are never read."""
     try:
-        if incoming.form.repeated:
-            raise Refusal("invalid_request", "A parameter is given more than once")
+        refuse_repeated(incoming.form.repeated)
         if "grant_type" not in incoming.form:
             raise Refusal("invalid_request", "grant_type is missing")
         found: Answer = _server(provider).create_token_response(incoming)

@@ -13,13 +13,13 @@ from idp.oidc.dpop import ALGORITHMS, next_nonce
 from idp.oidc.errors import Refusal
 from idp.oidc.lasting import left
 from idp.oidc.released import lacking_for, opened
+from idp.oidc.resources import METADATA, USERINFO
 from idp.oidc.rules import released
 from idp.web.answers import Answer, json_answer, text_answer
 
 if TYPE_CHECKING:
     from idp.clients.registry import Client
     from idp.oidc.provider import Provider
-    from idp.oidc.step_up import Lacking
     from idp.web.incoming import Incoming
 
 
@@ -38,7 +38,7 @@ def answer(provider: Provider, incoming: Incoming) -> Answer:
         return _unauthenticated(provider)
     scheme, unverified_token = presented
     if not unverified_token:
-        return _challenge(400, "invalid_request", "The token is sent in two ways at once")
+        return _challenge(scheme, 400, "invalid_request", "The token is sent in two ways at once")
     return _answer_to(provider, incoming, scheme, unverified_token)
 
 
@@ -49,7 +49,7 @@ def _answer_to(provider: Provider, incoming: Incoming, scheme: str, unverified_t
     rows = service.find_token_with_attributes(connection, unverified_token, now=now)
     client = provider.clients.find(rows[0].client_id) if rows else None
     if client is None or rows[0].data_key is None or rows[0].resource is not None:
-        return _dead()
+        return _dead(scheme)
     token = rows[0]
     if scheme != "bearer" or token.confirmation is not None:
         refusal = _binding_refusal(provider, incoming, scheme, unverified_token, token.confirmation)
@@ -57,17 +57,15 @@ def _answer_to(provider: Provider, incoming: Incoming, scheme: str, unverified_t
             return refusal
     scopes = token.scope.split()
     if "openid" not in scopes:
-        return _challenge(403, "insufficient_scope", "The access token lacks the scope openid")
+        return _challenge(scheme, 403, "insufficient_scope", "The access token lacks the scope openid")
     standing = left(provider, connection, client.client_id, token, now=now)
     if standing is None:
-        return _dead()
+        return _dead(scheme)
     by_name = () if token.asked_claims is None else read_kept(token.asked_claims).userinfo
     allowed = released(scopes, by_name, standing.claims)
-    lacking = lacking_for(
-        provider, client, allowed, acr=token.acr, auth_time=token.auth_time, issued_at=token.issued_at
-    )
-    if lacking is not None:
-        return _step_up(lacking)
+    lacking = lacking_for(provider, client, allowed, acr=token.acr)
+    if lacking:
+        return _step_up(scheme, lacking)
     data_key = ctx.vault.open_data_key(token.data_key)
     values = opened(data_key, token.resident_id, rows, allowed, now=now)
     if token.released_at is None:
@@ -76,8 +74,8 @@ def _answer_to(provider: Provider, incoming: Incoming, scheme: str, unverified_t
     return _told(provider, incoming, client, {"sub": token.subject, **values})
 
 
-def _dead() -> Answer:
-    return _challenge(401, "invalid_token", "The access token is not valid here, or not any more")
+def _dead(scheme: str) -> Answer:
+    return _challenge(scheme, 401, "invalid_token", "The access token is not valid here, or not any more")
 
 
 def _told(provider: Provider, incoming: Incoming, client: Client, claims: dict[str, Any]) -> Answer:
@@ -99,23 +97,19 @@ def _binding_refusal(
     """Why the caller may not use this token; None when it proved to hold the key to which the token is bound."""
     try:
         check_presented(
-            provider, incoming, "/userinfo", scheme=scheme, access_token=unverified_token, binding=bound_to
+            provider, incoming, USERINFO, scheme=scheme, access_token=unverified_token, binding=bound_to
         )
     except Refusal as refusal:
-        used = "DPoP" if scheme == "dpop" or jkt_of(bound_to) else "Bearer"
-        more = f', algs="{" ".join(ALGORITHMS)}"' if used == "DPoP" else ""
-        found = _challenge(refusal.status, refusal.error, refusal.public, more, scheme=used)
+        used = "dpop" if jkt_of(bound_to) else scheme
+        found = _challenge(used, refusal.status, refusal.error, refusal.public)
         return found._replace(headers=[*found.headers, *refusal.headers])
     return None
 
 
-def _step_up(lacking: Lacking) -> Answer:
-    """RFC 9470 §3: the sign-in was not strong or not fresh enough, and what would be."""
-    more = f', acr_values="{lacking.acr}"' if lacking.acr else ""
-    if lacking.max_age is not None:
-        more += f', max_age="{lacking.max_age}"'
-    description = "A stronger or more recent sign-in is required"
-    return _challenge(401, "insufficient_user_authentication", description, more)
+def _step_up(scheme: str, acr: str) -> Answer:
+    """RFC 9470 §3: the sign-in was not strong enough, and what would be."""
+    description = "A stronger sign-in is required"
+    return _challenge(scheme, 401, "insufficient_user_authentication", description, f', acr_values="{acr}"')
 
 
 def _presented(incoming: Incoming) -> tuple[str, str] | None:
@@ -127,7 +121,7 @@ def _presented(incoming: Incoming) -> tuple[str, str] | None:
         if "access_token" in incoming.form.repeated:
             return "bearer", ""
     if in_header is not None and in_form is not None:
-        return "bearer", ""
+        return in_header[0], ""
     return in_header if in_form is None else ("bearer", in_form)
 
 
@@ -150,14 +144,17 @@ def _record(provider: Provider, handed: Handed, token: Any, log_key: bytes, *, n
 
 def _unauthenticated(provider: Provider) -> Answer:
     """How to authenticate, and where more about it is said (RFC 6750 §3, RFC 9449 §7.1, RFC 9728 §5.1)."""
-    where = f"{provider.issuer}/.well-known/oauth-protected-resource"
+    where = f"{provider.issuer}{METADATA}{USERINFO}"
     challenge = f'Bearer realm="denizen", resource_metadata="{where}", DPoP algs="{" ".join(ALGORITHMS)}"'
     return json_answer(401, {}, ("WWW-Authenticate", challenge))
 
 
-def _challenge(status: int, error: str, description: str, more: str = "", scheme: str = "Bearer") -> Answer:
-    """RFC 6750 §3: what was wrong."""
-    challenge = f'{scheme} realm="denizen", error="{error}", error_description="{description}"{more}'
+def _challenge(scheme: str, status: int, error: str, description: str, more: str = "") -> Answer:
+    """What was wrong (RFC 6750 §3), in the scheme in which the token came (RFC 9449 §7.1)."""
+    name = "DPoP" if scheme == "dpop" else "Bearer"
+    if name == "DPoP":
+        more += f', algs="{" ".join(ALGORITHMS)}"'
+    challenge = f'{name} realm="denizen", error="{error}", error_description="{description}"{more}'
     return json_answer(
         status, {"error": error, "error_description": description}, ("WWW-Authenticate", challenge)
     )

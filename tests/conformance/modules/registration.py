@@ -6,6 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from joserfc import jws
+
 from tests.conformance.run import assertion, by_key, new_key
 from tests.support.proving import jwks
 
@@ -61,10 +63,18 @@ def oidcc_registration_jwks_uri(run: Run) -> None:
 
 
 def oidcc_registration_sector_uri(run: Run) -> None:
-    """OIDC Registration §5: accepted when the list has the redirect URI."""
-    address = run.hosted.put([run.suite.callback])
-    client = by_key(run.suite, way=run.way, sector_identifier_uri=address, subject_type="pairwise")
-    client.sign_in(run.suite.browser())
+    """OIDC Registration §5, Core §8.1: accepted when the list has the redirect URI; who is in one list knows one `sub`."""
+    elsewhere = "https://other.example/cb"
+    address = run.hosted.named(run.hosted.put([run.suite.callback, elsewhere]))
+    among = {"sector_identifier_uri": address, "subject_type": "pairwise"}
+    clients = [
+        by_key(run.suite, way=run.way, **among),
+        by_key(run.suite, way=run.way, **among, redirect_uris=[elsewhere]),
+        by_key(run.suite, way=run.way, subject_type="pairwise", redirect_uris=[elsewhere]),
+    ]
+    one, other, outside = (client.sign_in(run.suite.browser()).claims["sub"] for client in clients)
+    assert one == other
+    assert outside != one
 
 
 def oidcc_registration_sector_bad(run: Run) -> None:
@@ -76,7 +86,7 @@ def oidcc_registration_sector_bad(run: Run) -> None:
 
 
 def oidcc_server_rotate_keys(run: Run) -> None:
-    """OIDC Core §10.1.1: a new signing key of the same kind, and the former one is published still."""
+    """OIDC Core §10.1.1: another key of the same kind signs and a new one is published; the former is published still."""
     suite, client = run.suite, by_key(run.suite, way=run.way)
     first = client.sign_in(suite.browser())
     before = {key["kid"]: key for key in suite.keys()["keys"]}
@@ -90,7 +100,9 @@ def oidcc_server_rotate_keys(run: Run) -> None:
     assert all(key.get("n", key.get("x")) not in str(before) for key in new)
     assert before.keys() <= after.keys()
     suite.read_id_token(first.id_token, "RS256")
-    client.sign_in(suite.browser())
+    second = client.sign_in(suite.browser())
+    kids = [jws.extract_compact(one.id_token.encode()).headers()["kid"] for one in (first, second)]
+    assert kids[0] != kids[1]
 
 
 def oidcc_refresh_token_rp_key_rotation(run: Run) -> None:
@@ -103,7 +115,7 @@ def oidcc_refresh_token_rp_key_rotation(run: Run) -> None:
     run.suite.wait(60)
     run.hosted.put(jwks(after), address)
     client.assertion = assertion(run.suite, client, after)
-    client.checked(client.refresh(first.tokens["refresh_token"]), request)
+    client.refreshed(first.tokens["refresh_token"], request)
     client.assertion = assertion(run.suite, client, before)
     assert client.token({"grant_type": "refresh_token", "refresh_token": "x"}).status == 401
 

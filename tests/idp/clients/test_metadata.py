@@ -50,6 +50,10 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "grant_types": (*BOTH, "implicit"),
         "response_types": ("code", "token id_token", "code id_token token"),
     },
+    "a frame at the end": {
+        "redirect_uris": ("https://pool.example/cb", "https://POOL.example:443/cb"),
+        "frontchannel_logout_uri": "https://pool.example/out?x",
+    },
     "an API of its own": {"resource": "urn:riverton:api", "access_token_format": "jwt"},
 }
 REFUSED: dict[str, dict[str, Any]] = {
@@ -93,6 +97,18 @@ REFUSED: dict[str, dict[str, Any]] = {
         "tls_client_auth_san_uri": "https://pool.example",
     },
     "a certificate's name for another method": {"tls_client_auth_san_dns": "pool.example"},
+    "an address that is none": {
+        "token_endpoint_auth_method": "tls_client_auth",
+        "tls_client_auth_san_ip": "10.0.0.256",
+    },
+    "a network": {
+        "token_endpoint_auth_method": "tls_client_auth",
+        "tls_client_auth_san_ip": "10.0.0.0/8",
+    },
+    "an address of one machine's own": {
+        "token_endpoint_auth_method": "tls_client_auth",
+        "tls_client_auth_san_ip": "fe80::1%eth0",
+    },
     "a name that is none": {
         "token_endpoint_auth_method": "tls_client_auth",
         "tls_client_auth_subject_dn": "pool",
@@ -102,6 +118,9 @@ REFUSED: dict[str, dict[str, Any]] = {
     "answers sealed with a shared key": {"jwks": KEYS, "id_token_encrypted_response_alg": "dir"},
     "a method without an algorithm": {"jwks": KEYS, "id_token_encrypted_response_enc": "A256GCM"},
     "sealed userinfo that nobody signed": {"jwks": KEYS, "userinfo_encrypted_response_alg": "ECDH-ES"},
+    "a frame of somebody else's": {"frontchannel_logout_uri": "https://evil.example/out"},
+    "a frame at another port": {"frontchannel_logout_uri": "https://pool.example:8443/out"},
+    "a frame at a host below": {"frontchannel_logout_uri": "https://www.pool.example/out"},
     "a resource that is no address": {"resource": "api"},
     "a resource with a fragment": {"resource": "https://api.example/#x"},
     "a language that is none": {"localized": {"client_name#x!": "Pool"}},
@@ -127,6 +146,55 @@ def test_what_a_client_may_not_be(name: str) -> None:
     with pytest.raises(ClientRefused) as refused:
         check(_new(**REFUSED[name]))
     assert refused.value.code == "invalid_client_metadata"
+
+
+_FAPI = {"profile": "fapi2", "token_endpoint_auth_method": "private_key_jwt", "jwks": KEYS}
+_IMPLICIT = {"profile": "legacy", "grant_types": ("implicit",), "response_types": ("id_token",)}
+#: Redirect URIs by what the client is: those it may have, and those that it may not.
+REDIRECTS: dict[str, tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = {
+    "FAPI": (
+        _FAPI,
+        ("https://pool.example/cb",),
+        ("http://localhost/cb", "http://localhost:8410/cb", "http://127.0.0.1/cb", "http://[::1]/cb"),
+    ),
+    "FAPI signed": ({**_FAPI, "profile": "fapi2-signed"}, ("https://pool.example/cb",), ("http://[::1]/cb",)),
+    "FAPI native": (
+        {**_FAPI, "application_type": "native"},
+        ("https://pool.example/cb", "http://127.0.0.1/cb", "http://[::1]/cb", "example.pool:/cb"),
+        ("http://localhost/cb",),
+    ),
+    "implicit": (
+        _IMPLICIT,
+        ("https://pool.example/cb",),
+        ("http://localhost/cb", "https://localhost/cb", "http://127.0.0.1/cb", "https://[::1]:8443/cb"),
+    ),
+    "implicit native": (
+        {**_IMPLICIT, "application_type": "native"},
+        ("http://localhost/cb", "http://127.0.0.1/cb"),
+        (),
+    ),
+    "in development": ({}, ("http://localhost:8410/cb", "http://127.0.0.1/cb"), ()),
+}
+
+
+@pytest.mark.parametrize("name", REDIRECTS)
+def test_answers_go_only_where_the_client_may_have_them_sent(name: str) -> None:
+    """FAPI 2.0 §5.3.2.2 no. 8, RFC 8252 §7.3; OIDC Registration §2 application_type."""
+    change, good, bad = REDIRECTS[name]
+    for uri in good:
+        check(_new(**change, redirect_uris=(uri,)))
+    for uri in bad:
+        with pytest.raises(ClientRefused) as refused:
+            check(_new(**change, redirect_uris=("https://pool.example/cb", uri)))
+        assert refused.value.code == "invalid_redirect_uri", uri
+    check(_new(**change, post_logout_redirect_uris=("http://localhost/bye",)))
+
+
+def test_a_conformance_run_may_be_on_this_machine() -> None:
+    """`[testing] allow_loopback`: the suite may listen there; what FAPI demands stays."""
+    check(_new(**_IMPLICIT, redirect_uris=("https://localhost:8443/cb",)), allow_loopback=True)
+    with pytest.raises(ClientRefused):
+        check(_new(**_FAPI, redirect_uris=("http://localhost/cb",)), allow_loopback=True)
 
 
 def test_a_page_is_found_in_the_residents_language() -> None:

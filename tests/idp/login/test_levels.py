@@ -15,6 +15,7 @@ from idp.login.levels import (
     is_enough,
     level_of,
     needed_next,
+    noted,
     rank,
     reaches,
     typical,
@@ -25,6 +26,16 @@ METHODS = st.sampled_from(list(Method))
 SAID = st.sampled_from([*LEVELS, "", "gold", "PHR", "basic strong"])
 PROOFS = st.lists(
     st.builds(Proof, METHODS, SAID, st.sampled_from(["", "pwd", "otp", "sms mfa", "x" * 90])), max_size=5
+)
+#: As the ways in make them: a provider upstream says its level and its amr itself.
+REAL = st.one_of(
+    st.builds(typical, METHODS),
+    st.builds(
+        Proof,
+        st.just(M.UPSTREAM),
+        st.sampled_from(LEVELS),
+        st.sampled_from(["", "pwd", "sms", "pin", "pwd otp"]),
+    ),
 )
 KNOWN = {M.PASSWORD, M.CARD}
 HAD = {M.TOTP, M.SMS_CODE, M.RECOVERY_CODE, M.PAPER_CODE, M.EMAIL_CODE}
@@ -98,15 +109,56 @@ def test_methods_are_said_once_and_fit_their_column(proofs: list[Proof]) -> None
         assert methods & HAD
 
 
-@given(SAID, st.sampled_from(["pwd", "pwd otp mfa", "hwk user", "otp", "sms", "pin", "pwd pin", ""]))
-def test_a_session_carries_over_no_more_than_its_own_level(acr: str, amr: str) -> None:
-    assert rank(level_of(carried(acr, amr))) <= rank(acr)
-    assert set(amr_of(carried(acr, amr)).split()) <= set(amr.split())
+@given(SAID, st.sampled_from(["pwd", "pwd otp mfa", "hwk user", "otp", "sms", "pin", "pwd pin", ""]), PROOFS)
+def test_a_session_carries_over_no_more_than_its_own_level(acr: str, amr: str, proofs: list[Proof]) -> None:
+    """Whatever its row says, and nothing at all where it does not say what was proved."""
+    brought = carried(acr, amr, noted(proofs))
+    assert rank(level_of(brought)) <= rank(acr)
+    assert carried(acr, amr, None) == ()
+
+
+@given(st.lists(st.lists(REAL, max_size=3), max_size=4))
+def test_a_level_is_the_same_in_one_sign_in_and_in_several(steps: list[list[Proof]]) -> None:
+    """identity.md: acr and amr say what was proved, never more, however often the session was raised in between."""
+    known: dict[Method, Proof] = {}
+    brought: tuple[Proof, ...] = ()
+    for step in steps:
+        for proof in step:
+            known.setdefault(proof.method, proof)
+        methods = {one.method for one in brought}
+        together = [*brought, *(one for one in known.values() if one.method not in methods)]
+        acr, amr, kept = level_of(together), amr_of(together), noted(together)
+        assert acr == level_of(known.values())
+        said = {
+            value for proof in known.values() for value in (proof.amr or typical(proof.method).amr).split()
+        }
+        assert set(amr.split()) - {"mfa"} <= said
+        assert "mfa" not in amr.split() or "mfa" in amr_of(known.values()).split()
+        assert len(kept) <= 200
+        brought = carried(acr, amr, kept)
+
+
+@given(st.lists(REAL, unique_by=lambda proof: proof.method))
+def test_what_a_session_keeps_fits_its_column(proofs: list[Proof]) -> None:
+    """Even with every method there is."""
+    kept = noted(proofs)
+    assert len(kept) <= 200
+    assert {one.method for one in carried(level_of(proofs), "", kept)} == {one.method for one in proofs}
+
+
+@pytest.mark.parametrize("said", ["pwd", "sms", "pin"])
+def test_what_a_provider_calls_a_password_is_none_of_ours(said: str) -> None:
+    """A provider's factor pairs with nothing, in one sign-in or in two."""
+    brought = carried("basic", said, noted([Proof(M.UPSTREAM, "basic", said, "neighbour")]))
+    assert brought == (Proof(M.UPSTREAM, "basic", said),)
+    for method in Method:
+        if method is not M.PASSKEY:
+            assert level_of([*brought, typical(method)]) == "basic"
 
 
 def test_a_password_carried_over_counts_as_one() -> None:
     """Step-up: who signed in by password owes the second factor alone."""
-    proofs = carried("basic", "pwd")
+    proofs = carried("basic", "pwd", noted([typical(M.PASSWORD)]))
     assert needed_next(proofs, {M.PASSWORD, M.TOTP}, "strong") == (M.TOTP,)
     assert level_of([*proofs, typical(M.TOTP)]) == "strong"
     assert amr_of([*proofs, typical(M.TOTP)]) == "pwd otp mfa"

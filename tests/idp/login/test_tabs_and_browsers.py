@@ -227,6 +227,22 @@ def test_a_page_in_another_language_keeps_its_attempt(town: Town) -> None:
 # --- another browser ---
 
 
+@pytest.mark.parametrize("has_agreed", [False, True])
+def test_whoever_is_signed_in_in_the_other_browser_begins_anew_there_at_once(
+    town: Town, *, has_agreed: bool
+) -> None:
+    """A click leads to the service where its resident has agreed before, else to what is to be agreed to."""
+    first, second, proof = town.browser(), town.browser(), Proof()
+    if has_agreed:
+        town.tokens(town.library, town.maria, "openid")
+    second.sign_in(town.maria)
+    flow = flow_of(first.authorize(town.library, "openid", proof))
+    second.get(f"/authorize/continue?flow={flow}")
+    answer = second.follow(second.submit("/authorize/restart"))
+    assert ('action="/consent"' in answer.text) is not has_agreed
+    assert town.redeem(town.library, code_of(agree(second, answer)), proof).status_code == 200
+
+
 def test_a_request_opened_in_another_browser_begins_anew_there(town: Town) -> None:
     """The address was sent on, or the cookie was lost: a click begins the same request here, with nothing of the other."""
     first, second, proof = town.browser(), town.browser(), Proof()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from consent.models import Record
 from idp.clients.details_types import DetailsType
 from idp.clients.manifest import enrol, read_manifest
-from idp.clients.metadata import ClientRefused, Details, NewClient
+from idp.clients.metadata import GRANT_TYPES, ClientRefused, Details, NewClient
 from idp.oidc.models import AccessToken, Grant
 from tests.support.settled import SCOPE, assert_refused_back, parameters
 from tests.support.town import ISSUER, Browser, Partner, Proof, Town, answer_parameters, code_of
@@ -522,6 +523,25 @@ def test_pushed_permissions_are_judged_when_they_are_pushed(advised: tuple[Town,
     assert town.redeem(partner, code, proof).json["authorization_details"] == [LAST_YEAR]
 
 
+def test_a_permission_can_be_all_that_is_asked_for(advised: tuple[Town, Partner]) -> None:
+    """RFC 9396 §3: it may come instead of a scope; then there is no ID token, and userinfo says nothing."""
+    town, partner = advised
+    browser, proof = town.browser(), Proof()
+    asked = {**partner.request("", proof), "authorization_details": details(THIS_YEAR)}
+    for form in (asked, {name: value for name, value in asked.items() if name != "scope"}):
+        code = browser.go_through(town.maria, browser.get(f"/authorize?{urlencode(form)}"))
+        tokens = town.redeem(partner, code, proof).json
+        assert tokens["authorization_details"] == [THIS_YEAR]
+        assert not {"scope", "id_token", "refresh_token"} & tokens.keys()
+        assert town.userinfo(tokens["access_token"]).status_code == 403
+        known = town.introspect(office_of(town), tokens["access_token"]).json
+        assert (known["active"], known["authorization_details"]) == (True, [THIS_YEAR])
+        assert town.call("/par", partner, form).status_code == 201
+    for wrong in ({**asked, "scope": "fish"}, {**asked, "authorization_details": ""}):
+        answer = answer_parameters(browser.get(f"/authorize?{urlencode(wrong)}"))
+        assert answer["error"] == "invalid_scope"
+
+
 # --- registered ---
 
 
@@ -637,6 +657,6 @@ def test_a_client_that_registers_itself_cannot_register_a_type() -> None:
         "authorization_details_type": [RETURN.model_dump()],
         "authorization_details_types": ["tax_return"],
     }
-    found = described(values, profile="standard", is_vouched_for=True)
+    found = described(values, profile="standard", grants=GRANT_TYPES)
     assert found.details.authorization_details_type == ()
     assert found.details.authorization_details_types == ("tax_return",)

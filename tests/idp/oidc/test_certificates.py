@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from idp.app import create_app, open_context
 from idp.clients.metadata import Details, NewClient
 from idp.settings import ServerSettings, Settings
-from tests.support.proving import PROXY, Prover, certificate
+from tests.support.proving import BOTH, PROXY, Prover, certificate, dpop, key_for
 from tests.support.town import ISSUER, STAFF, START, Proof, make_town
 
 if TYPE_CHECKING:
@@ -93,6 +94,30 @@ def test_alternative_names_of_every_kind_are_compared(proving: Proving) -> None:
     assert _error(_ask(proving, "pkidns", bad.headers)) == (401, "invalid_client")
 
 
+def test_addresses_are_compared_as_addresses(proving: Proving) -> None:
+    """RFC 8705 §2.1.2, RFC 5952 §8: however they were written at registration."""
+    town = proving.town
+    for name, written, same, other in (
+        ("sixth", "2001:0DB8:0:0::1", "2001:db8::1", "2001:db8::10"),
+        ("fourth", "192.0.2.7", "192.0.2.7", "192.0.2.70"),
+    ):
+        new = NewClient(
+            name,
+            client_id=name,
+            token_endpoint_auth_method="tls_client_auth",
+            grant_types=("client_credentials",),
+            details=Details(tls_client_auth_san_ip=written),
+        )
+        town.add_client(new, basis=None)
+        town.fresh()
+        for address, status in ((same, 200), (other, 401)):
+            sans = (x509.IPAddress(ip_address(address)),)
+            found = certificate("z", issuer=proving.authority, sans=sans)
+            assert _ask(proving, name, found.headers).status_code == status, address
+        named = certificate("z", issuer=proving.authority, sans=(x509.DNSName(same.replace(":", "-")),))
+        assert _ask(proving, name, named.headers).status_code == 401
+
+
 @pytest.mark.parametrize(
     "header",
     [
@@ -139,6 +164,16 @@ def test_tokens_are_bound_to_the_certificate(proving: Proving) -> None:
     assert direct.status_code == 401
 
 
+def test_a_proof_beside_a_certificate_must_hold_too(proving: Proving) -> None:
+    """RFC 9449 §5: one that does not is refused, not passed over; the token of this client is bound to its certificate."""
+    own = proving.certificates["self"].headers
+    for wrong in ("garbage", "", dpop(key_for("ES256"), now=proving.now, htm="GET")):
+        answer = _ask(proving, "self", {**own, "DPoP": wrong})
+        assert _error(answer) == (400, "invalid_dpop_proof")
+    good = _ask(proving, "self", {**own, "DPoP": dpop(key_for("ES256"), now=proving.now)})
+    assert (good.status_code, good.json["token_type"]) == (200, "Bearer")
+
+
 def test_a_code_for_one_client_is_nothing_with_the_certificate_of_another(proving: Proving) -> None:
     """FAPI conformance: the code of client 1 with client 2's certificate."""
     prover, proof = proving.provers["self"], Proof()
@@ -149,6 +184,33 @@ def test_a_code_for_one_client_is_nothing_with_the_certificate_of_another(provin
     )
     assert answer.json["error"] == "invalid_grant"
     assert proving.redeem(prover, code, proof, proving.certificates["self"].headers).status_code == 200
+
+
+def test_the_refresh_token_of_a_public_client_is_bound_to_its_certificate(proving: Proving) -> None:
+    """RFC 8705 §4; another's attempt neither spends it nor kills the family."""
+    town, proof, own = proving.town, Proof(), proving.certificates["self"].headers
+    details = Details(tls_client_certificate_bound_access_tokens=True)
+    new = NewClient(
+        "Wallet",
+        ("https://wallet.example/cb",),
+        client_id="wallet",
+        token_endpoint_auth_method="none",
+        grant_types=BOTH,
+        scopes=("openid", "offline_access"),
+        details=details,
+    )
+    wallet = Prover(town.add_client(new, basis=None))
+    town.fresh()
+    code = proving.code(wallet, proof, "openid offline_access")
+    first = proving.redeem(wallet, code, proof, own).json
+    form = {"grant_type": "refresh_token", "client_id": "wallet", "refresh_token": first["refresh_token"]}
+    assert _error(proving.post("/token", form, proving.certificates["pki"].headers)) == (400, "invalid_grant")
+    assert _error(proving.post("/token", form)) == (400, "invalid_request")
+    answer = proving.post("/token", form, own)
+    assert answer.status_code == 200, answer.json
+    following = {**form, "refresh_token": answer.json["refresh_token"]}
+    assert proving.post("/token", following, proving.certificates["pki"].headers).status_code == 400
+    assert proving.userinfo({**own, "Authorization": f"Bearer {first['access_token']}"}).status_code == 200
 
 
 def _told(town: Town, own: Certified) -> tuple[int, dict[str, Any]]:

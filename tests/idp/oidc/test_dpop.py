@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select, update
 
-from idp.oidc.dpop import NONCE_FOR, thumbprint
+from idp.clients.metadata import Details
+from idp.clients.service import demand_level
+from idp.oidc.dpop import NONCE_FOR, current_nonce, thumbprint
 from idp.oidc.models import RefreshToken
 from idp.web.cookies import digest
-from tests.support.proving import dpop, key_for
+from tests.support.proving import BOTH, Prover, _new, dpop, key_for
 from tests.support.town import ISSUER, Proof, make_town
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ CLAIMS: dict[str, dict[str, Any]] = {
     "a user name": {"htu": "https://x@id.riverton.example/token"},
     "a longer path": {"htu": f"{ISSUER}/token/"},
     "another path's letters": {"htu": f"{ISSUER}/Token"},
+    "an escape that means something": {"htu": f"{ISSUER}%2Ftoken"},
+    "an escape of an escape": {"htu": f"{ISSUER}/%2574oken"},
+    "dots that lead elsewhere": {"htu": f"{ISSUER}/token/.."},
     "a port that is none": {"htu": f"{ISSUER}:x/token"},
     "no address": {"htu": None},
     "an address that is no text": {"htu": ["x"]},
@@ -153,6 +158,9 @@ def test_a_tampered_proof_is_refused(proving: Proving) -> None:
         "https://id.riverton.example:443/token",
         f"{ISSUER}/token?a=b",
         f"{ISSUER}/token#x",
+        f"{ISSUER}/%74oken",
+        f"{ISSUER}/./token",
+        f"{ISSUER}/x/%2E%2e/token",
     ],
 )
 def test_an_address_is_compared_after_normalisation(proving: Proving, htu: str) -> None:
@@ -164,10 +172,42 @@ def test_an_address_is_compared_after_normalisation(proving: Proving, htu: str) 
     ("seconds", "good"), [(59, True), (61, False), (-59, True), (-61, False), (3600, False)]
 )
 def test_a_proof_is_made_now(proving: Proving, seconds: int, good: bool) -> None:
-    """K40: with a minute of leeway. exp and nbf in it are nobody's business."""
-    at = int(proving.now) + seconds
-    answer = _token(proving, dpop(KEY, now=proving.now, iat=at, exp=1, nbf=at + 5000, extra="x"))
+    """K40: with a minute of leeway."""
+    answer = _token(proving, dpop(KEY, now=proving.now, iat=int(proving.now) + seconds, extra="x"))
     assert (answer.status_code == 200) == good, answer.json
+
+
+@pytest.mark.parametrize("with_nonce", [False, True])
+@pytest.mark.parametrize(
+    ("name", "seconds", "good"),
+    [
+        ("iat", 59, True),
+        ("iat", 61, False),
+        ("exp", 1, True),
+        ("exp", 0, False),
+        ("exp", -3600, False),
+        ("nbf", 59, True),
+        ("nbf", 61, False),
+        ("nbf", -3600, True),
+    ],
+)
+def test_what_a_proof_says_about_its_time_holds_with_a_nonce_too(
+    proving: Proving, name: str, seconds: int, good: bool, with_nonce: bool
+) -> None:
+    """RFC 7519 §4.1.4, §4.1.5; FAPI 2.0 Security Profile §5.3.2.1 no. 14: nothing from more than a minute ahead."""
+    now = int(proving.now)
+    nonce = current_nonce(proving.town.context.vault, now=now) if with_nonce else None
+    answer = _token(proving, dpop(KEY, now=now, nonce=nonce, **{name: now + seconds}))
+    assert (answer.status_code == 200) == good, answer.json
+    assert good or answer.json["error"] == "invalid_dpop_proof"
+
+
+def test_a_proof_has_no_instant_that_is_none(proving: Proving) -> None:
+    """RFC 7519 §2: a NumericDate is a number."""
+    for name in ("exp", "nbf"):
+        assert (
+            _token(proving, dpop(KEY, now=proving.now, **{name: "x"})).json["error"] == "invalid_dpop_proof"
+        )
 
 
 def test_a_proof_is_used_once(proving: Proving) -> None:
@@ -205,6 +245,53 @@ def test_a_bound_token_is_worth_nothing_to_a_thief(proving: Proving) -> None:
         assert answer.json["error"] in ("invalid_token", "invalid_dpop_proof"), name
         assert "email" not in answer.json
     assert _read(proving, other).status_code == 200
+
+
+def test_userinfo_answers_in_the_scheme_in_which_the_token_came(proving: Proving) -> None:
+    """RFC 9449 §7.1: with the algorithms of proofs, whatever is wrong; RFC 6750 §3 for a bearer token."""
+    tokens = _bound(proving)
+    own = _token(proving, dpop(KEY, now=proving.now)).json["access_token"]
+    refused = {
+        "invalid_token": proving.userinfo({"Authorization": "DPoP nothing"}),
+        "insufficient_scope": _read(proving, _narrow(proving)),
+        "invalid_request": proving.post(
+            "/userinfo", {"access_token": "x"}, {"Authorization": f"DPoP {tokens['access_token']}"}
+        ),
+    }
+    proving.post("/revoke", {"client_id": "pocket", "token": tokens["refresh_token"]})
+    dead = [proving.userinfo({"Authorization": f"DPoP {own}"}), _read(proving, tokens["access_token"])]
+    for error, answer in (*refused.items(), *(("invalid_token", one) for one in dead)):
+        challenge = answer.headers["WWW-Authenticate"]
+        assert challenge.startswith(f'DPoP realm="denizen", error="{error}"'), challenge
+        assert 'algs="' in challenge
+    bearer = proving.userinfo({"Authorization": "Bearer nothing"}).headers["WWW-Authenticate"]
+    assert bearer.startswith('Bearer realm="denizen", error="invalid_token"')
+    assert "algs" not in bearer
+
+
+def test_a_step_up_is_asked_for_in_the_scheme_of_the_token(proving: Proving) -> None:
+    """RFC 9470 §3 with RFC 9449 §7.1: a sign-in that has become too weak."""
+    town, proof = proving.town, Proof()
+    new = _new("risen", "none", Details(dpop_bound_access_tokens=True), grant_types=BOTH)
+    risen = Prover(town.add_client(new, basis="public_task", required=("name", "email")))
+    town.fresh()
+    code = proving.code(risen, proof)
+    token = proving.redeem(risen, code, proof, {"DPoP": dpop(KEY, now=proving.now)}).json["access_token"]
+    with town.context.database.transaction() as session:
+        assert demand_level(session, "risen", "phr")
+    town.fresh()
+    challenge = _read(proving, token).headers["WWW-Authenticate"]
+    assert challenge.startswith('DPoP realm="denizen", error="insufficient_user_authentication"')
+    assert 'acr_values="phr", algs="' in challenge
+
+
+def _narrow(proving: Proving) -> str:
+    """A bound access token without the scope openid."""
+    pkjwt, proof = proving.provers["pkjwt"], Proof()
+    code = proving.code(pkjwt, proof, "email")
+    found = proving.redeem(pkjwt, code, proof, {"DPoP": dpop(KEY, now=proving.now)}).json
+    token: str = found["access_token"]
+    return token
 
 
 def test_a_bearer_token_does_not_become_a_bound_one(proving: Proving) -> None:
@@ -312,9 +399,7 @@ def test_a_refresh_token_that_no_use_spends_can_end_all_the_same(proving: Provin
 
 
 def test_a_nonce_says_how_old_a_proof_is(proving: Proving) -> None:
-    """RFC 9449 §8: with a nonce of ours the caller's clock does not matter; an old or strange one asks for the next."""
-    from idp.oidc.dpop import current_nonce
-
+    """RFC 9449 §8: with a nonce of ours a slow clock does not matter; an old or strange one asks for the next."""
     town = proving.town
     nonce = current_nonce(town.context.vault, now=int(town.clock()))
     answer = _token(proving, dpop(KEY, now=proving.now, nonce=nonce, iat=int(proving.now) - 5000))

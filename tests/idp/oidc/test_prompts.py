@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from joserfc import jwt
+from sqlalchemy import update
 
+from idp.clients.models import ClientRow
+from idp.jobs.stamps import CLIENTS, bump
+from idp.oidc.service import subject_for
 from tests.support.settled import assert_refused_back
 from tests.support.town import START, Clock, Proof, choices, code_of
 
@@ -141,9 +146,9 @@ def test_another_resident_at_the_same_browser_is_asked_for_themselves(known: tup
     assert _subject(town, browser) != mine
 
 
-def _subject(town: Town, browser: Browser) -> str:
+def _subject(town: Town, browser: Browser, **extra: str) -> str:
     proof = Proof()
-    code = code_of(browser.authorize(town.library, SCOPE, proof))
+    code = code_of(browser.authorize(town.library, SCOPE, proof, **extra))
     return str(_claims(town, town.library, code, proof)["sub"])
 
 
@@ -153,6 +158,31 @@ def test_a_hint_about_somebody_else_is_never_answered_silently(town: Town) -> No
     browser = town.browser()
     browser.code(town.library, town.maria, "openid profile", Proof())
     answer = browser.authorize(town.library, "openid profile", Proof(), prompt="none", id_token_hint=hint)
+    assert_refused_back(answer, "login_required")
+
+
+def test_a_hint_names_whom_the_client_knows_even_after_its_sector_has_changed(
+    known: tuple[Town, Browser],
+) -> None:
+    """OIDC Core §3.1.2.1, §5.5.1: the sub of the tokens that it has is the one that it gets; the new one means nobody yet."""
+    town, browser = known
+    proof = Proof()
+    tokens = town.redeem(town.library, code_of(browser.authorize(town.library, SCOPE, proof)), proof).json
+    with town.context.database.transaction() as session:
+        moved = update(ClientRow).where(ClientRow.client_id == town.library.client_id)
+        session.execute(moved.values(sector="elsewhere.example"))
+        bump(session, CLIENTS)
+    town.fresh()
+    sub = town.userinfo(tokens["access_token"]).json["sub"]
+    named = json.dumps({"id_token": {"sub": {"value": sub}}})
+    for extra in ({"id_token_hint": tokens["id_token"]}, {"claims": named}):
+        assert code_of(browser.authorize(town.library, SCOPE, Proof(), prompt="none", **extra))
+        assert _subject(town, browser, **extra) == sub
+    client = town.app.extensions["denizen.oidc"].clients.find(town.library.client_id)
+    new = subject_for(town.context.vault, client, town.maria.resident_id)
+    assert new != sub
+    other = json.dumps({"id_token": {"sub": {"value": new}}})
+    answer = browser.authorize(town.library, SCOPE, Proof(), prompt="none", claims=other)
     assert_refused_back(answer, "login_required")
 
 

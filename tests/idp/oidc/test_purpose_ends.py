@@ -17,6 +17,7 @@ from idp import testing_hooks
 from idp.accounts.models import Resident
 from idp.accounts.service import log_key
 from idp.clients.registry import ClientRegistry
+from idp.clients.service import disable_client
 from idp.jobs.stamps import PURPOSES, bump
 from idp.lapses import look
 from idp.oidc.models import Grant
@@ -27,6 +28,7 @@ from tests.support.told import told
 from tests.support.town import Proof, choices
 
 if TYPE_CHECKING:
+    from idp.web.answers import Answer
     from tests.support.town import Browser, Partner, Town
 
 DAY = 86_400
@@ -128,17 +130,34 @@ def test_tokens_that_rested_on_it_alone_are_dead(town: Town) -> None:
 
 def test_the_api_of_a_conformance_run_knows_it_too(town: Town) -> None:
     """It answers whoever brings a live token; that of a client for itself rests on no purpose."""
-    provider = town.app.extensions["denizen.oidc"]
 
     def status(access_token: str) -> int:
-        sent = {"HTTP_AUTHORIZATION": f"Bearer {access_token}", "REQUEST_METHOD": "GET"}
-        return testing_hooks.resource(provider, Incoming(sent)).status
+        return _at_the_api(town, HTTP_AUTHORIZATION=f"Bearer {access_token}").status
 
     tokens = _visit(town, town.browser())
     own = town.call("/token", town.service, {"grant_type": "client_credentials"}).json["access_token"]
     assert (status(tokens["access_token"]), status(own), status("no token")) == (200, 200, 401)
     _end(town)
     assert (status(tokens["access_token"]), status(own)) == (401, 200)
+    with town.context.database.transaction() as session:
+        disable_client(session, town.service.client_id, now=int(town.clock()))
+    town.fresh()
+    assert status(own) == 401
+
+
+def test_whoever_brings_that_api_no_token_has_made_no_error(town: Town) -> None:
+    """RFC 6750 §3.1: the challenge says how to come, and names an error only where a token was wrong."""
+    for sent, error in (({}, False), ({"HTTP_AUTHORIZATION": "Bearer x"}, True)):
+        answer = _at_the_api(town, **sent)
+        challenge = dict(answer.headers)["WWW-Authenticate"]
+        assert (answer.status, "error" in challenge, b"error" in answer.body) == (401, error, error)
+        assert "DPoP" in challenge
+        assert "Bearer" in challenge
+
+
+def _at_the_api(town: Town, **sent: str) -> Answer:
+    incoming = Incoming({"REQUEST_METHOD": "GET", **sent})
+    return testing_hooks.resource(town.app.extensions["denizen.oidc"], incoming)
 
 
 def test_what_rests_on_another_purpose_goes_on_without_it(town: Town) -> None:

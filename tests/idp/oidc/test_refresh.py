@@ -35,6 +35,8 @@ def test_a_refresh_token_gives_everything_anew(town: Town) -> None:
     same = {"iss", "sub", "aud", "auth_time", "acr", "amr", "sid"}
     assert {name: before[name] for name in same} == {name: after[name] for name in same}
     assert after["iat"] == before["iat"] + 100
+    assert "nonce" in before
+    assert "nonce" not in after  # it belongs to the request that was answered then
 
 
 def test_the_former_access_token_lives_out_its_own_time(settled: Settled) -> None:

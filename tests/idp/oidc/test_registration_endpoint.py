@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from idp.clients.initial_tokens import make_initial_token
+from idp.clients.metadata import DEVICE_GRANT
 from idp.clients.models import ClientRow, InitialToken, Partner
 from idp.clients.service import add_partner, approve_client
 from tests.support import town as towns
@@ -300,10 +302,11 @@ def test_a_token_names_the_profile_of_its_clients(guarded: Town) -> None:
 
 
 def test_a_client_reads_and_replaces_its_registration(opened: Town) -> None:
-    """RFC 7592 §2.1, §2.2: the secret is never told again; what is left out is gone."""
+    """RFC 7592 §2.1, §2.2, §3: its token is, the secret never again; what is left out is gone."""
     made = register(opened, logo_uri="https://pool.example/l.png").json
     read = _manage(opened, made, "GET").json
-    assert not {"client_secret", "registration_access_token"} & read.keys()
+    assert "client_secret" not in read
+    assert read["registration_access_token"] == made["registration_access_token"]
     assert read["logo_uri"] == "https://pool.example/l.png"
     new = {**POOL, "client_id": made["client_id"], "client_name": "Pool II"}
     for wrong in (POOL, {**new, "client_id": "library"}, {**new, "client_secret": "x"}):
@@ -311,12 +314,33 @@ def test_a_client_reads_and_replaces_its_registration(opened: Town) -> None:
     put = _manage(opened, made, "PUT", json={**new, "client_secret": made["client_secret"]})
     assert (put.status_code, put.json["client_name"]) == (200, "Pool II")
     assert not {"client_secret", "logo_uri"} & put.json.keys()
+    assert put.json["registration_access_token"] == made["registration_access_token"]
     opened.fresh()
     assert opened.call("/revoke", _partner(made), {"token": "x"}).status_code == 200
     changed = _manage(opened, made, "PUT", json={**new, "token_endpoint_auth_method": "client_secret_post"})
     assert changed.json["client_secret"] != made["client_secret"]
     opened.fresh()
     assert opened.call("/revoke", _partner(made), {"token": "x"}).status_code == 401
+
+
+SAID = {
+    "a device": {"grant_types": [DEVICE_GRANT, "refresh_token"], "token_endpoint_auth_method": "none"},
+    "a device without more": {"grant_types": [DEVICE_GRANT], "redirect_uris": []},
+    "for itself": {"grant_types": ["client_credentials"], "redirect_uris": []},
+    "for residents": {"grant_types": ["authorization_code", "refresh_token"], "default_max_age": 60},
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_a_client_reads_it_may_say_again(guarded: Town, name: str) -> None:
+    """RFC 7592 §2.2: as it stands, and nothing changes; but no grant more than what somebody vouched for."""
+    made = register(guarded, initial_token(guarded), **SAID[name]).json
+    read = _manage(guarded, made, "GET").json
+    put = _manage(guarded, made, "PUT", json=read)
+    assert (put.status_code, put.json) == (200, read)
+    more = {**read, "grant_types": [DEVICE_GRANT, "client_credentials"]}
+    assert _manage(guarded, made, "PUT", json=more).status_code == 400
+    assert _manage(guarded, made, "GET").json == read
 
 
 def test_a_client_that_changes_after_its_review_waits_for_the_next(opened: Town) -> None:
@@ -350,11 +374,48 @@ def test_the_registration_token_is_its_clients_own(opened: Town) -> None:
         for token in tokens
     ]
     answers += [call(opened, "GET", path, tokens[0]) for path in ("/register/nobody", "/register/library")]
-    answers += [call(opened, "GET", f"/register/{one['client_id']}")]
     assert {answer.status_code for answer in answers} == {401}
     assert len({answer.data for answer in answers}) == 1
-    assert all(answer.headers["WWW-Authenticate"].startswith("Bearer") for answer in answers)
+    told = {answer.headers["WWW-Authenticate"] for answer in answers}
+    assert told == {'Bearer realm="denizen", error="invalid_token"'}
     assert _manage(opened, one, "GET").status_code == 200
+
+
+def test_who_sends_no_token_is_told_of_no_error(opened: Town) -> None:
+    """RFC 6750 §3.1: how to authenticate, and nothing more; the same whether there is such a client or not."""
+    one = register(opened).json
+    http, body = opened.app.test_client(), {**POOL, "client_id": one["client_id"]}
+    path, basic = f"/register/{one['client_id']}", {"Authorization": "Basic eDp5"}
+    answers = [http.open(path, method=name, json=body, base_url=ISSUER) for name in ("GET", "PUT", "DELETE")]
+    answers += [http.get("/register/nobody", base_url=ISSUER), http.get(path, base_url=ISSUER, headers=basic)]
+    for answer in answers:
+        assert (answer.status_code, answer.json) == (401, {})
+        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="denizen"'
+
+
+def test_who_registers_without_the_token_it_takes_is_told_of_no_error(guarded: Town) -> None:
+    """RFC 6750 §3.1, RFC 7591 §3."""
+    answer = call(guarded, "POST", "/register", json=POOL)
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, 'Bearer realm="denizen"')
+    wrong = call(guarded, "POST", "/register", "x" * 43, POOL)
+    assert 'error="invalid_token"' in wrong.headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"redirect_uris": ["https://rp.ex\u00e4mple/cb"]},
+        {"redirect_uris": ['https://rp.example/\\cb"\n']},
+        {"tos_uri#\u00e4": "https://rp.example/"},
+        {"policy_uri": "https://\u00e4.example/\u2028"},
+        {"token_endpoint_auth_method": "m\u00e4gic"},
+    ],
+)
+def test_a_refusal_says_why_in_ascii(opened: Town, change: dict[str, Any]) -> None:
+    """RFC 7591 §3.2.2, RFC 6749 §5.2: whatever was sent and is told of."""
+    answer = register(opened, **change)
+    assert answer.status_code == 400
+    assert re.fullmatch(r"[\x20-\x21\x23-\x5b\x5d-\x7e]+", answer.json["error_description"])
 
 
 def test_a_client_ends_itself(opened: Town) -> None:

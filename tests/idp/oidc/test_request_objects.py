@@ -205,6 +205,13 @@ def test_what_is_outside_as_well_must_be_the_same(proving: Proving) -> None:
             assert _told(answer)["error"] == "invalid_request", change
         else:
             assert (answer.status_code, "invalid_request" in answer.text) == (400, True)
+    told = _told(
+        _ask(proving, prover, request=request, response_type="token")
+    )  # the address inside is proven
+    assert (told["error"], told["state"]) == ("invalid_request", "st")
+    elsewhere = prover.request_object(proving.now, Proof(), redirect_uri="https://evil.example/cb")
+    lost = _ask(proving, prover, request=elsewhere, response_type="token")
+    assert (lost.status_code, "Location" in lost.headers) == (400, False)
     twice = [("client_id", "pkjwt"), ("redirect_uri", uri), ("request", request), ("request", request)]
     assert _told(proving.browser.get(f"/authorize?{urlencode(twice)}"))["error"] == "invalid_request"
     page = _ask(proving, Prover(proving.town.library), request=request)

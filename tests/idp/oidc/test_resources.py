@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 from joserfc import jwe, jwt
@@ -155,6 +156,29 @@ def test_an_api_that_is_not_known_or_not_meant_is_refused(proving: Proving, apis
     assert town.call("/token", caller, {**own, "resource": "x"}).json["error"] == "invalid_target"
 
 
+def test_one_api_at_a_time(proving: Proving, apis: dict[str, Partner]) -> None:
+    """RFC 8707 §2: several may be named, and invalid_target is the answer of a server that takes one, at any endpoint."""
+    caller, post = apis["caller"], proving.town.app.test_client(use_cookies=False).post
+    two = urlencode([("resource", API), ("resource", PLAIN_API)])
+    asked = urlencode(caller.request("openid tax:read", Proof()))
+    answer = proving.browser.get(f"/authorize?{asked}&{two}")
+    assert answer_parameters(answer)["error"] == "invalid_target"
+    form, basic = caller.authentication({"grant_type": "client_credentials", "scope": "tax:read"})
+    for path, sent in (
+        ("/token", urlencode(form)),
+        ("/par", asked),
+        ("/device_authorization", "scope=openid"),
+    ):
+        body = {"data": f"{sent}&{two}", "content_type": "application/x-www-form-urlencoded"}
+        refused = post(path, headers=basic, base_url=ISSUER, **body)
+        assert (refused.status_code, refused.json["error"]) == (400, "invalid_target"), path
+    signer, proof = proving.provers["pkjwt"], Proof()
+    for more, error in (([API], None), ([API, PLAIN_API], "invalid_target")):
+        signed = signer.request_object(proving.now, proof, scope="openid tax:read", resource=more)
+        pushed = proving.post("/par", signer.form(proving.now, {"request": signed}))
+        assert pushed.json.get("error") == error
+
+
 def test_a_refreshed_token_is_for_the_same_api(proving: Proving, apis: dict[str, Partner]) -> None:
     """RFC 8707 §2.2; the refresh token has the whole scope still."""
     caller, town = apis["caller"], proving.town
@@ -209,6 +233,32 @@ def test_introspection_is_signed_for_whoever_asks_for_that(
         assert "sub" not in claims
     plain = town.call("/introspect", apis["taxapi"], {"token": token}, headers={"Accept": "*/*"})
     assert plain.headers["Content-Type"] == "application/json"
+
+
+def test_introspection_is_signed_with_rs256_unless_something_else_is_registered(
+    proving: Proving, apis: dict[str, Partner]
+) -> None:
+    """RFC 9701 §6: the default of `introspection_signed_response_alg`; whatever signs the client's ID tokens."""
+    town = proving.town
+    asks = {"Accept": "application/token-introspection+jwt"}
+    own = _with_details(town, "signedanswer", introspection_signed_response_alg="ES256")
+    for asker, alg in ((apis["taxapi"], "RS256"), (own, "ES256")):
+        answer = town.call("/introspect", asker, {"token": "x"}, headers=asks)
+        assert _claims(town, answer.text)[0]["alg"] == alg
+    fapi = proving.provers["fapi"]  # its profile has no RS256
+    answer = proving.post("/introspect", fapi.form(proving.now, {"token": "x"}), asks)
+    assert _claims(town, answer.text)[0]["alg"] == "ES256"
+
+
+def test_introspection_says_what_a_jwt_says(proving: Proving, apis: dict[str, Partner]) -> None:
+    """RFC 7662 §2.2, RFC 9068 §2.2: one audience for one token, whoever asks; and a JWT of a client's own."""
+    town, jwtcaller = proving.town, apis["jwtcaller"]
+    token = _tokens(proving, jwtcaller, scope="openid tax:read").json["access_token"]
+    own = town.call("/token", jwtcaller, {"grant_type": "client_credentials", "scope": "tax:read"}).json
+    for text in (token, own["access_token"]):
+        assert _claims(town, text)[1]["aud"] == ISSUER
+        for asker in (jwtcaller, apis["taxapi"]):
+            assert town.introspect(asker, text).json["aud"] == ISSUER
 
 
 def test_userinfo_is_signed_for_a_client_that_registered_for_it(proving: Proving) -> None:
@@ -270,13 +320,42 @@ def test_what_is_for_a_client_alone_is_encrypted_to_its_key(
 
 
 def test_the_resource_says_what_whoever_calls_it_must_know(proving: Proving) -> None:
-    """RFC 9728 §2, §5.1: and where that stands is said to whoever comes without a token."""
+    """RFC 9728 §3.3, §5.1: whoever comes without a token is led to what speaks of the very address that they asked."""
     client = proving.town.app.test_client()
-    found = client.get("/.well-known/oauth-protected-resource", base_url=ISSUER)
-    assert found.status_code == 200
-    assert found.json["resource"] == ISSUER
-    assert found.json["authorization_servers"] == [ISSUER]
-    assert "ES256" in found.json["dpop_signing_alg_values_supported"]
     challenge = client.get("/userinfo", base_url=ISSUER).headers["WWW-Authenticate"]
-    assert f'resource_metadata="{ISSUER}/.well-known/oauth-protected-resource"' in challenge
+    where = f"{ISSUER}/.well-known/oauth-protected-resource"
+    assert f'resource_metadata="{where}/userinfo"' in challenge
+    for address, resource in ((where, ISSUER), (f"{where}/userinfo", f"{ISSUER}/userinfo")):
+        found = client.get(address.removeprefix(ISSUER), base_url=ISSUER)
+        assert found.status_code == 200
+        assert found.json["resource"] == resource
+        assert found.json["authorization_servers"] == [ISSUER]
+        assert "ES256" in found.json["dpop_signing_alg_values_supported"]
     assert 'DPoP algs="' in challenge
+
+
+@pytest.mark.parametrize("ours", [ISSUER, f"{ISSUER}/userinfo"])
+def test_whoever_names_ourselves_gets_what_all_get_who_name_nothing(
+    proving: Proving, apis: dict[str, Partner], ours: str
+) -> None:
+    """RFC 8707 §2, RFC 9728 §3.3: clients that read our metadata name what it says, here, pushed and at the token endpoint."""
+    town, caller = proving.town, apis["caller"]
+    tokens = _tokens(proving, caller, resource=ours, then=ours).json
+    assert town.userinfo(tokens["access_token"]).status_code == 200
+    pushed = town.call("/par", caller, {**caller.request("openid", Proof()), "resource": ours})
+    assert pushed.status_code == 201, pushed.json
+    own = town.call("/token", caller, {"grant_type": "client_credentials", "resource": ours})
+    assert own.status_code == 200, own.json
+    refused = _tokens(proving, caller, resource=API, then=ours)
+    assert (refused.status_code, refused.json["error"]) == (400, "invalid_target")
+
+
+@pytest.mark.parametrize("ours", [ISSUER, f"{ISSUER}/userinfo"])
+def test_a_token_is_refreshed_for_ourselves(proving: Proving, apis: dict[str, Partner], ours: str) -> None:
+    """RFC 8707 §2.2: one for an API is never turned into one for us."""
+    town, caller = proving.town, apis["caller"]
+    for resource, expected in ((None, 200), (API, 400)):
+        change = {"resource": resource} if resource else {}
+        first = _tokens(proving, caller, scope=f"{SCOPE} tax:read", **change).json
+        answer = town.refresh(caller, first["refresh_token"], resource=ours)
+        assert answer.status_code == expected, answer.json

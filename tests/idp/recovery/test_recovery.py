@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
 
 from idp.accounts.contacts import add_confirmed
 from idp.accounts.models import Resident
@@ -15,6 +16,7 @@ from idp.login.codes.rules import Channel
 from idp.login.devices.models import KnownDevice
 from idp.login.otp.models import AuthenticatorApp
 from idp.login.recovery_codes import service as recovery_codes
+from idp.recovery import finishing
 from idp.recovery.freeze import freeze
 from idp.recovery.models import Case, Helper, Token
 from tests.idp.contacts import test_contacts as contact_steps
@@ -32,6 +34,7 @@ from tests.idp.recovery.steps import (
     trust,
     type_code,
 )
+from tests.support.statements import side_by_side
 from tests.support.told import told
 from tests.support.town import make_town
 
@@ -91,7 +94,7 @@ def test_a_code_by_mail_leads_to_a_new_password(town: Town, name: str) -> None:
 
 
 def test_a_link_goes_on_in_the_browser_that_opens_it(town: Town) -> None:
-    """The mail is read on the phone: looking spends nothing, a click does, and the first browser is out of it."""
+    """The mail is read on the phone: looking spends nothing, a click does, and the first browser waits in vain (K23)."""
     first, phone = ask(town, "maria"), town.browser()
     page = case_page(first)
     link = told(town, "recover")[-1].link
@@ -100,7 +103,10 @@ def test_a_link_goes_on_in_the_browser_that_opens_it(town: Town) -> None:
     assert "Maria" in phone.last.text
     assert phone.submit(link).status_code == 303
     assert path_of(phone).endswith("/password")
-    assert first.get(page).status_code == 410
+    assert first.get(page).status_code == 200
+    code = told(town, "recover")[-1].values["code"]
+    assert first.submit(f"{page}/code", code=code).status_code == 422
+    assert first.get(f"{page}/password").headers["Location"] == page
     assert choose_password(phone) == "/recover/done"
 
 
@@ -550,3 +556,23 @@ def test_a_closed_account_stays_closed(town: Town) -> None:
     ask(town, "maria@example.org")
     assert len(told(town, "recover")) == 1
     assert len(town.rows(Token)) == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_the_end_of_a_recovery_and_its_link_take_turns(town: Town) -> None:
+    """Two tabs of one recovery: neither waits for what the other holds while that waits for it."""
+    browser, other = ask(town, "maria"), town.browser()
+    page, link = case_page(browser), told(town, "recover")[-1].link
+    type_code(town, browser)
+    with town.context.database.transaction() as session:  # one more message of this case, with another link
+        session.execute(update(Token).values(spent_at=None))
+    other.get(link)
+    browser.get(f"{page}/password")
+    done, opened = side_by_side(
+        town.context.database,
+        lambda: browser.submit(f"{page}/password", password=FRESH).headers["Location"],
+        lambda: other.submit(link).status_code,
+        meets_at=(finishing, "_end"),
+    )
+    assert done.startswith("/recover/done")
+    assert opened == 410

@@ -11,8 +11,10 @@ from idp.accounts.contacts import add_confirmed
 from idp.accounts.models import Resident
 from idp.login import attempts
 from idp.login.codes.models import CodeChoice, SentCode
+from idp.login.levels import Method, typical
 from idp.login.models import BrowserSession, LoginAttempt, Password
 from idp.messaging.models import Message
+from idp.recovery.ending import credentials_changed
 from idp.upkeep import end_expired_sign_ins, purge
 from tests.support.factors import (
     after_password,
@@ -342,8 +344,13 @@ def test_the_link_proves_the_same_in_the_same_browser(town: Town) -> None:
     assert browser.submit("/login/link").status_code == 410
 
 
-def test_in_another_browser_the_sign_in_and_the_request_move_there(town: Town) -> None:
+@pytest.mark.parametrize("has_agreed", [False, True])
+def test_in_another_browser_the_sign_in_and_the_request_move_there(town: Town, *, has_agreed: bool) -> None:
     """A resident who reads mail on the telephone goes on there; the computer has lost it, and nobody is signed in there."""
+    if has_agreed:
+        town.tokens(town.library, town.maria, "openid")
+        with town.context.database.transaction() as session:
+            credentials_changed(session, town.maria.resident_id, keep_session=None, now=int(town.clock()))
     without_password(town)
     computer, telephone, proof = town.browser(), town.browser(), Proof()
     start = computer.follow(computer.authorize(town.library, "openid", proof))
@@ -381,24 +388,32 @@ def test_odd_links_are_over(town: Town, token: str) -> None:
     assert browser.get(f"/login/link?token={token}").status_code == 410
 
 
-def test_a_link_in_another_browser_carries_no_raised_session_over(town: Town) -> None:
+@pytest.mark.parametrize("later", [-45, 0, 100])
+def test_a_link_in_another_browser_carries_no_raised_session_over(town: Town, later: int) -> None:
     """What a session had proved stays with its browser; only what was typed in the attempt itself moves."""
     owner = town.browser()
     owner.sign_in(town.maria)
     now = int(town.clock())
     from idp.login.codes import links, service
     from idp.login.codes.rules import Channel
-    from idp.login.levels import carried
 
-    town.clock.advance(100)
+    at = now + later
     with town.context.database.transaction() as session:
         handle = attempts.begin(
-            session, browser="a" * 43, flow_handle="", next_path="", wanted_acr="strong", now=now + 100
+            session, browser="a" * 43, flow_handle="", next_path="", wanted_acr="strong", now=at
         )
-        attempts.carry(session, handle, carried("basic", "pwd"), town.maria.resident_id, proved_at=now)
-        attempt = attempts.find(session, handle, browser="a" * 43, now=now + 100)
+        attempts.carry(
+            session,
+            handle,
+            [typical(Method.PASSWORD)],
+            town.maria.resident_id,
+            proved_at=now,
+            raised_sid="s" * 22,
+        )
+        attempt = attempts.find(session, handle, browser="a" * 43, now=at)
         assert attempt is not None
-        assert attempt.raised_since == now
+        assert attempt.raises == attempts.Raised("s" * 22, now)
+        attempts.prove(session, attempt, typical(Method.TOTP), town.maria.resident_id, now=at)
         letter = service.Letter(
             attempt.id_hash,
             Channel.EMAIL,
@@ -407,12 +422,13 @@ def test_a_link_in_another_browser_carries_no_raised_session_over(town: Town) ->
             b"n" * 32,
             "",
         )
-        service.send(session, town.context, letter, language="en", now=now + 100)
+        service.send(session, town.context, letter, language="en", now=at)
     token = sent_link(town).partition("token=")[2]
     with town.context.database.transaction() as session:
-        taken = links.take(session, token, browser="b" * 43, move=lambda *_: None, now=now + 101)
+        taken = links.take(session, token, browser="b" * 43, move=lambda *_: None, now=at + 1)
         assert taken is not None
-        assert taken.attempt.proofs == ()
+        assert taken.attempt.methods == {Method.TOTP}
+        assert taken.attempt.raises is None
 
 
 # --- what a resident wants of codes ---

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pyotp
+import pytest
 
 from idp.accounts.models import Resident
-from idp.login.models import BrowserSession
+from idp.clients.service import demand_level
+from idp.login.models import BrowserSession, LoginProof
 from idp.login.otp import service as otp
 from tests.idp.login.upstream.test_signing_in import link
+from tests.support.factors import sent_code
+from tests.support.town import Proof
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +59,31 @@ def test_a_second_factor_is_owed_after_a_provider_that_proved_one(connect: Conne
     assert browser.follow(answer).request.path == "/account"
     live = [row.acr for row in town.rows(BrowserSession) if row.ended_at is None]
     assert "phr" not in live
+
+
+@pytest.mark.parametrize("said", ["pwd", "sms", "pin"])
+def test_one_factor_of_a_provider_is_never_taken_for_one_of_ours(connect: Connect, said: str) -> None:
+    """identity.md: acr says what was proved here. A step-up makes no more of a session than its first sign-in did."""
+    town, provider = connect(levels={"one": "basic"})
+    link(town, provider, town.maria)
+    provider.claims = {"acr": "one", "amr": [said]}
+    browser = town.browser()
+    provider.sign_in(browser)
+    with town.context.database.transaction() as session:
+        assert demand_level(session, town.library.client_id, "strong")
+    town.fresh()
+    page = browser.follow(browser.authorize(town.library, "openid", Proof()))
+    (carried,) = [row for row in town.rows(LoginProof) if row.raised_sid]
+    assert (carried.method, carried.level, carried.amr) == ("upstream", "basic", said)
+    assert page.request.path == "/login/email-code"
+    browser.follow(browser.submit("/login/email-code", send="1"))
+    page = browser.follow(browser.submit("/login/email-code", code=sent_code(town)))
+    assert page.request.path == "/login", "a code by mail makes two factors with our own password alone"
+    (raised,) = [row for row in town.rows(BrowserSession) if row.sid == carried.raised_sid]
+    assert (raised.acr, raised.amr) == ("basic", said)
+    browser.follow(browser.submit("/login", username="maria", password=town.maria.password))
+    (raised,) = [row for row in town.rows(BrowserSession) if row.sid == carried.raised_sid]
+    assert (raised.acr, set(raised.amr.split())) == ("strong", {"pwd", "otp", "mfa", said})
 
 
 def test_a_provider_that_proved_two_factors_is_enough(connect: Connect) -> None:

@@ -68,6 +68,19 @@ def test_a_connected_resident_is_signed_in_for_the_partner_who_waits(connect: Co
     assert claims["auth_time"] == int(town.clock())
 
 
+def test_the_way_on_to_the_partner_begins_with_a_page_of_ours(connect: Connect) -> None:
+    """CSP3 form-action: the provider's page allows its form our address and no partner's, through every redirect."""
+    town, provider = connect()
+    link(town, provider, town.maria)
+    town.tokens(town.library, town.maria, "openid")
+    browser, proof = town.browser(), Proof()
+    page = browser.follow(browser.authorize(town.library, "openid", proof))
+    answer = provider.sign_in(browser, page)
+    assert (answer.status_code, "Location" in answer.headers) == (200, False)
+    assert 'href="/authorize/continue?flow=' in answer.text
+    assert id_token(town, browser.follow(answer), proof)["acr"] == "strong"
+
+
 def test_the_request_carries_what_binds_the_answer(connect: Connect) -> None:
     """Code flow with PKCE S256, state and nonce of their own (RFC 9700 §2.1.1), and what the operator asks for."""
     town, provider = connect(scopes=["openid", "profile"], acr_values=["two-factors", "one"])
@@ -159,9 +172,14 @@ def test_a_partner_that_demands_more_is_not_given_a_lower_level(connect: Connect
     assert id_token(town, answer, proof)["acr"] == "strong"
 
 
-def test_a_person_we_do_not_know_signs_in_once_to_connect(connect: Connect) -> None:
+@pytest.mark.parametrize("has_agreed", [False, True])
+def test_a_person_we_do_not_know_signs_in_once_to_connect(connect: Connect, *, has_agreed: bool) -> None:
     """The account's own way in comes first, the resident sees which account it is, and is told by message."""
     town, provider = connect()
+    if has_agreed:
+        town.tokens(town.library, town.maria, "openid")
+        with town.context.database.transaction() as session:
+            session.execute(delete(BrowserSession))
     browser, proof = town.browser(), Proof()
     page = browser.follow(browser.authorize(town.library, "openid", proof))
     provider.sign_in(browser, page)
