@@ -36,14 +36,14 @@ class Visit:
         return self.browser.post(path, {"csrf_token": self.token, **fields})
 
     def writes(self) -> dict[str, Callable[[], TestResponse]]:
-        """Requests that cannot be answered without a write, by name."""
+        """Requests that cannot be answered without a write, by name; a sign-in ends the session of the code."""
         town, maria = self.town, self.town.maria
         return {
+            "code": lambda: town.redeem(town.library, self.code, self.proof),
             "sign in": lambda: self.post("/login", username="maria", password=maria.password),
             "sign up": lambda: self.post("/signup", email="new@example.org"),
             "authorize": lambda: self.browser.authorize(town.library, "openid profile", Proof()),
             "begin": lambda: town.browser().authorize(town.library, "openid profile", Proof()),
-            "code": lambda: town.redeem(town.library, self.code, self.proof),
             "refresh": lambda: town.refresh(town.library, self.tokens["refresh_token"]),
             "client credentials": lambda: town.call(
                 "/token", town.service, {"grant_type": "client_credentials", "scope": "reports:write"}
