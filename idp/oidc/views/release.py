@@ -14,7 +14,7 @@ from consent.purposes import changes_since, notices_for
 from idp.accounts import service as accounts
 from idp.accounts.models import Resident
 from idp.accounts.rules import display_name
-from idp.oidc import decisions, holds, sections
+from idp.oidc import decisions, holds, narrowing, sections
 from idp.oidc.errors import Refusal
 from idp.oidc.rules import claim_values
 from idp.oidc.views import permissions
@@ -146,6 +146,8 @@ def submit() -> Response:
     def settle(writing: Session) -> str | Refusal:
         _record(writing, waiting, session, answer, now=now)
         if not expressed.agreed:
+            # The last word counts: where something was agreed to before, its tokens give no more than that.
+            narrowing.narrow(writing, session.resident_id, found.client.client_id, now=now)
             return Refusal("access_denied", "The resident did not agree")
         return decisions.settle_grant(
             provider, writing, found.client, waiting.request, session.resident_id, now=now

@@ -9,11 +9,12 @@ import pytest
 from joserfc import jwt
 from sqlalchemy import update
 
+from consent.models import Record
 from idp.clients.models import ClientRow
 from idp.jobs.stamps import CLIENTS, bump
 from idp.oidc.service import subject_for
 from tests.support.settled import assert_refused_back
-from tests.support.town import START, Clock, Proof, choices, code_of
+from tests.support.town import START, Clock, Proof, answer_parameters, choices, code_of
 
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse
@@ -202,3 +203,25 @@ def test_a_session_that_timed_out_is_no_session(known: tuple[Town, Browser]) -> 
     town.clock.advance(town.settings.sessions.idle_for)
     answer = browser.authorize(town.library, SCOPE, Proof(), prompt="none")
     assert_refused_back(answer, "login_required")
+
+
+def test_a_no_to_what_was_agreed_to_before_ends_it(town: Town) -> None:
+    """prompt=consent asks anew, and the last word counts: the record says no, so nothing rests on the yes before it."""
+    tokens = town.tokens(town.library, town.maria, "openid profile email offline_access")
+    browser = town.browser()
+    browser.sign_in(town.maria)
+    browser.follow(browser.authorize(town.library, "openid profile email", Proof(), prompt="consent"))
+    assert answer_parameters(browser.follow(browser.deny()))["error"] == "access_denied"
+    assert [one.event for one in town.rows(Record)] == ["given", "refused"]
+    assert town.userinfo(tokens["access_token"]).status_code == 401
+    assert town.refresh(town.library, tokens["refresh_token"]).json["error"] == "invalid_grant"
+
+
+def test_a_no_on_a_page_of_information_changes_nothing(town: Town) -> None:
+    """What the law lets a service have is not agreed to: turning back is no event, and what it has it keeps."""
+    tokens = town.tokens(town.tax, town.maria, "openid profile email")
+    browser = town.browser()
+    browser.sign_in(town.maria)
+    browser.follow(browser.authorize(town.tax, "openid profile email", Proof(), prompt="consent"))
+    browser.follow(browser.deny())
+    assert town.userinfo(tokens["access_token"]).status_code == 200
