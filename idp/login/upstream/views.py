@@ -154,7 +154,7 @@ def _apart(response: Response) -> Response:
         response.status_code = 200
         del response.headers["Location"]
         response.content_type = "text/html; charset=utf-8"
-        response.set_data(render_template("ui/onward.html", target=target))
+        response.set_data(render_template("ui/onward.html", target=target, languages=[]))
     return response
 
 
