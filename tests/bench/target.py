@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 RESIDENTS = 64
 #: Never contacted: the load generator stops at a redirect to it.
-REDIRECT_URI = "http://127.0.0.1:9/callback"
+REDIRECT_URI = "https://partner.example/callback"
 
 
 @dataclass(frozen=True, slots=True)
