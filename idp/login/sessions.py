@@ -46,14 +46,9 @@ _FIND = prepared(
     .join(Resident, Resident.id == BrowserSession.resident_id)
     .where(BrowserSession.id_hash == bindparam("cookie_hash"))
 )
-_LIVES = prepared(
-    select(BrowserSession.sid).where(
-        BrowserSession.sid == bindparam("known_as"), BrowserSession.ended_at.is_(None)
-    )
-)
-_PROVED = select(BrowserSession.acr, BrowserSession.amr, BrowserSession.proofs).where(
-    BrowserSession.sid == bindparam("known_as"), BrowserSession.ended_at.is_(None)
-)
+_LIVING = (BrowserSession.sid == bindparam("known_as"), BrowserSession.ended_at.is_(None))
+_LIVES = prepared(select(BrowserSession.sid).where(*_LIVING))
+_PROVED = select(BrowserSession.acr, BrowserSession.amr, BrowserSession.proofs).where(*_LIVING)
 _BEGIN = quiet(prepared(insert(BrowserSession)))
 _KEEPING = Keeping(BrowserSession)
 

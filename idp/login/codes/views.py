@@ -94,7 +94,7 @@ def _submit(channel: Channel) -> Page:
     if isinstance(underway, Response):
         return underway
     if "other" in request.form:
-        if "shared" in request.form and not underway.attempt.proofs:
+        if _says_shared(underway):
             with context().database.transaction() as session:
                 attempts.share(session, underway.attempt)
         return redirect(steps.address(steps.OTHER_WAYS, underway.attempt.handle), 303)
@@ -117,9 +117,9 @@ def _send(underway: Underway, channel: Channel) -> Page:
         field = "" if underway.attempt.proofs else "username"
         return _page(underway, channel, asks_code=False, errors=[(field, text)], typed=typed), 429
     with ctx.database.transaction() as session:
-        letter = _letter(session, underway, channel, typed)
+        letter = _letter(session, underway, channel, typed, whose)
         service.send(session, ctx, letter, language=current_language(), now=ctx.now())
-        if "shared" in request.form and not underway.attempt.proofs:
+        if _says_shared(underway):
             attempts.share(session, underway.attempt)
     return redirect(steps.address(channel.page, underway.attempt.handle), 303)
 
@@ -131,7 +131,12 @@ def _counted(underway: Underway, typed: str) -> str:
     return counted_name(typed, context().settings.accounts.country)
 
 
-def _letter(session: Session, underway: Underway, channel: Channel, typed: str) -> Letter:
+def _says_shared(underway: Underway) -> bool:
+    """Whether others use this computer too; after a proof it is no longer asked."""
+    return "shared" in request.form and not underway.attempt.proofs
+
+
+def _letter(session: Session, underway: Underway, channel: Channel, typed: str, whose: str) -> Letter:
     """To whom a code goes. The same look-ups are made for every name."""
     ctx, attempt = context(), underway.attempt
     if attempt.proofs:
@@ -140,15 +145,14 @@ def _letter(session: Session, underway: Underway, channel: Channel, typed: str) 
     else:
         resident = find_resident(session, ctx.vault, typed, country=ctx.settings.accounts.country)
         found = ports().ways.of(session, resident.id if resident else "").alone
-    name = _counted(underway, typed)
-    to = service.recipient(session, ctx.vault, resident, channel, name)
+    to = service.recipient(session, ctx.vault, resident, channel, whose)
     is_wanted = resident is not None and resident.state == "active" and channel.method in found
     return Letter(
         attempt.id_hash,
         channel,
         resident,
         to if is_wanted else None,
-        service.name_index(ctx.vault, name),
+        service.name_index(ctx.vault, whose),
         underway.flow.client_name if underway.flow else "",
     )
 
