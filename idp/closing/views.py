@@ -30,11 +30,7 @@ def _for_every_page() -> dict[str, Any]:
 
     def account_closes_at() -> int | None:
         session = signed_in()
-        if session is None:
-            return None
-        with context().database.reading() as reading:
-            closure = service.announced(reading, session.resident_id)
-        return closure.closes_at if closure is not None and closure.cause == "asked" else None
+        return _closes_by_wish_at(session) if session else None
 
     return {"account_closes_at": account_closes_at}
 
@@ -90,16 +86,20 @@ def back_to_close() -> Response:
 
 
 def _page(session: SignedIn, errors: list[tuple[str, str]]) -> str:
-    ctx = context()
-    with ctx.database.reading() as reading:
-        closure = service.announced(reading, session.resident_id)
-    if closure is not None and closure.cause == "asked":
+    closes_at = _closes_by_wish_at(session)
+    if closes_at is not None:
         unverified_flow = request.values.get("flow", "")
         flow = ports().describe(unverified_flow) if unverified_flow else None
         g.form_targets = flow.form_targets if flow else ""
-        return render_template("ui/close_keep.html", closes_at=closure.closes_at, flow=unverified_flow)
-    days = ctx.settings.accounts.close_grace_for // _DAY
+        return render_template("ui/close_keep.html", closes_at=closes_at, flow=unverified_flow)
+    days = context().settings.accounts.close_grace_for // _DAY
     return render_template("ui/close.html", days=days, errors=errors)
+
+
+def _closes_by_wish_at(session: SignedIn) -> int | None:
+    with context().database.reading() as reading:
+        closure = service.announced(reading, session.resident_id)
+    return closure.closes_at if closure is not None and closure.cause == "asked" else None
 
 
 # --- "this wasn't me" ---
