@@ -125,9 +125,8 @@ class PartnerApp:
         except (AccessEnded, JoseError, KeyError):
             return self._problem("unusable_answer")
         self.visits.delete(session.get(_VISIT, ""))
-        session[_VISIT] = self.visits.add(
-            Visit(dict(token), subject, person, sid)
-        )  # other tabs sign in still
+        # Nothing else of the browser's session is cleared: other tabs sign in still.
+        session[_VISIT] = self.visits.add(Visit(dict(token), subject, person, sid))
         return redirect(self.site.url, 303)
 
     def refresh(self) -> Response:

@@ -134,10 +134,10 @@ def _others(session: Session, ctx: Context, resident: Resident, gone: Contact) -
     ways_back = sum(int(session.execute(one).scalar_one()) for one in counted)
     has_address = postal_address(session, ctx.vault, resident) is not None
     left = [one for one in known if one.id != gone.id]
-    is_second = not any(one.kind == gone.kind for one in left) and _is_alone_beside(
+    needs_it = not any(one.kind == gone.kind for one in left) and _is_alone_beside(
         session, ctx, resident.id, gone.kind
     )
-    return Others(len(left), resident.username_index is not None, ways_back + has_address, is_second)
+    return Others(len(left), resident.username_index is not None, ways_back + has_address, needs_it)
 
 
 def _is_alone_beside(session: Session, ctx: Context, resident_id: str, kind: str) -> bool:

@@ -61,9 +61,8 @@ def sign_in(
     Raises:
         idp.login.admission.Busy: when too many passwords are being checked; nothing was counted then.
     """
-    for _ in range(
-        2
-    ):  # another sign-in may have hashed the same password anew; another password this one is not
+    # Twice: another sign-in may have hashed the same password anew; another password this one is not.
+    for _ in range(2):
         try:
             return _sign_in(passwords, typed, settler, goal, attempt)
         except _Changed:
