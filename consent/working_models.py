@@ -70,6 +70,7 @@ class Question(Base):
             sqlite_where=text("state IN ('asked', 'deferred')"),
             postgresql_where=text("state IN ('asked', 'deferred')"),
         ),
+        Index("ix_consent_question_resident", "resident_id", "asked_at"),
     )
 
     id: Mapped[str] = mapped_column(Text, primary_key=True, comment="pii=no")

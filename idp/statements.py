@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import namedtuple
+from copy import copy
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import LargeBinary, bindparam, insert
@@ -10,7 +12,7 @@ from sqlalchemy import LargeBinary, bindparam, insert
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Dialect, Engine
+    from sqlalchemy import BindParameter, Dialect, Engine
     from sqlalchemy.sql import Executable
     from sqlalchemy.types import TypeEngine
 
@@ -53,7 +55,7 @@ class Statement:
     def __init__(self, statement: Executable, engine: Engine) -> None:
         self.source = statement  # keeps id() valid
         dialect = engine.dialect
-        compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
+        compiled = statement.compile(dialect=_writing_constants(dialect))  # type: ignore[attr-defined]
         self.sql = str(compiled)
         if "POSTCOMPILE" in self.sql:
             raise TypeError("a statement that is built once cannot have a list of values")
@@ -108,6 +110,29 @@ class Statement:
                 row[index] = processor(row[index])
             rows.append(self.row._make(row))
         return rows
+
+
+@lru_cache(maxsize=4)
+def _writing_constants(dialect: Dialect) -> Dialect:
+    """The same dialect, whose statements have their constants in the text.
+
+    A partial index (`WHERE state = 'waiting'`) is one of no use to a value that comes later: PostgreSQL would plan such a
+    statement at each execution, or without the index, and SQLite compiles it anew at each execution.
+    """
+    compiler: Any = dialect.statement_compiler
+
+    class Compiler(compiler):  # type: ignore[misc]
+        def visit_bindparam(self, bindparam: BindParameter[Any], **how: Any) -> str:
+            # `unique`: it has no name of ours, so nobody can give another value.
+            if bindparam.unique and not bindparam.expanding and isinstance(bindparam.value, (str, int)):
+                written: str = self.render_literal_bindparam(bindparam, **how)
+                return written
+            named: str = super().visit_bindparam(bindparam, **how)
+            return named
+
+    like = copy(dialect)
+    like.statement_compiler = Compiler
+    return like
 
 
 def _processor(kind: TypeEngine[Any], dialect: Dialect, *, to_driver: bool) -> Any:

@@ -69,11 +69,12 @@ class ContactPoint(Base):
     __tablename__ = "accounts_contact_point"
     __table_args__ = (
         CheckConstraint("kind IN ('email', 'phone')", name="kind"),
-        Index("ix_accounts_contact_point_value", "kind", "value_index"),
+        # The kind comes last: SQLite would rather look through all of a kind than through a resident's own.
+        Index("ix_accounts_contact_point_value", "value_index", "kind"),
         Index(
             "uq_accounts_contact_point_signs_in",
-            "kind",
             "value_index",
+            "kind",
             unique=True,
             sqlite_where=text("signs_in"),
             postgresql_where=text("signs_in"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -58,6 +59,7 @@ _INSERT = insert(SAMPLE).values({name: bindparam(f"new_{name}") for name in NAME
 _QUIET_INSERT = quiet(insert(SAMPLE).values({name: bindparam(f"new_{name}") for name in NAMES}))
 _PREPARED_INSERT, _PREPARED_QUIETLY = prepared(_INSERT), prepared(_QUIET_INSERT)
 _FIND = select(SAMPLE).where(SAMPLE.c.id == bindparam("id_"))
+_FROM = bindparam("from_", type_=Integer)
 _ALL = select(SAMPLE).order_by(SAMPLE.c.id)
 _PREPARED_ALL = prepared(select(SAMPLE.c.id).order_by(SAMPLE.c.id))
 _ALL_AHEAD, _FIND_AHEAD, _PREPARED_ALL_AHEAD = ahead(_ALL), ahead(_FIND), ahead(_PREPARED_ALL)
@@ -229,6 +231,38 @@ def test_postgresql_plans_what_is_built_once_for_full_tables_and_what_is_not_for
     with database.reading() as session:
         assert session.execute(text(how)).scalar_one() == "on off"
     assert database.fast.execute(built_once).scalar() == "off off"
+
+
+@pytest.mark.parametrize("word", ["it's", "100 %", "%s %(id_)s", "a\\b", "?", ":id_", "$1", 'a"b'])
+def test_a_constant_stands_in_the_text_and_means_the_same(database: Database, word: str) -> None:
+    """Whatever it looks like to an engine or a driver."""
+    for number, one in enumerate((word, "other"), 1):
+        database.fast.execute(_INSERT, row(number, word=one))
+    finding = prepared(select(SAMPLE.c.id, SAMPLE.c.word).where(SAMPLE.c.word == word, SAMPLE.c.id >= _FROM))
+    assert database.statement(finding).names == ("from_",)
+    assert both(database, finding, {"from_": 1}) == [[(1, word)], [(1, word)]]
+
+
+def test_what_a_partial_index_serves_is_planned_once(database: Database) -> None:
+    """The index is of use only to a plan that knows the constant: a plan without it would be made anew each time."""
+    with database.transaction() as session:
+        session.execute(text("CREATE INDEX ix_waiting ON sample (id) WHERE word = 'waiting'"))
+    finding = prepared(select(SAMPLE.c.big).where(SAMPLE.c.word == "waiting", SAMPLE.c.id >= _FROM))
+    fast = database.fast
+    made: list[Any] = []
+    if database.is_sqlite:
+        fast._driver.set_authorizer(lambda *asked: made.append(asked) or sqlite3.SQLITE_OK)
+    for number in range(12):
+        assert fast.execute(finding, {"from_": number}).all() == []
+        if number == 0:
+            assert not database.is_sqlite or made, "nobody asked what the statement may do"
+            made.clear()
+    if database.is_sqlite:
+        assert made == []
+        return
+    counts = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE custom_plans > 0"
+    known = prepared(text(counts).columns(column("generic", BigInteger), column("custom", BigInteger)))
+    assert fast.execute(known).all() == [(7, 5)], "PostgreSQL makes five plans before it keeps one"
 
 
 def test_an_unhurried_write_inside_a_transaction_is_part_of_it(database: Database) -> None:
