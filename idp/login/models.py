@@ -19,6 +19,12 @@ from idp.db import Base
 from keys.columns import Sealed, SealedBytes
 
 
+def _of_residents(name: str) -> Index:
+    """An index of what is somebody's: most rows are of nobody yet, and cost nothing in it."""
+    is_known = text("resident_id IS NOT NULL")
+    return Index(name, "resident_id", sqlite_where=is_known, postgresql_where=is_known)
+
+
 class Password(Base):
     """A resident's password, as Argon2id over a keyed pre-hash."""
 
@@ -77,6 +83,7 @@ class Challenge(Base):
     __table_args__ = (
         CheckConstraint("purpose IN ('create', 'get')", name="purpose"),
         CheckConstraint("purpose = 'get' OR resident_id IS NOT NULL", name="resident"),
+        _of_residents("ix_login_challenge_resident_id"),
         {"sqlite_with_rowid": False},
     )
 
@@ -167,7 +174,7 @@ class LoginAttempt(Base):
     """One sign-in under way in one browser, named by a handle of which only the hash is kept."""
 
     __tablename__ = "login_attempt"
-    __table_args__ = ({"sqlite_with_rowid": False},)
+    __table_args__ = (_of_residents("ix_login_attempt_resident_id"), {"sqlite_with_rowid": False})
 
     id_hash: Mapped[bytes] = mapped_column(
         LargeBinary, primary_key=True, comment="SHA-256 of the handle. pii=no"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case as when
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import exists, insert, or_, select, update
 
 from idp.accounts.models import ContactPoint, Resident
 from idp.recovery.codes import TRIES, derived, is_same, keyed_hash
@@ -195,13 +195,12 @@ def _hold(session: Session, *which: Any) -> None:
 
 def _works(now: int) -> tuple[Any, ...]:
     """A code works until it is spent or expires, while its case goes on and its contact point is still there (K22)."""
-    cases = select(Case.id).where(*_GOES_ON, Case.expires_at > now)
-    points = select(ContactPoint.id).where(ContactPoint.verified_at.is_not(None))
+    is_there = exists().where(ContactPoint.id == Token.contact_id, ContactPoint.verified_at.is_not(None))
     return (
         Token.spent_at.is_(None),
         Token.expires_at > now,
-        Token.case_id.in_(cases),
-        or_(Token.contact_id.is_(None), Token.contact_id.in_(points)),
+        exists().where(Case.id == Token.case_id, *_GOES_ON, Case.expires_at > now),
+        or_(Token.contact_id.is_(None), is_there),
     )
 
 

@@ -14,13 +14,26 @@ down_revision = "0024"
 branch_labels = None
 depends_on = None
 
+_BEGUN = ("login_attempt", "login_challenge")
+
 
 def upgrade() -> None:
     _find_addresses_by("value_index", "kind")
     op.create_index("ix_consent_question_resident", "consent_question", ["resident_id", "asked_at"])
+    is_known = sa.text("resident_id IS NOT NULL")
+    for table in _BEGUN:
+        op.create_index(
+            f"ix_{table}_resident_id",
+            table,
+            ["resident_id"],
+            sqlite_where=is_known,
+            postgresql_where=is_known,
+        )
 
 
 def downgrade() -> None:
+    for table in _BEGUN:
+        op.drop_index(f"ix_{table}_resident_id", table_name=table)
     op.drop_index("ix_consent_question_resident", table_name="consent_question")
     _find_addresses_by("kind", "value_index")
 
