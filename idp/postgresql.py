@@ -29,8 +29,11 @@ _Order = tuple["Statement | bytes", "Sequence[bytes | None]"]
 _BEGIN, _COMMIT = b"BEGIN", b"COMMIT"
 #: Until the end of the transaction in which it stands.
 _UNHURRIED = b"SELECT set_config('synchronous_commit', 'off', true)"
+#: What a look-up by a value never needs. A plan is kept for a while, also when it was made while tables were empty or what
+#: is known of them was out of date, and each of these then costs more with every resident.
+_NEVER = (b"enable_seqscan", b"enable_mergejoin", b"enable_hashjoin")
 #: What SQLAlchemy asks is seldom asked twice in one form, and is planned as the server thinks best.
-_PLAN_FREELY = b"SET LOCAL enable_seqscan TO DEFAULT"
+_PLAN_FREELY: tuple[_Order, ...] = tuple((b"SET LOCAL %s TO DEFAULT" % name, ()) for name in _NEVER)
 _PLACE = re.compile(r"%(?:\((\w+)\)s|%)")
 _DONE = {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}
 
@@ -84,9 +87,10 @@ class PostgresqlConnection(FastConnection):
         #: By their place among those that wait.
         self._awaited: dict[int, _Awaited] = {}
         self._has_begun = False
-        # Plans made while tables are empty are sequential scans, and prepared plans are kept. Where there is nothing but
-        # such a scan, its cost then seems so high that the server would compile it: a quarter of a second for each.
-        self._checked(self._pg.exec_(b"SET enable_seqscan = off; SET jit = off"))
+        # Where there is nothing but a scan, its cost now seems so high that the server would compile it: a quarter of a
+        # second for each.
+        switches = (b"SET %s = off" % name for name in (*_NEVER, b"jit"))
+        self._checked(self._pg.exec_(b"; ".join(switches)))
 
     def still_works(self) -> bool:
         """A server that ends a connection says so, and its word lies here unread."""
@@ -128,7 +132,7 @@ class PostgresqlConnection(FastConnection):
     def _let_join(self) -> None:
         if not self._open_transaction:
             self._begin()
-        self._send_together([*self._waiting, (_PLAN_FREELY, ())])
+        self._send_together([*self._waiting, *_PLAN_FREELY])
 
     def _commit(self) -> None:
         if self._has_joined and self._is_idle():

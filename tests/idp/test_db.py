@@ -223,14 +223,16 @@ def test_postgresql_plans_what_is_built_once_for_full_tables_and_what_is_not_for
     database: Database,
 ) -> None:
     """Kept plans never scan a table that was empty when they were made; where there is no other way, nothing is compiled."""
-    how = "SELECT current_setting('enable_seqscan') || ' ' || current_setting('jit') AS word"
+    names = ("enable_seqscan", "enable_mergejoin", "enable_hashjoin", "jit")
+    shown = ", ".join(f"current_setting('{name}')" for name in names)
+    how = f"SELECT concat_ws(' ', {shown}) AS word"
     built_once = prepared(text(how).columns(column("word", String)))
     with database.transaction() as session:
-        assert session.execute(built_once).scalar() == "off off"
-        assert session.execute(text(how)).scalar_one() == "on off"
+        assert session.execute(built_once).scalar() == "off off off off"
+        assert session.execute(text(how)).scalar_one() == "on on on off"
     with database.reading() as session:
-        assert session.execute(text(how)).scalar_one() == "on off"
-    assert database.fast.execute(built_once).scalar() == "off off"
+        assert session.execute(text(how)).scalar_one() == "on on on off"
+    assert database.fast.execute(built_once).scalar() == "off off off off"
 
 
 @pytest.mark.parametrize("word", ["it's", "100 %", "%s %(id_)s", "a\\b", "?", ":id_", "$1", 'a"b'])
