@@ -9,6 +9,7 @@ from consent import expiry, purposes
 from consent.expiry import Step
 from idp.accounts import service as accounts
 from idp.accounts.models import Resident
+from idp.jobs.one_by_one import one_by_one
 from idp.messaging.service import tell
 from idp.oidc import lasting, narrowing
 from idp.signals import events
@@ -25,20 +26,24 @@ _BATCH = 200
 
 
 def look(ctx: Context, clients: ClientRegistry, *, now: int) -> int:
-    """Take every step that is due, each in a transaction of its own; how many there were."""
+    """Take every step that is due, each in a transaction of its own; how many were taken."""
     steps = 0
     while True:
         with ctx.database.reading() as reading:
             found = expiry.due(reading, now=now, limit=_BATCH)
-        for one in found:
-            with ctx.database.transaction() as session:
-                _step(session, ctx, clients, one, now=now)
-        steps += len(found)
-        if len(found) < _BATCH:
+        taken = one_by_one(
+            ctx.database,
+            found,
+            lambda session, one: _step(session, ctx, clients, one, now=now),
+            failed="consent not looked at purpose",
+            name=lambda one: one.purpose_id,
+        )
+        steps += taken
+        if len(found) < _BATCH or not taken:
             return steps
 
 
-def _step(session: Session, ctx: Context, clients: ClientRegistry, one: expiry.Due, *, now: int) -> None:
+def _step(session: Session, ctx: Context, clients: ClientRegistry, one: expiry.Due, *, now: int) -> bool:
     resident = session.get(Resident, one.resident_id)
     log_key = accounts.log_key(ctx.vault, resident) if resident else None
     language = ctx.settings.town.languages[0]
@@ -48,6 +53,7 @@ def _step(session: Session, ctx: Context, clients: ClientRegistry, one: expiry.D
     if step is Step.EXPIRED:
         _end(session, ctx, one, now=now)
         log.info("consent expired client=%s", one.client_id)
+    return True
 
 
 def _remind(

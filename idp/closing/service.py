@@ -23,6 +23,7 @@ from idp.clients.registry import ClientRegistry
 from idp.closing.models import Closure
 from idp.closing.rules import Step, Times, for_dormant, is_dormant, on_request, step
 from idp.contacts.service import stop_everything
+from idp.jobs.one_by_one import one_by_one
 from idp.login.ways import RESIDENT
 from idp.messaging.outbox import empty_for
 from idp.messaging.service import tell
@@ -146,9 +147,12 @@ def find_dormant(ctx: Context, *, now: int) -> int:
     """
     announced_ones, after = 0, ("", -1)
     while announced_ones < _BATCH and (page := _dormant(ctx, after, now=now)):
-        for one in page:
-            with ctx.database.transaction() as session:
-                announced_ones += _warn_dormant(session, ctx, one.id, now=now)
+        announced_ones += one_by_one(
+            ctx.database,
+            [one.id for one in page],
+            lambda session, resident_id: _warn_dormant(session, ctx, resident_id, now=now),
+            failed="dormant account not announced resident",
+        )
         after = (page[-1].id, page[-1].used_at)
     return announced_ones
 
@@ -196,14 +200,12 @@ def advance(ctx: Context, *, now: int) -> int:
     due = select(Closure.id).where(Closure.state == "announced", Closure.reminds_at <= now)
     with ctx.database.reading() as session:
         ids = list(session.execute(due.order_by(Closure.reminds_at, Closure.id).limit(_BATCH)).scalars())
-    moved = 0
-    for closure_id in ids:
-        try:
-            with ctx.database.transaction() as session:
-                moved += _advance(session, ctx, closure_id, now=now)
-        except Exception:  # one that cannot be closed holds up no other
-            log.exception("closing not advanced closure=%s", closure_id)
-    return moved
+    return one_by_one(
+        ctx.database,
+        ids,
+        lambda session, closure_id: _advance(session, ctx, closure_id, now=now),
+        failed="closing not advanced closure",
+    )
 
 
 def _advance(session: Session, ctx: Context, closure_id: str, *, now: int) -> bool:

@@ -5,7 +5,6 @@ What changes how one signs in waits: the former address is told, and may stop it
 
 from __future__ import annotations
 
-import logging
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from idp.accounts.not_me import not_me_link
 from idp.accounts.reach import postal_address
 from idp.contacts.models import Change
 from idp.contacts.rules import Others, Refusal, removal_problem
+from idp.jobs.one_by_one import one_by_one
 from idp.login.codes import service as codes
 from idp.login.codes.rules import Channel
 from idp.login.models import Passkey
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
     from idp.accounts.contacts import Contact
     from idp.web.context import Context
-
-log = logging.getLogger("denizen.contacts")
 
 #: A link to a former address is worth something for a while after the change happened, to say that it did.
 _AFTERWARDS = 14 * 86_400
@@ -248,14 +246,12 @@ def apply_due(ctx: Context, *, now: int) -> int:
     due = select(Change.id).where(Change.due_at <= now, Change.ended_at.is_(None)).limit(_BATCH)
     with ctx.database.reading() as session:
         ids = list(session.execute(due).scalars())
-    happened = 0
-    for change_id in ids:
-        try:
-            with ctx.database.transaction() as session:
-                happened += _happen(session, ctx, Change.id == change_id, now=now)
-        except Exception:  # one that cannot be done holds up no other
-            log.exception("contact point not changed change=%s", change_id)
-    return happened
+    return one_by_one(
+        ctx.database,
+        ids,
+        lambda session, change_id: _happen(session, ctx, Change.id == change_id, now=now),
+        failed="contact point not changed change",
+    )
 
 
 def _stop(session: Session, ctx: Context, which: Any, *, now: int) -> bool:

@@ -5,7 +5,6 @@ So the page answers alike and as fast for every name (K23); what happens here, n
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from idp.accounts.models import Resident
 from idp.accounts.reach import greeting, postal_address
 from idp.accounts.rules import normal_username
 from idp.accounts.service import username_index
+from idp.jobs.one_by_one import one_by_one
 from idp.messaging.service import enqueue, enqueue_letter, enqueue_sms, tell
 from idp.recovery.codes import DIGITS, keyed_hash, new_code, new_digits
 from idp.recovery.models import Case, Helper, Token
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from idp.recovery.service import Underway
     from idp.web.context import Context
 
-log = logging.getLogger("denizen.recovery")
-
 BATCH = 50
 #: So many people who share an address are written to at once.
 _SHARERS = 5
@@ -48,15 +46,12 @@ def answer_asked(ctx: Context, *, now: int) -> int:
     with ctx.database.reading() as session:
         asked = select(Case.id).where(Case.state == "asked", Case.expires_at > now)
         ids = list(session.execute(asked.order_by(Case.created_at).limit(BATCH)).scalars())
-    answered = 0
-    for case_id in ids:
-        try:
-            with ctx.database.transaction() as session:
-                _answer(session, ctx, case_id, now=now)
-            answered += 1
-        except Exception:  # one that cannot be answered holds up no other
-            log.exception("recovery not answered case=%s", case_id)
-    return answered
+    return one_by_one(
+        ctx.database,
+        ids,
+        lambda session, case_id: _answer(session, ctx, case_id, now=now),
+        failed="recovery not answered case",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +66,18 @@ class _Answer:
     now: int
 
 
-def _answer(session: Session, ctx: Context, case_id: str, *, now: int) -> None:
+def _answer(session: Session, ctx: Context, case_id: str, *, now: int) -> bool:
     """Take a case by one conditional write, so that no second process answers it; then act on it."""
     case = session.execute(
         update(Case).where(Case.id == case_id, Case.state == "asked").values(state="open").returning(Case)
     ).scalar_one_or_none()
     if case is None or case.name is None:
-        return
+        return False
     name = ctx.vault.service_data_key("recovery").open(case.name, f"{CONTEXT} {case_id}")
     case.name = None
     answers = {"message": _send_messages, "letter": _send_letter, "helper": _call_helpers}
     answers[case.wish](_Answer(session, ctx, case, name, _meant(session, ctx, name), now))
+    return True
 
 
 def _meant(session: Session, ctx: Context, name: str) -> list[tuple[Resident, Contact | None]]:

@@ -11,6 +11,7 @@ import pytest
 from consent import purposes
 from consent.models import Confirmation, Record
 from consent.purposes import Asked, NoticeText
+from idp.accounts.models import Resident
 from idp.clients.registry import ClientRegistry
 from idp.jobs.stamps import PURPOSES, bump
 from idp.lapses import look
@@ -134,6 +135,19 @@ def test_the_end_is_recorded_and_the_partner_is_told(town: Town) -> None:
     assert _events(town).count("expired") == 1
     assert [one.event for one in town.rows(Confirmation)] == ["consent-expired"]
     assert [one.revoked_at is None for one in town.rows(Grant)] == [False]
+
+
+def test_what_cannot_end_holds_up_no_other(town: Town) -> None:
+    """A resident whose key was damaged comes first; all others are looked at nevertheless, and the job ends."""
+    _lasting(town, "library")
+    for person in (town.maria, town.jun):
+        town.tokens(town.library, person, SCOPE)
+    with town.context.database.transaction() as session:
+        session.get_one(Resident, town.maria.resident_id).data_key = b"not the key any more"
+    town.clock.advance(LASTS)
+    _look(town)
+    ended = [one.resident_id for one in town.rows(Record) if one.event == "expired"]
+    assert ended == [town.jun.resident_id]
 
 
 def test_the_resident_is_reminded_and_renews_on_their_own_page(town: Town) -> None:
