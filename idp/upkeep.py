@@ -64,8 +64,9 @@ USES = ("tokens", "log", "receipts")
 LOG_ALGORITHM = "Ed25519"
 #: Ended rows are kept this long, in seconds, so that a replay is still told from a guess.
 KEEP_ENDED_FOR = 7 * 86_400
+#: Leaves, or rows to clear away, of one transaction.
 _BATCH = 5000
-#: Leaves of one transaction on SQLite, where everybody who writes waits for it.
+#: The same on SQLite, where everybody who writes waits for it.
 _SQLITE_BATCH = 1000
 #: So long after its time the use of an assertion or a proof is forgotten, in seconds.
 _FORGET_USED_AFTER = 600
@@ -105,7 +106,8 @@ _ENDED = (
     (FailureStreak.bucket, FailureStreak.expires_at),
     (KnownDevice.id, KnownDevice.expires_at),
 )
-_MANY = (
+#: What is too old is refused for its age, so nothing is lost with these.
+_FORGOTTEN = (
     (UsedOnce.id_hash, UsedOnce.expires_at, _FORGET_USED_AFTER),
     (PushedRequest.id_hash, PushedRequest.expires_at, _FORGET_PUSHED_AFTER),
 )
@@ -130,7 +132,7 @@ def jobs(context: Context) -> list[Job]:
         Job("closing", 600, lambda now: closing.advance(context, now=now)),
         Job("consents", 60, lambda now: lapses.look(context, ClientRegistry(context.database), now=now)),
         Job("dormant", 3600, lambda now: closing.find_dormant(context, now=now)),
-        Job("purge", 600, lambda now: purge(context, now=now)),
+        Job("purge", 600, lambda now: purge(context, now=now), lane="purge"),
         *_witness_jobs(context),
     ]
 
@@ -281,20 +283,22 @@ def end_expired_sign_ins(context: Context, *, now: int) -> None:
 
 
 def purge(context: Context, *, now: int) -> None:
-    """Clear away what ended long ago, in small batches, so that no lock is held for long."""
-    for key, ended_at in _ENDED:
-        _purge_batch(context, key, ended_at, before=now - KEEP_ENDED_FOR)
+    """Clear away all that ended long ago, in small batches, so that no lock is held for long.
+
+    Whatever happens often makes its rows by the million: to take some and leave the rest would never be done.
+    """
+    kept = [(key, ended_at, KEEP_ENDED_FOR) for key, ended_at in _ENDED]
     # With their steps.
-    _purge_batch(context, Request.id, Request.ended_at, before=now - context.settings.retention.requests_for)
-    # One row per proof, by the million: what is too old is refused for its age, so nothing is lost with them.
-    for key, ended_at, after in _MANY:
-        while _purge_batch(context, key, ended_at, before=now - after) == _BATCH:
+    kept.append((Request.id, Request.ended_at, context.settings.retention.requests_for))
+    limit = _SQLITE_BATCH if context.database.is_sqlite else _BATCH
+    for key, ended_at, after in (*kept, *_FORGOTTEN):
+        while _purge_batch(context, key, ended_at, before=now - after, limit=limit) == limit:
             pass
 
 
-def _purge_batch(context: Context, key: Any, ended_at: Any, *, before: int) -> int:
+def _purge_batch(context: Context, key: Any, ended_at: Any, *, before: int, limit: int) -> int:
     with context.database.transaction() as session:
-        ended = select(key).where(ended_at < before).limit(_BATCH)
+        ended = select(key).where(ended_at < before).limit(limit)
         statement = delete(key.class_).where(key.in_(ended))
         gone: Any = session.execute(statement, execution_options={"synchronize_session": False})
         return int(gone.rowcount)
