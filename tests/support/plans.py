@@ -58,7 +58,8 @@ def read_as_a_whole(database: Database, statement: str, values: Any) -> list[str
     return [
         step
         for step in _walked_without_key(database, statement, values)
-        if not any(f" {name}" in step for name in SMALL) and not (takes_few and "INDEX" in step.upper())
+        if not any(f" {name}" in step for name in SMALL)
+        and not (takes_few and "INDEX" in step.upper() and not is_by_what_is_shared(step))
     ]
 
 
@@ -73,15 +74,15 @@ def _walked_without_key(database: Database, statement: str, values: Any) -> list
         return [step for step in steps if step.startswith("SCAN") or is_by_what_is_shared(step)]
     (row,) = driver.execute(f"EXPLAIN (FORMAT JSON) {statement}", values).fetchall()
     plans: Any = row[0] if isinstance(row[0], list) else json.loads(row[0])
-    return [
-        f"{node['Node Type']} of {node['Relation Name']}"
-        for node in _nodes(plans[0]["Plan"])
-        if "Relation Name" in node
-        and node["Node Type"] != "ModifyTable"
-        and not any(
-            key in node and not is_by_what_is_shared(node[key]) for key in ("Index Cond", "Recheck Cond")
+    steps = [
+        (
+            f"{node['Node Type']} of {node['Relation Name']}",
+            node.get("Index Cond", node.get("Recheck Cond", "")),
         )
+        for node in _nodes(plans[0]["Plan"])
+        if "Relation Name" in node and node["Node Type"] != "ModifyTable"
     ]
+    return [f"{step} {found}".strip() for step, found in steps if not found or is_by_what_is_shared(found)]
 
 
 def is_by_what_is_shared(step: str) -> bool:

@@ -1,7 +1,8 @@
 """What is a resident's own is found without looking at what is others'.
 
-Phase: expand. To the index of the resident both engines preferred one that began with the kind of an address: every
-sign-in read all e-mail addresses of the town. And the questions of a resident had no index at all.
+Phase: expand. To the index of the resident either engine could prefer one that began with the kind of an address: every
+sign-in then read all e-mail addresses of the town. The questions of a resident, and the sign-ins that they had begun,
+had no index at all.
 """
 
 from typing import Any
