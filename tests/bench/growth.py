@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 from contextlib import ExitStack
 from statistics import median
@@ -36,7 +35,8 @@ if TYPE_CHECKING:
 GROWTH_MUST = 1.10
 VILLAGE = 3800
 ASKED = ("sso", "refresh", "userinfo", "introspect", "passkey", "login")
-#: How the columns of a row tell its copies apart: by the copy's number, by chance, by a number below all others, by the database itself. Others are the same.
+#: How the columns of a row tell its copies apart: by whose copy it is, by their own name with its number, by chance, by a
+#: number below all others, by the database itself. All other columns are the same.
 WHO, NAME, CHANCE, BEFORE, COUNTED = "resident", "name", "chance", "before", "counted"
 #: What the crowd has. The names are those of the schema; a table comes after those it refers to.
 COPIED: dict[str, dict[str, str]] = {
@@ -88,7 +88,7 @@ async def _live(settings: Path, target: Target) -> None:
     app, context = app_of(settings)
     visitor = Visitor(WsgiAgent(app), residents()[-1])
     inside = Target(target.issuer, secrets=target.secrets)
-    inside.endpoints = json.loads((await visitor.agent.get(inside.discovery_url)).body)
+    await inside.discover(visitor.agent)
     await Refresh().setup(inside, visitor)
     await (sso := Sso()).setup(inside, visitor)
     await sso.flow(inside, visitor)
@@ -105,9 +105,7 @@ def crowd(session: Session, size: int) -> None:
         found = session.execute(text(f"SELECT * FROM {table} LIMIT 0")).keys()
         columns = [name for name in found if differs.get(name) != COUNTED]
         values = [forms[differs[name]].format(name) if name in differs else name for name in columns]
-        of_one = "WHERE resident_id = :whose" if "resident_id" in found else ""
-        if table == "accounts_resident":
-            of_one = "WHERE id = :whose"
+        of_one = "".join(f"WHERE {name} = :whose" for name in columns if differs.get(name) == WHO)
         made = session.execute(
             text(
                 f"INSERT INTO {table} ({', '.join(columns)}) {numbers} SELECT {', '.join(values)} "

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import cProfile
 import io
-import json
 import pstats
 import sys
 import tempfile
@@ -93,7 +92,7 @@ def app_of(settings: Path) -> tuple[WSGIApplication, Context]:
 
 async def _report(app: WSGIApplication, target: Target, workloads: Sequence[str]) -> None:
     first = WsgiAgent(app)
-    target.endpoints = json.loads((await first.get(target.discovery_url)).body)
+    await target.discover(first)
     print("| workload | request | requests | CPU ms, median | best tenth |\n|---|---|---|---|---|")
     before = calibration_ms()
     for key in workloads:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 import tempfile
 import time
@@ -75,7 +74,7 @@ def measure(folder: Path, database_url: str, entries: int) -> None:
 
 
 async def _live_and_read(target: Target, visitor: Visitor) -> None:
-    target.endpoints = json.loads((await visitor.agent.get(target.discovery_url)).body)
+    await target.discover(visitor.agent)
     await lived_for_a_year(target, visitor)
     for page, spent in (await read_pages(target, visitor)).items():
         spent.sort()

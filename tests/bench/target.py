@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,10 @@ class Target:
     @property
     def discovery_url(self) -> str:
         return self.issuer + "/.well-known/openid-configuration"
+
+    async def discover(self, agent: Agent) -> None:
+        """Read the endpoints, as a client that asks before its first request."""
+        self.endpoints = json.loads((await agent.get(self.discovery_url)).body)
 
     def credentials(self, partner: Partner) -> dict[str, str]:
         """The partner's client authentication, as headers."""

@@ -7,9 +7,7 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import event
-
-from tests.support.statements import built_once
+from tests.support.statements import run_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,16 +35,8 @@ Statements = dict[str, Any]
 def statements_of(database: Database) -> Iterator[Statements]:
     """Every statement of this block, with the last values it had."""
     found: Statements = {}
-
-    def note(_conn: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
-        found[statement] = values
-
-    event.listen(database.engine, "before_cursor_execute", note)
-    try:
-        with built_once(lambda known, values: found.update({known.sql: values})):
-            yield found
-    finally:
-        event.remove(database.engine, "before_cursor_execute", note)
+    with run_on(database, found.__setitem__):
+        yield found
 
 
 def read_as_a_whole(database: Database, statement: str, values: Any) -> list[str]:

@@ -57,14 +57,21 @@ def side_by_side(
 def noted(database: Database) -> Iterator[list[str]]:
     """The texts of all statements in this block, in the order in which they were run."""
     found: list[str] = []
+    with run_on(database, lambda statement, _values: found.append(" ".join(statement.split()))):
+        yield found
 
-    def note(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        found.append(" ".join(statement.split()))
+
+@contextmanager
+def run_on(database: Database, tell: Callable[[str, Any], object]) -> Iterator[None]:
+    """Each statement of this block, whichever way it goes, with its values as the driver takes them, before it is run."""
+
+    def note(_conn: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        tell(statement, values)
 
     event.listen(database.engine, "before_cursor_execute", note)
     try:
-        with built_once(lambda known, _values: found.append(" ".join(known.sql.split()))):
-            yield found
+        with built_once(lambda known, values: tell(known.sql, values)):
+            yield
     finally:
         event.remove(database.engine, "before_cursor_execute", note)
 
