@@ -30,7 +30,7 @@ from idp.web.pages import error_page, incoming
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
-    from idp.login.attempts import Attempt
+    from idp.login.attempts import Attempt, Raised
     from idp.login.levels import Method
     from idp.login.ports import Flow
     from idp.login.settling import Outcome
@@ -80,6 +80,9 @@ def enter() -> Underway | Response:
     if is_met(attempt, flow):
         _end(attempt)
         return redirect(_target(flow, attempt.next_path), 303)
+    if attempt.raises is not None and not _is_here(attempt.raises):
+        _end(attempt)
+        return attempt_is_over(handle)
     g.form_targets = flow.form_targets if flow else ""
     return Underway(attempt, flow, found)
 
@@ -105,6 +108,12 @@ def is_met(attempt: Attempt, flow: Flow | None) -> bool:
         return flow.is_met
     is_later = session.authenticated_at > attempt.created_at
     return is_later and (not attempt.wanted_acr or reaches(session.acr, attempt.wanted_acr))
+
+
+def _is_here(raised: Raised) -> bool:
+    """Whether this browser still has the session that an attempt is to raise: else no code is asked for, nor spent."""
+    session = signed_in()
+    return session is not None and session.sid == raised.sid
 
 
 def go_on(handle: str) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, g, render_template, request
 
@@ -24,12 +24,12 @@ bp = Blueprint("code_links", __name__)
 @bp.get("/login/link")
 def show() -> str | tuple[str, int]:
     """Opening the link spends nothing and says no name."""
-    ctx = context()
     token = request.args.get("token", "")
-    with ctx.database.reading() as session:
-        found = links.find(session, token, now=ctx.now())
+    found = _found(token)
     if found is None:
         return _over()
+    if not found.is_good_here:
+        return _elsewhere()
     is_here = found.browser_hash == digest(browser_id())
     flow = ports().describe(found.flow) if found.flow and is_here else None
     g.form_targets = flow.form_targets if flow else ports().leads_to(found.flow)
@@ -39,10 +39,10 @@ def show() -> str | tuple[str, int]:
 @bp.post("/login/link")
 def submit() -> Response | tuple[str, int]:
     """Go on with the sign-in in this browser."""
-    ctx = context()
-    now, token = ctx.now(), request.form.get("token", "")
-    with ctx.database.reading() as session:
-        found = links.find(session, token, now=now)
+    now, token = context().now(), request.form.get("token", "")
+    found = _found(token)
+    if found is not None and not found.is_good_here:
+        return _elsewhere()
     settler = steps.settler(now=now)
     with settler.writing(found.resident_id if found else None) as session:
         taken = links.take(session, token, browser=browser_id(), move=ports().move, now=now)
@@ -53,6 +53,17 @@ def submit() -> Response | tuple[str, int]:
         return _over()
     attempt = taken.attempt
     return steps.answer(outcome, Goal(attempt.flow_handle, attempt.next_path, attempt.wanted_acr))
+
+
+def _found(unverified_token: str) -> Any:
+    ctx = context()
+    with ctx.database.reading() as session:
+        return links.find(session, unverified_token, browser=browser_id(), now=ctx.now())
+
+
+def _elsewhere() -> tuple[str, int]:
+    """Nothing is spent: the link goes on being good where the sign-in began."""
+    return render_template("ui/login_link_elsewhere.html"), 403
 
 
 def _over() -> tuple[str, int]:

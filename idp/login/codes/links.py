@@ -1,8 +1,9 @@
 """The link in a mail with a code: opened and clicked, it proves the same, in whatever browser that is.
 
 In another browser the sign-in moves there, with the partner's request; the first browser has it no more (K09: what
-was asked for in one browser is never answered in it on the strength of another). Opening alone changes nothing,
-because mail scanners open links.
+was asked for in one browser is never answered in it on the strength of another). One that raises a session stays with
+the browser that has the session: there alone the link is good. Opening alone changes nothing, because mail scanners
+open links.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, exists, or_, select, update
 
 from idp.login import attempts
 from idp.login.attempts import CLOCK_LEEWAY
@@ -31,8 +32,14 @@ _LIVE = (
     SentCode.expires_at > bindparam("at"),
     SentCode.created_at <= bindparam("latest"),
 )
+_RAISES = exists().where(LoginProof.attempt_hash == LoginAttempt.id_hash, LoginProof.raised_sid.is_not(None))
 _FIND = (
-    select(LoginAttempt.flow, LoginAttempt.browser_hash, SentCode.resident_id)
+    select(
+        LoginAttempt.flow,
+        LoginAttempt.browser_hash,
+        SentCode.resident_id,
+        or_(LoginAttempt.browser_hash == bindparam("this_browser"), ~_RAISES).label("is_good_here"),
+    )
     .join(SentCode, SentCode.attempt_hash == LoginAttempt.id_hash)
     .where(*_LIVE, LoginAttempt.ended_at.is_(None), LoginAttempt.expires_at > bindparam("at"))
 )
@@ -53,9 +60,14 @@ class Taken:
     resident_id: str
 
 
-def find(session: Any, unverified_link: str, *, now: int) -> Any:
-    """The sign-in that a live link belongs to (flow, browser_hash, whose mailbox as resident_id), or None."""
-    return session.execute(_FIND, _asked(unverified_link, now)).first() if _is_one(unverified_link) else None
+def find(session: Any, unverified_link: str, *, browser: str, now: int) -> Any:
+    """The sign-in that a live link belongs to, or None.
+
+    flow, browser_hash, whose mailbox as resident_id, and whether the link `is_good_here`.
+    """
+    if not _is_one(unverified_link):
+        return None
+    return session.execute(_FIND, {**_asked(unverified_link, now), "this_browser": digest(browser)}).first()
 
 
 def take(
@@ -68,9 +80,11 @@ def take(
 ) -> Taken | None:
     """Spend the link by one conditional write, and have its sign-in go on in this browser under a new handle.
 
-    `move` gives the partner's request to another browser. None when the link, the sign-in or the request is over.
+    `move` gives the partner's request to another browser. None when the link, the sign-in or the request is over, and
+    when the link is not good here.
     """
-    if not _is_one(unverified_link):
+    found = find(session, unverified_link, browser=browser, now=now)
+    if found is None or not found.is_good_here:
         return None
     spent = session.execute(_SPEND, _asked(unverified_link, now)).first()
     if spent is None:
@@ -92,7 +106,7 @@ def take(
 
 
 def _anew(session: Any, former: LoginAttempt, flow: str, browser: str, *, is_same: bool, now: int) -> Attempt:
-    """The same sign-in under a new handle, with what was proved in it; what a session had proved stays behind."""
+    """The same sign-in under a new handle, with what was proved in it."""
     handle = attempts.begin(
         session,
         browser=browser,
@@ -102,12 +116,17 @@ def _anew(session: Any, former: LoginAttempt, flow: str, browser: str, *, is_sam
         is_shared=former.is_shared and is_same,
         now=now,
     )
-    rows = session.execute(
-        select(LoginProof).where(LoginProof.attempt_hash == former.id_hash, LoginProof.raised_sid.is_(None))
-    ).scalars()
-    proofs = [Proof(Method(row.method), row.level, row.amr, row.detail) for row in rows]
-    if proofs and former.resident_id is not None:
-        attempts.carry(session, handle, proofs, former.resident_id, proved_at=now)
+    if former.resident_id is not None:
+        proved = select(LoginProof).where(LoginProof.attempt_hash == former.id_hash)
+        for row in session.execute(proved).scalars():
+            attempts.carry(
+                session,
+                handle,
+                [Proof(Method(row.method), row.level, row.amr, row.detail)],
+                former.resident_id,
+                proved_at=row.proved_at,
+                raised_sid=row.raised_sid,
+            )
     found = attempts.find(session, handle, browser=browser, now=now)
     assert found is not None
     return found

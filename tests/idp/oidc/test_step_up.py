@@ -18,10 +18,13 @@ from idp.clients.models import ClientRow
 from idp.clients.rules import SIGN_IN_LEVELS
 from idp.clients.service import ClientRefused, NewClient, demand_level
 from idp.jobs.stamps import CLIENTS, bump
+from idp.login.cards.models import PaperCode
+from idp.login.codes.models import SentCode
 from idp.login.levels import LEVELS
 from idp.login.models import BrowserSession, LoginProof
+from tests.idp.login.cards.conftest import issue
 from tests.support.authenticator import Authenticator
-from tests.support.factors import sent_code
+from tests.support.factors import attempt_of, sent_code
 from tests.support.passkeys import add_passkey, hand_over, options, sign_in
 from tests.support.settled import assert_refused_back, parameters
 from tests.support.town import CALLBACK, START, Proof, choices, code_of, hidden_fields
@@ -518,3 +521,36 @@ def test_a_new_client_with_a_minimum_is_asked_for_the_level_after_the_first_sign
     assert claims(town, health, code, proof)["acr"] == "phr"
     live = [row for row in town.rows(BrowserSession) if row.ended_at is None and row.acr == "phr"]
     assert len(live) == 1
+
+
+def test_a_session_that_ends_while_it_is_raised_costs_no_code(town: Town) -> None:
+    """The code is neither spent nor called wrong: the sign-in begins anew, for the same request."""
+    holder = issue(town, town.jun.resident_id)
+    browser = town.browser()
+    browser.get("/login/card")
+    browser.submit("/login/card", card_number=holder.printed.number)
+    browser.submit("/login/card", pin=holder.printed.pin, shared="1")
+    demand(town, town.tax, minimum_acr="strong")
+    browser.follow(browser.authorize(town.tax, "openid profile", Proof()))
+    town.clock.advance(400)
+    answer = browser.follow(holder.code(browser, 1))
+    assert answer.request.path == "/login"
+    assert answer.request.args["flow"]
+    assert all(row.spent_at is None for row in town.rows(PaperCode))
+
+
+def test_a_session_that_another_one_replaced_is_not_raised(town: Town) -> None:
+    """Signed in again in another tab: that session is raised instead, and the code of the former one is not spent."""
+    browser = town.browser()
+    browser.code(town.library, town.maria, SCOPE, Proof())
+    demand(town, town.library, minimum_acr="strong")
+    town.clock.advance(60)
+    browser.follow(browser.authorize(town.library, SCOPE, Proof()))
+    page = browser.follow(browser.submit("/login/email-code", send="1"))
+    browser.get("/login?again=1")
+    browser.submit("/login", username="maria", password=town.maria.password)
+    browser.last = page
+    answer = browser.follow(browser.submit("/login/email-code", code=sent_code(town)))
+    assert (answer.status_code, answer.request.path) == (200, "/login/email-code")
+    assert attempt_of(answer) != attempt_of(page)
+    assert [row.spent_at for row in town.rows(SentCode)] == [None]

@@ -9,13 +9,13 @@ from sqlalchemy import delete, update
 
 from idp.accounts.contacts import add_confirmed
 from idp.accounts.models import Resident
-from idp.login import attempts
+from idp.login.codes import links
 from idp.login.codes.models import CodeChoice, SentCode
-from idp.login.levels import Method, typical
 from idp.login.models import BrowserSession, LoginAttempt, Password
 from idp.messaging.models import Message
 from idp.recovery.ending import credentials_changed
 from idp.upkeep import end_expired_sign_ins, purge
+from tests.idp.oidc.test_step_up import demand
 from tests.support.factors import (
     after_password,
     ask_for_code,
@@ -25,7 +25,7 @@ from tests.support.factors import (
     with_app,
 )
 from tests.support.told import told
-from tests.support.town import Proof, answer_parameters, code_of, make_town
+from tests.support.town import Proof, answer_parameters, code_of, hidden_fields, make_town
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -388,47 +388,49 @@ def test_odd_links_are_over(town: Town, token: str) -> None:
     assert browser.get(f"/login/link?token={token}").status_code == 410
 
 
-@pytest.mark.parametrize("later", [-45, 0, 100])
-def test_a_link_in_another_browser_carries_no_raised_session_over(town: Town, later: int) -> None:
-    """What a session had proved stays with its browser; only what was typed in the attempt itself moves."""
-    owner = town.browser()
-    owner.sign_in(town.maria)
-    now = int(town.clock())
-    from idp.login.codes import links, service
-    from idp.login.codes.rules import Channel
+def raising(town: Town) -> Browser:
+    """A browser in which Maria is signed in by password, and was sent a code because the library now wants more."""
+    browser = town.browser()
+    browser.code(town.library, town.maria, "openid", Proof())
+    demand(town, town.library, minimum_acr="strong")
+    town.clock.advance(60)
+    browser.follow(browser.authorize(town.library, "openid", Proof()))
+    browser.follow(browser.submit("/login/email-code", send="1"))
+    return browser
 
-    at = now + later
+
+def test_the_link_raises_the_session_of_its_own_browser(town: Town) -> None:
+    """It counts together with what the session proved, as the code would."""
+    browser = raising(town)
+    browser.get(sent_link(town))
+    answer = browser.submit("/login/link")
+    assert code_of(browser.follow(answer))
+    assert [row.acr for row in live(town)] == ["strong"]
+
+
+def test_the_link_of_a_rise_is_good_in_its_own_browser_alone(town: Town) -> None:
+    """The session that is raised is there. Elsewhere nothing is spent, and the request stays where it is."""
+    browser, telephone = raising(town), town.browser()
+    asked = browser.last
+    page = telephone.get(sent_link(town))
+    assert page.status_code == 403
+    assert "Go back to where you were signing in" in page.text
+    fields = hidden_fields(telephone.get("/login").text, "/login")
+    answer = telephone.post("/login/link", {**fields, "token": sent_link(town).partition("token=")[2]})
+    assert answer.status_code == 403
+    browser.last = asked
+    assert code_of(browser.follow(browser.submit("/login/email-code", code=sent_code(town))))
+    assert [row.acr for row in live(town)] == ["strong"]
+
+
+def test_a_link_moves_no_rise_to_another_browser(town: Town) -> None:
+    """Whoever calls the function itself is refused, too, and the link stays good."""
+    raising(town)
+    now, token = int(town.clock()), sent_link(town).partition("token=")[2]
     with town.context.database.transaction() as session:
-        handle = attempts.begin(
-            session, browser="a" * 43, flow_handle="", next_path="", wanted_acr="strong", now=at
-        )
-        attempts.carry(
-            session,
-            handle,
-            [typical(Method.PASSWORD)],
-            town.maria.resident_id,
-            proved_at=now,
-            raised_sid="s" * 22,
-        )
-        attempt = attempts.find(session, handle, browser="a" * 43, now=at)
-        assert attempt is not None
-        assert attempt.raises == attempts.Raised("s" * 22, now)
-        attempts.prove(session, attempt, typical(Method.TOTP), town.maria.resident_id, now=at)
-        letter = service.Letter(
-            attempt.id_hash,
-            Channel.EMAIL,
-            session.get(Resident, town.maria.resident_id),
-            town.maria.email,
-            b"n" * 32,
-            "",
-        )
-        service.send(session, town.context, letter, language="en", now=at)
-    token = sent_link(town).partition("token=")[2]
-    with town.context.database.transaction() as session:
-        taken = links.take(session, token, browser="b" * 43, move=lambda *_: None, now=at + 1)
-        assert taken is not None
-        assert taken.attempt.methods == {Method.TOTP}
-        assert taken.attempt.raises is None
+        elsewhere = links.take(session, token, browser="b" * 43, move=lambda *_: "f" * 43, now=now)
+        assert elsewhere is None
+        assert links.find(session, token, browser="b" * 43, now=now) is not None
 
 
 # --- what a resident wants of codes ---
