@@ -11,6 +11,7 @@ from idp.accounts.models import Resident
 from idp.home.words import how_signed_in, level_name, place_name
 from idp.login import devices, sessions
 from idp.login.current import drop_session, for_residents
+from idp.login.levels import carried
 from idp.oidc import families
 from idp.oidc.farewell import farewell, frames_of
 from idp.oidc.wiring import provider
@@ -59,7 +60,7 @@ def _told(
         "id": one.sid,
         "device": one.device,
         "place": place_name(one, block),
-        "how": how_signed_in(one.amr),
+        "how": how_signed_in(carried(one.acr, one.amr, one.proofs)),
         "level": level_name(one.acr),
         "started": one.created_at,
         "last_seen": one.seen_at,

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 from flask_babel import gettext
 
+from idp.login.levels import Method
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from idp.login.levels import Proof
     from idp.login.models import BrowserSession
 
 _SEPARATOR = " + "
@@ -23,19 +28,17 @@ def level_name(acr: str) -> str:
     return str(names.get(acr, acr))
 
 
-def how_signed_in(amr: str) -> str:
-    """The methods of a session (RFC 8176) in words, joined; what is not known to us came from another provider."""
-    said = set(amr.split())
+def how_signed_in(proofs: Iterable[Proof]) -> str:
+    """What was proved for a session, in words, joined. Its amr does not tell: a provider upstream says `pin`, too."""
+    code, elsewhere = gettext("one-time code"), gettext("another digital identity")
     names = {
-        "swk": gettext("passkey"),
-        "hwk": gettext("passkey"),
-        "pin": gettext("card of the town"),
-        "pwd": gettext("password"),
-        "otp": gettext("one-time code"),
-        "sms": gettext("code by text message"),
+        Method.PASSKEY: gettext("passkey"),
+        Method.CARD: gettext("card of the town"),
+        Method.PASSWORD: gettext("password"),
+        Method.SMS_CODE: gettext("code by text message"),
+        Method.UPSTREAM: elsewhere,
     }
-    found = dict.fromkeys(str(name) for value, name in names.items() if value in said)
-    return _SEPARATOR.join(found) or str(gettext("another digital identity"))
+    return _SEPARATOR.join(dict.fromkeys(names.get(proof.method, code) for proof in proofs)) or elsewhere
 
 
 def place_name(one: BrowserSession, block: str) -> str:

@@ -201,10 +201,19 @@ def test_a_raised_session_keeps_its_name_and_its_services(town: Town) -> None:
     assert after.id_hash != before.id_hash
     page = browser.get(PAGE).text
     assert "Riverton Public Library" in page
-    assert "Signed in with: passkey + password" in page
+    assert "Signed in with: password + passkey" in page
     (own,) = ends(browser)
     browser.submit(own)
     assert town.userinfo(token).status_code == 401
+
+
+def test_a_provider_that_says_pin_is_no_card_of_the_town(town: Town) -> None:
+    """RFC 8176's values are anybody's: how somebody signed in is told by what we noted ourselves."""
+    browser = town.browser()
+    browser.sign_in(town.maria)
+    with town.context.database.transaction() as session:
+        session.execute(update(BrowserSession).values(amr="pin hwk", proofs="upstream=basic"))
+    assert "Signed in with: another digital identity" in browser.get(PAGE).text
 
 
 # --- known devices and the notice about new ones ---
