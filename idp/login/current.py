@@ -88,13 +88,16 @@ def put_session(response: Response, cookie_value: str) -> None:
     _drop_state(response)
 
 
-def drop_session(response: Response) -> None:
-    """Take the session from the browser; at a shared computer everything that came with it."""
+def drop_session(response: Response, *, request_waits: bool = False) -> None:
+    """Take the session from the browser; at a shared computer everything that came with it.
+
+    `request_waits`: a partner's request waits in this browser for whoever signs in next, and is known by a cookie.
+    """
     session_cookie(secure=context().settings.is_secure).drop(response)
     _drop_state(response)
     session = g.get("signed_in")
     if session and session.is_shared:
-        leave_nothing(response)
+        leave_nothing(response, but_cookies=request_waits)
 
 
 def _drop_state(response: Response) -> None:
@@ -104,6 +107,8 @@ def _drop_state(response: Response) -> None:
         cookie.drop(response)
 
 
-def leave_nothing(response: Response) -> None:
+def leave_nothing(response: Response, *, but_cookies: bool = False) -> None:
     """Have the browser forget pages, cookies and storage of the town (Clear-Site-Data)."""
-    response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'
+    response.headers["Clear-Site-Data"] = (
+        '"cache", "storage"' if but_cookies else '"cache", "cookies", "storage"'
+    )

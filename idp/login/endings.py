@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Integer, bindparam, select, type_coerce, update
 
 from idp.login.models import BrowserSession
 from idp.statements import prepared
@@ -24,7 +24,11 @@ _TAKE_OVER = prepared(
     update(BrowserSession)
     .where(BrowserSession.id_hash == bindparam("cookie_hash"), BrowserSession.ended_at.is_(None))
     .values(ended_at=bindparam("at"))
-    .returning(BrowserSession.sid, BrowserSession.resident_id)
+    .returning(
+        BrowserSession.sid,
+        BrowserSession.resident_id,
+        type_coerce(BrowserSession.is_shared, Integer).label("is_shared"),
+    )
 )
 _UNTOLD = (BrowserSession.ended_at.is_not(None), BrowserSession.told_at.is_(None))
 
@@ -36,10 +40,12 @@ class Ended(NamedTuple):
     resident_id: str
 
 
-def take_over(connection: Any, former_hash: bytes, resident_id: str, *, now: int) -> str | None:
-    """End the session that this browser had; its sid when it was this resident's, who now signs in again."""
-    former = connection.execute(_TAKE_OVER, {"cookie_hash": former_hash, "at": now}).first()
-    return former.sid if former is not None and former.resident_id == resident_id else None
+def take_over(connection: Any, former_hash: bytes, *, now: int) -> Any:
+    """End the session that this browser had: its sid, whose it was and whether others use the computer; None without one.
+
+    The next one is `former_sid` of it when it is the same resident's, who signs in again.
+    """
+    return connection.execute(_TAKE_OVER, {"cookie_hash": former_hash, "at": now}).first()
 
 
 def is_any_untold(connection: Any, *, now: int) -> bool:

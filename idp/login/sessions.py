@@ -201,6 +201,12 @@ def peek(connection: Any, unverified_cookie: str, *, settings: SessionSettings, 
     return found if now < found.closes_at else None
 
 
+def was_shared(connection: Any, unverified_cookie: str) -> bool:
+    """Whether a cookie is one of a session at a shared computer, which may be over."""
+    row = connection.execute(_FIND, {"cookie_hash": digest(unverified_cookie)}).first()
+    return row is not None and bool(row.is_shared)
+
+
 def as_signed_in(connection: Any, row: Any, *, settings: SessionSettings, now: int) -> SignedIn | None:
     """Judge a row that has `COLUMNS`, and note that the session was used."""
     if row.resident_state != "active":

@@ -198,11 +198,16 @@ class Settler:
         return Success(risen, proved.resident_id, None) if risen else Failure.WRONG
 
     def _begin_session(self, session: Any, proved: _Proved) -> Success:
-        """A session of its own, and the end of the one that this browser had (K18)."""
-        former_sid, wrapped = None, proved.found.data_key
-        if self.visitor.session_cookie:
-            former = digest(self.visitor.session_cookie)
-            former_sid = endings.take_over(session, former, proved.resident_id, now=self.now)
+        """A session of its own, and the end of the one that this browser had (K18).
+
+        A computer that others use is one also when its resident proves once more that it is they.
+        """
+        former_sid, place, wrapped = None, proved.place, proved.found.data_key
+        cookie = self.visitor.session_cookie
+        former = endings.take_over(session, digest(cookie), now=self.now) if cookie else None
+        if former is not None:
+            former_sid = former.sid if former.resident_id == proved.resident_id else None
+            place = replace(place, is_shared=place.is_shared or bool(former.is_shared))
         cookie_value = sessions.begin(
             session,
             proved.resident_id,
@@ -211,7 +216,7 @@ class Settler:
             proofs=noted(proved.proofs),
             device=self.visitor.device,
             settings=self.ctx.settings.sessions,
-            place=proved.place,
+            place=place,
             data_key=self.ctx.vault.open_data_key(wrapped) if wrapped else None,
             former_sid=former_sid,
             now=self.now,
@@ -219,7 +224,7 @@ class Settler:
         if proved.flow_handle:
             self.note(session, proved.flow_handle, self.now)
         first_page = self.begun(session, proved.resident_id, proved.found.besides, self.now)
-        known_by = self._know_device(session, proved.resident_id, proved.place)
+        known_by = self._know_device(session, proved.resident_id, place)
         return Success(cookie_value, proved.resident_id, known_by, first_page)
 
     def _rise(self, session: Any, proved: _Proved, raised: Raised) -> str | None:

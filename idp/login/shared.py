@@ -32,7 +32,8 @@ WARN_FOR = 60
 _HANDLE = r"[A-Za-z0-9_-]{43}"
 #: Pages to which a resident may come back from the warning; a form half filled in is not among them.
 _OWN_PAGE = re.compile(
-    rf"/(|help|(privacy|account)(/[A-Za-z0-9._~/-]*)?|(consent|authorize/as|authorize/level|device/confirm)\?flow={_HANDLE})"
+    r"/(|help|(privacy|account)(/[A-Za-z0-9._~/-]*)?"
+    rf"|(consent|authorize/as|authorize/level|device/confirm)\?flow={_HANDLE}|login(/[a-z-]+)?\?attempt={_HANDLE})"
 )
 
 
@@ -81,7 +82,7 @@ def _shared_session() -> SharedSession | None:
 def warn() -> str | Response:
     """Are you still there? Turns into the end by itself, or back to the page if another tab was used meanwhile."""
     session = _unused()
-    if session is None:
+    if session is None or not session.is_shared:
         return redirect(OVER, 303)
     now = context().now()
     left = session.closes_at - now
@@ -107,23 +108,32 @@ def stay() -> Response:
 
 @bp.get(OVER)
 def over() -> str | Response:
-    """The session is over by the clock: the browser forgets what it has of it."""
-    if _unused() is not None:
-        return redirect(WARNING, 303)
+    """The session is over by the clock: the browser forgets what it has of it.
+
+    Any page of the web can send a visitor here. So only what belongs to a shared session is forgotten.
+    """
+    session = _unused()
+    if session is not None:
+        return redirect(WARNING if session.is_shared else "/", 303)
     response = make_response(render_template("ui/shared_over.html"))
-    drop_session(response)
-    leave_nothing(response)
+    cookie = _cookie()
+    if cookie and sessions.was_shared(context().database.fast, cookie):
+        drop_session(response)
+        leave_nothing(response)
     return response
 
 
 def _unused() -> SignedIn | None:
-    """The session of this browser, without noting that it was used."""
+    """The living session of this browser, without noting that it was used."""
     ctx = context()
-    cookie = session_cookie(secure=ctx.settings.is_secure).read(request.cookies)
+    cookie = _cookie()
     if cookie is None:
         return None
-    found = sessions.peek(ctx.database.fast, cookie, settings=ctx.settings.sessions, now=ctx.now())
-    return found if found is not None and found.is_shared else None
+    return sessions.peek(ctx.database.fast, cookie, settings=ctx.settings.sessions, now=ctx.now())
+
+
+def _cookie() -> str | None:
+    return session_cookie(secure=context().settings.is_secure).read(request.cookies)
 
 
 def _back(unverified_path: str) -> str:

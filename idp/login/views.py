@@ -213,7 +213,7 @@ def show_page(entry: Entry, *, username: str, errors: Errors) -> str:
         "wanted": entry.goal.wanted_acr,
         "again": is_again(),
         "is_begun": bool(entry.attempt and entry.attempt.proofs),
-        "is_shared": bool(entry.attempt and entry.attempt.is_shared),
+        "is_shared": is_shared_already(entry),
         "offers_passkeys": g.runs_script,
         "offers_password": Method.PASSWORD in entry.offers,
         "action": "/login",
@@ -223,6 +223,12 @@ def show_page(entry: Entry, *, username: str, errors: Errors) -> str:
     if not (errors or username or entry.attempt) and is_usual():
         return filled_in("ui/login.html", {**values, "errors": ()}, flow=flow)
     return render_template("ui/login.html", **values, errors=errors, flow=flow)
+
+
+def is_shared_already(entry: Entry) -> bool:
+    """Whether it was said before that others use this computer: in this sign-in, or in the one that is made again."""
+    session = signed_in() if is_again() else None
+    return bool((entry.attempt and entry.attempt.is_shared) or (session and session.is_shared))
 
 
 def is_again() -> bool:

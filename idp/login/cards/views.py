@@ -23,7 +23,7 @@ from idp.login.cards.rules import (
 from idp.login.cards.sign_in import with_card, with_code
 from idp.login.ports import ports
 from idp.login.settling import Failure
-from idp.login.views import is_again, read_entry
+from idp.login.views import is_again, is_shared_already, read_entry
 from idp.web.context import context
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _kept(entry: Entry) -> dict[str, object]:
         "next": entry.goal.next_path,
         "wanted": entry.goal.wanted_acr,
         "again": is_again(),
-        "is_shared": bool(entry.attempt and entry.attempt.is_shared),
+        "is_shared": is_shared_already(entry),
     }
 
 

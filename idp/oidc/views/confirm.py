@@ -70,7 +70,7 @@ def answer_who() -> Response:
             return response
         sessions.end(writing, session.id_hash, now=now)
         families.end_families_of_session(writing, session.resident_id, session.id_hash, now=now)
-    drop_session(response)
+    drop_session(response, request_waits=True)
     return response
 
 

@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from idp.login import limits, sessions
 from idp.login.codes import service as codes
 from idp.login.codes.rules import Channel
+from idp.login.devices.models import KnownDevice
 from idp.login.levels import LEVELS
 from idp.login.models import BrowserSession
 from idp.settings import SessionSettings
 from idp.upkeep import end_expired_sign_ins
+from tests.idp.login.cards.conftest import issue
+from tests.idp.oidc.test_step_up import demand
 from tests.support.factors import attempt_of, sent_code
 from tests.support.settled import assert_refused_back
 from tests.support.town import Proof, code_of, make_town
@@ -314,6 +317,58 @@ def test_without_a_shared_session_there_is_nothing_to_warn_of(kiosk: Town) -> No
     browser.http.environ_base["REMOTE_ADDR"] = "198.51.100.1"
     browser.sign_in(kiosk.maria)
     assert browser.get("/shared-computer").headers["Location"] == "/shared-computer/over"
+    answer = browser.get("/shared-computer/over")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    assert "Clear-Site-Data" not in answer.headers
+    assert not answer.headers.getlist("Set-Cookie")
+    assert is_in(browser)
+
+
+def test_a_link_to_the_end_takes_nothing_from_a_visitor(kiosk: Town) -> None:
+    """K20: any page of the web can send a browser there, in the middle of a sign-in, too, and on a known device."""
+    browser = kiosk.browser()
+    browser.http.environ_base["REMOTE_ADDR"] = "198.51.100.1"
+    browser.sign_in(kiosk.maria)
+    browser.get("/logout")
+    browser.submit("/logout")
+    browser.get("/login")
+    answer = browser.get("/shared-computer/over")
+    assert answer.status_code == 200
+    assert "Clear-Site-Data" not in answer.headers
+    assert not answer.headers.getlist("Set-Cookie")
+
+
+def test_a_shared_computer_is_one_also_for_who_proves_again_that_it_is_they(town: Town) -> None:
+    """What was said at the first sign-in holds for the session that takes its place."""
+    browser = town.browser()
+    browser.get("/login")
+    browser.submit("/login", username="maria", password=town.maria.password, shared="1")
+    town.clock.advance(250)
+    assert is_in(browser)
+    town.clock.advance(100)
+    page = browser.get("/login?again=1")
+    assert "This is a shared computer. You are signed out soon" in page.text
+    browser.submit("/login", username="maria", password=town.maria.password)
+    rows = town.rows(BrowserSession)
+    assert [bool(row.is_shared) for row in rows] == [True, True]
+    assert town.rows(KnownDevice) == []
+    town.clock.advance(300)
+    assert not is_in(browser)
+
+
+def test_a_sign_in_under_way_outlives_the_warning(kiosk: Town) -> None:
+    """The page of a second factor turns into the warning and comes back, with the partner's request."""
+    browser = kiosk.browser()
+    issue(kiosk, kiosk.jun.resident_id).sign_in(browser)
+    demand(kiosk, kiosk.tax, minimum_acr="strong")
+    page = browser.follow(browser.authorize(kiosk.tax, "openid profile", Proof()))
+    warning = re.search(r"/shared-computer\?back=[^\"]+", page.text)
+    assert warning
+    kiosk.clock.advance(245)
+    browser.get(warning[0])
+    answer = browser.submit("/shared-computer")
+    assert answer.headers["Location"].startswith("/login/paper-code?attempt=")
+    assert 'name="code"' in browser.follow(answer).text
 
 
 def test_a_second_service_asks_whether_it_is_still_the_same_person(kiosk: Town) -> None:
@@ -334,6 +389,7 @@ def test_who_is_not_that_person_signs_the_other_one_out(kiosk: Town) -> None:
     token = kiosk.redeem(kiosk.library, code, proof).json["access_token"]
     browser.follow(browser.authorize(kiosk.library, SCOPE, Proof()))
     answer = browser.submit("/authorize/as", who="other")
+    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"', "a cookie says whose request waits"
     assert not any(row.ended_at is None for row in kiosk.rows(BrowserSession))
     assert kiosk.userinfo(token).status_code == 401
     assert 'action="/login"' in browser.follow(answer).text
