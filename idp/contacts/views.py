@@ -79,8 +79,7 @@ def add(session: SignedIn, kind: str) -> Response | tuple[str, int]:
     if isinstance(checked, Refusal):
         return _new_page(kind, typed, [("value", refusal_text(checked, kind))]), 422
     source = network_of(incoming().remote_address)
-    counted = (budgets.MAIL_PER_SOURCE, source), (budgets.MAIL_PER_ADDRESS, checked)
-    if not budgets.take(ctx, *counted, now=ctx.now()):
+    if not budgets.take(ctx, *budgets.mail_asked(source, checked), now=ctx.now()):
         return _new_page(kind, typed, [("value", refusal_text(Refusal.THROTTLED, kind))]), 429
     with ctx.database.transaction() as writing:
         change_id = adding.add(writing, ctx, locked(writing, session)[0], kind, checked, now=ctx.now())

@@ -77,7 +77,7 @@ def ask() -> Response | tuple[str, int]:
     ctx = context()
     now, source = ctx.now(), network_of(incoming().remote_address)
     whose = counted_name(name, ctx.settings.accounts.country)
-    if not budgets.take(ctx, (budgets.MAIL_PER_SOURCE, source), (budgets.MAIL_PER_ADDRESS, whose), now=now):
+    if not budgets.take(ctx, *budgets.mail_asked(source, whose), now=now):
         text = gettext("There were too many requests. Wait an hour, then try again.")
         return _ask_page(name, wish, [("name", text)]), 429
     with ctx.database.transaction() as session:

@@ -65,7 +65,7 @@ def submit() -> str | tuple[str, int]:
     now = ctx.now()
     source = network_of(incoming().remote_address)
     whose = counted_name(email, ctx.settings.accounts.country)
-    if not budgets.take(ctx, (budgets.MAIL_PER_SOURCE, source), (budgets.MAIL_PER_ADDRESS, whose), now=now):
+    if not budgets.take(ctx, *budgets.mail_asked(source, whose), now=now):
         errors = [("email", gettext("There were too many requests. Wait an hour, then try again."))]
         return _first_page(email, errors), 429
     with ctx.database.transaction() as session:

@@ -13,6 +13,7 @@ from idp.login.devices.service import KEEP_FOR
 from idp.login.models import BrowserSession
 from idp.login.passwords import Passwords
 from tests.support.authenticator import Authenticator
+from tests.support.factors import ask_for_code
 from tests.support.passkeys import enrol
 from tests.support.passkeys import sign_in as sign_in_by_passkey
 
@@ -107,6 +108,42 @@ def test_a_botnet_with_patience_ends_the_password_for_strangers_alone(town: Town
     assert attempt(phone, "maria", town.maria.password, ELSEWHERE) == 303
     assert attempt(town.browser(), "maria", town.maria.password, ELSEWHERE) == 303
     assert town.rows(FailureStreak) == []
+
+
+def ask_for_codes(browser: Browser, source: str, times: int) -> list[int]:
+    """Ask so often for a code to Maria's mailbox, as the first step of a sign-in."""
+    browser.http.environ_base["REMOTE_ADDR"] = source
+    answers = []
+    for _ in range(times):
+        ask_for_code(browser, "maria@example.org")
+        answers.append(browser.last.status_code if browser.last else 0)
+    return answers
+
+
+def test_who_asks_for_codes_uses_up_nobody_elses(town: Town) -> None:
+    """Neither from elsewhere, nor from the very network of an owner who has signed in on this device before."""
+    owner = own_device(town, town.maria)
+    for source in (ATTACKER, HOME):
+        assert ask_for_codes(town.browser(), source, 6) == [200] * 5 + [429]
+    assert ask_for_codes(town.browser(), ELSEWHERE, 1) == [200]
+    assert ask_for_codes(owner, HOME, 6) == [200] * 5 + [429]
+
+
+@pytest.mark.parametrize(("page", "field"), [("/recover", "name"), ("/signup", "email")])
+def test_who_asks_for_mail_uses_up_nobody_elses(town: Town, page: str, field: str) -> None:
+    """To recover or to sign up: the owner of the address may ask all the same."""
+
+    def ask(source: str, times: int) -> list[int]:
+        browser = town.browser()
+        browser.http.environ_base["REMOTE_ADDR"] = source
+        answers = []
+        for _ in range(times):
+            browser.get(page)
+            answers.append(browser.submit(page, **{field: "maria@example.org"}).status_code)
+        return answers
+
+    assert ask(ATTACKER, 4)[-1] == 429
+    assert ask(HOME, 1)[0] in (200, 303)
 
 
 def test_a_known_device_has_few_guesses_too(town: Town, looked_at: list[str]) -> None:

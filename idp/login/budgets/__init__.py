@@ -3,21 +3,21 @@
 Owns: short windows per town, source, and name and source; the pauses and the lifetime cap of every single
 authenticator; their store (the database, and Redis or Valkey for the windows). Routes: none.
 Leaves to others: looking at secrets; which device is known (`idp.login.devices`); what people read.
-Others import: `Guess`, `Limit`, `Verdict`, the limits on mail, and the functions `spend`, `refund`, `take`, `restore`, `is_spent`.
+Others import: `Guess`, `Limit`, `Verdict`, the limit on mail, and the functions that `__all__` names.
 
 A device on which its owner signed in before has a budget of its own, so that no stranger can lock anybody out (K28).
 """
 
-from idp.login.budgets.rules import MAIL_PER_ADDRESS, MAIL_PER_SOURCE, Guess, Limit, Verdict
+from idp.login.budgets.rules import MAIL_PER_ADDRESS, Guess, Limit, Verdict, mail_asked
 from idp.login.budgets.service import is_spent, refund, restore, spend, take
 
 __all__ = [
     "MAIL_PER_ADDRESS",
-    "MAIL_PER_SOURCE",
     "Guess",
     "Limit",
     "Verdict",
     "is_spent",
+    "mail_asked",
     "refund",
     "restore",
     "spend",

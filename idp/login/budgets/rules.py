@@ -22,9 +22,17 @@ class Limit:
     window_for: int
 
 
-#: Nobody's mailbox is flooded through us.
+#: Who asks too often has to wait. How much reaches a mailbox in all is limited where messages leave.
 MAIL_PER_ADDRESS = Limit("mail-address", 3, 3600)
 MAIL_PER_SOURCE = Limit("mail-source", 20, 3600)
+
+
+def mail_asked(source: str, address: str) -> tuple[tuple[Limit, str], ...]:
+    """In what a request counts that writes to an address which anybody may name.
+
+    From one place, so that strangers elsewhere use up nothing of its owner's (K28).
+    """
+    return (MAIL_PER_SOURCE, source), (MAIL_PER_ADDRESS, f"{address} {source}")
 
 
 @dataclass(frozen=True, slots=True)

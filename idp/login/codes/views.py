@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 from idp.accounts.contacts import counted_name
 from idp.accounts.models import Resident
 from idp.accounts.service import find_resident
-from idp.login import attempts, budgets, steps
+from idp.login import attempts, budgets, devices, steps
 from idp.login.budgets import Guess, Limit
 from idp.login.codes import service
 from idp.login.codes.rules import LIVES_FOR, Channel, masked, normal_code
@@ -40,9 +40,10 @@ if TYPE_CHECKING:
 
 bp = Blueprint("codes", __name__)
 
-#: Nobody's mailbox or phone is flooded through us.
+#: Who asks for codes too often has to wait. How much reaches a mailbox or a phone in all is limited where messages leave.
 _PER_NAME = Limit("code-name", 5, 900)
 _PER_SOURCE = Limit("code-source", 40, 900)
+_PER_DEVICE = Limit("code-device", 5, 900)
 
 
 @bp.get("/login/email-code")
@@ -111,8 +112,7 @@ def _send(underway: Underway, channel: Channel) -> Page:
         return _page(underway, channel, asks_code=False, errors=[("username", text)]), 422
     ctx = context()
     whose = _counted(underway, typed)
-    source = network_of(incoming().remote_address)
-    if not budgets.take(ctx, (_PER_SOURCE, source), (_PER_NAME, whose), now=ctx.now()):
+    if not budgets.take(ctx, *_counts(underway, typed, whose), now=ctx.now()):
         text = gettext("Too many codes were asked for. Wait 15 minutes, then try again.")
         field = "" if underway.attempt.proofs else "username"
         return _page(underway, channel, asks_code=False, errors=[(field, text)], typed=typed), 429
@@ -129,6 +129,22 @@ def _counted(underway: Underway, typed: str) -> str:
     if underway.attempt.proofs:
         return underway.attempt.resident_id or ""
     return counted_name(typed, context().settings.accounts.country)
+
+
+def _counts(underway: Underway, typed: str, whose: str) -> list[tuple[Limit, str]]:
+    """In what a request for a code counts: strangers elsewhere, and beside its owner's devices, use up nothing of theirs (K28)."""
+    ctx = context()
+    settler = steps.settler(now=ctx.now())
+    with ctx.database.reading() as session:
+        found = underway.attempt.resident_id
+        if not underway.attempt.proofs:
+            resident = find_resident(session, ctx.vault, typed, country=ctx.settings.accounts.country)
+            found = resident.id if resident else None
+        device = devices.known(session, settler.visitor.device_cookie, found, now=settler.now)
+    if device is not None:
+        return [(_PER_DEVICE, device)]
+    source = network_of(incoming().remote_address)
+    return [(_PER_SOURCE, source), (_PER_NAME, f"{whose} {source}")]
 
 
 def _says_shared(underway: Underway) -> bool:
