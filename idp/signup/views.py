@@ -13,20 +13,24 @@ from idp.accounts.contacts import counted_name
 from idp.accounts.models import Resident
 from idp.accounts.service import find_resident
 from idp.login import budgets
+from idp.login.budgets import Limit
 from idp.login.current import signed_in
 from idp.login.levels import Method, typical
 from idp.login.ports import ports
 from idp.login.rules import network_of
 from idp.login.settling import Goal
 from idp.login.steps import answer, settler
+from idp.login.texts import too_many
 from idp.login.upstream import newcomers
 from idp.signup import service
 from idp.signup.forms import AccountForm, email_errors
 from idp.web.context import context
+from idp.web.csrf import browser_id
 from idp.web.languages import current_language
 from idp.web.pages import incoming
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
     from werkzeug.wrappers import Response
 
     from idp.login.settling import Outcome
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
 
 bp = Blueprint("signup", __name__)
 
+#: User names that are asked for from one place, in an hour: whether one is taken is told each time.
+_NAMES_PER_SOURCE = Limit("user-name-source", 20, 3600)
 #: So long after signing up it is said that it worked, in seconds.
 _SAY_FOR = 600
 
@@ -135,26 +141,39 @@ def finish() -> str | Response | tuple[str, int]:
     if pending is None:
         return render_template("ui/signup_expired.html"), 410
     form = AccountForm.read(request.form)
-    errors = form.errors(ctx.settings, pending.email)
+    status, errors = _errors(form, pending, now)
     if errors:
-        return _page(token, form, errors), 422
+        return _page(token, form, errors), status
     try:
-        outcome = _open(token, form, now)
+        opened = _open(token, form, now)
     except IntegrityError:
         if _has_account(pending.email):
             return render_template("ui/signup_expired.html"), 410
         return _page(
             token, form, [("username", gettext("This user name is taken. Choose another one."))]
         ), 409
-    if outcome is None:
+    if opened is None:
         return render_template("ui/signup_expired.html"), 410
-    return answer(outcome, _goal())
+    return answer(*opened)
 
 
-def _goal() -> Goal:
-    """The partner's request that waits, if this browser has one."""
+def _errors(form: AccountForm, pending: PendingSignUp, now: int) -> tuple[int, Errors]:
+    """The status of the answer, and what is wrong with what was typed. Asking for a user name counts."""
+    ctx = context()
+    errors = form.errors(ctx.settings, pending.email)
+    if errors or not form.username:
+        return 422, errors
+    source = network_of(incoming().remote_address)
+    may_ask = budgets.take(ctx, (_NAMES_PER_SOURCE, source), now=now)
+    return 429, [] if may_ask else [("username", too_many())]
+
+
+def _goal(session: Session, now: int) -> Goal:
+    """The partner's request that waits: in this browser, or in the one where the sign-up began, which then has it no more."""
     unverified_flow = request.form.get("flow", "")
-    return Goal(unverified_flow if ports().describe(unverified_flow) else "")
+    if not unverified_flow or ports().describe(unverified_flow):
+        return Goal(unverified_flow)
+    return Goal(ports().move(session, unverified_flow, browser_id(), now) or "")
 
 
 def _has_account(email: str) -> bool:
@@ -164,8 +183,8 @@ def _has_account(email: str) -> bool:
         return find_resident(session, ctx.vault, email) is not None
 
 
-def _open(token: str, form: AccountForm, now: int) -> Outcome | None:
-    """Spend the link, make the resident, begin the session: all or nothing."""
+def _open(token: str, form: AccountForm, now: int) -> tuple[Outcome, Goal] | None:
+    """Spend the link, make the resident, begin the session: all or nothing. What came of it, and where it leads."""
     ctx = context()
     password_hash = ports().passwords.hash(form.password)
     newcomer = newcomers.waiting()
@@ -184,13 +203,14 @@ def _open(token: str, form: AccountForm, now: int) -> Outcome | None:
         )
         if newcomer is not None:
             newcomers.settle(session, newcomer, resident, now=now)
-        return settler(now=now).first(session, _goal(), typical(Method.PASSWORD), resident.id)
+        goal = _goal(session, now)
+        return settler(now=now).first(session, goal, typical(Method.PASSWORD), resident.id), goal
 
 
 def _page(token: str, form: AccountForm, errors: Errors) -> str:
     unverified_flow = request.values.get("flow", "")
     flow = ports().describe(unverified_flow) if unverified_flow else None
-    g.form_targets = flow.form_targets if flow else ""
+    g.form_targets = flow.form_targets if flow else ports().leads_to(unverified_flow)
     return render_template(
         "ui/signup_confirm.html",
         token=token,

@@ -73,6 +73,36 @@ def test_an_account_opened_on_the_way_to_a_partner_leads_on_to_it(town: Town) ->
     assert town.redeem(town.library, code_of(answer), proof).status_code == 200
 
 
+def test_a_sign_up_that_ends_on_another_device_takes_the_request_along(town: Town) -> None:
+    """The mail is read on the telephone: from there it goes on to the library, and the computer has the request no more."""
+    computer, telephone, proof = town.browser(), town.browser(), Proof()
+    page = computer.follow(computer.authorize(town.library, "openid", proof))
+    path = re.findall(r'href="(/signup\?flow=[^"]+)"', page.text)[0]
+    computer.get(path)
+    computer.submit("/signup", email=NEW)
+    telephone.get(links(town)[0])
+    answer = telephone.follow(telephone.submit("/signup/confirm", **TYPED))
+    if answer.status_code == 200:
+        answer = telephone.follow(telephone.allow())
+    assert town.redeem(town.library, code_of(answer), proof).status_code == 200
+    flow = path.partition("flow=")[2]
+    assert computer.get(f"/authorize/continue?flow={flow}").status_code == 400
+
+
+def test_user_names_are_not_tried_out_without_end(town: Town) -> None:
+    """Whoever has a link of their own could ask for name after name; without one the account opens all the same."""
+    browser = ask(town)
+    browser.get(links(town)[0])
+    page = browser.last
+    answers = []
+    for _ in range(21):
+        browser.last = page
+        answers.append(browser.submit("/signup/confirm", **{**TYPED, "username": "Maria"}).status_code)
+    assert answers == [409] * 20 + [429]
+    browser.last = page
+    assert browser.submit("/signup/confirm", **TYPED).status_code == 303
+
+
 def test_opening_a_link_spends_nothing(town: Town) -> None:
     """Mail scanners open links too."""
     ask(town)
