@@ -11,11 +11,13 @@ from sqlalchemy import delete, select
 from consent import acts
 from consent import log as consent_log
 from idp import lapses
+from idp.accounts import not_me
 from idp.accounts.models import NotMeLink
 from idp.clients.models import InitialToken
 from idp.clients.registry import ClientRegistry
 from idp.closing import service as closing
 from idp.closing.models import Closure
+from idp.contacts import adding
 from idp.contacts.models import Change
 from idp.contacts.service import apply_due
 from idp.jobs.stamps import KEYS, bump
@@ -37,6 +39,7 @@ from idp.oidc.device.models import DeviceRequest
 from idp.oidc.interactions import WAIT_FOR
 from idp.oidc.models import AccessToken, Authorization, Interaction, PushedRequest, RefreshToken, UsedOnce
 from idp.oidc.provider import Provider
+from idp.recovery import ending as recoveries
 from idp.recovery.answering import answer_asked
 from idp.recovery.models import Case, Helper, Token
 from idp.rights.models import Request
@@ -271,15 +274,21 @@ def log_origin(settings: Settings) -> str:
 
 
 def end_expired_sign_ins(context: Context, *, now: int) -> None:
-    """Mark what has expired, so that no clock that is set back revives it (K40)."""
+    """Mark what has expired of all that opens or changes an account, so that no clock that is set back revives it (K40)."""
+    since = now - EXPIRED_SINCE
     with context.database.transaction() as session:
         attempts.expire(session, now=now)
-        limits = context.settings.sessions
-        sessions.end_expired(session, settings=limits, since=now - EXPIRED_SINCE, now=now)
-        families.end_expired(session, since=now - EXPIRED_SINCE, now=now)
-        devices.end_expired(session, since=now - EXPIRED_SINCE, now=now)
-        expire_links(session, since=now - EXPIRED_SINCE, now=now)
+        sessions.end_expired(session, settings=context.settings.sessions, since=since, now=now)
+        families.end_expired(session, since=since, now=now)
+        devices.end_expired(session, since=since, now=now)
+        expire_links(session, since=since, now=now)
         codes.expire(session, now=now)
+    # What ends at a change of credentials is locked there in another order than here: so it is by itself.
+    with context.database.transaction() as session:
+        recoveries.end_expired(session, since=since, now=now)
+    with context.database.transaction() as session:
+        adding.end_expired(session, since=since, now=now)
+        not_me.end_expired(session, since=since, now=now)
 
 
 def purge(context: Context, *, now: int) -> None:

@@ -58,6 +58,16 @@ def spend(session: Any, unverified_link: str, *, now: int) -> Spent | None:
     return None if found is None else Spent(found.resident_id, found.created_at)
 
 
+def end_expired(session: Any, *, since: int, now: int) -> None:
+    """Mark the links that the clock ended since then, so that none revives when it is set back (K40)."""
+    session.execute(
+        update(NotMeLink)
+        .where(NotMeLink.expires_at > since, NotMeLink.expires_at <= now, NotMeLink.spent_at.is_(None))
+        .values(spent_at=now),
+        execution_options={"synchronize_session": False},
+    )
+
+
 def _live(unverified_link: str, now: int) -> tuple[Any, ...]:
     return (
         NotMeLink.link_hash == digest(unverified_link),

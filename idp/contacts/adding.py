@@ -178,6 +178,21 @@ def _confirm(
     return added
 
 
+def end_expired(session: Any, *, since: int, now: int) -> None:
+    """End what was not confirmed in time since then, so that no clock that is set back revives it (K40)."""
+    session.execute(
+        update(Change)
+        .where(
+            Change.expires_at > since,
+            Change.expires_at <= now,
+            Change.what == "add",
+            Change.ended_at.is_(None),
+        )
+        .values(ended_at=now, outcome="stopped")
+        .execution_options(synchronize_session=False)
+    )
+
+
 def _pending(session: Session, ctx: Context, resident: Resident, which: Any, *, now: int) -> Pending | None:
     row = session.execute(select(Change).where(which, *_waiting(resident.id, now))).scalar_one_or_none()
     if row is None or row.value is None or resident.data_key is None:

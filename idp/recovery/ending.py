@@ -31,6 +31,20 @@ _LET_GO = prepared(
     .values(resident_id=None)
     .returning(Case.id)
 )
+_EXPIRE_TOKENS = (
+    update(Token)
+    .where(
+        Token.expires_at > bindparam("since"), Token.expires_at <= bindparam("at"), Token.spent_at.is_(None)
+    )
+    .values(spent_at=bindparam("at"))
+    .execution_options(synchronize_session=False)
+)
+_EXPIRE_CASES = (
+    update(Case)
+    .where(Case.expires_at > bindparam("since"), Case.expires_at <= bindparam("at"), _UNDER_WAY)
+    .values(state="stopped", ended_at=bindparam("at"), name=None)
+    .execution_options(synchronize_session=False)
+)
 #: After the former, so that a proof which comes between the two is stopped, too.
 _STOP_CASES = prepared(
     update(Case)
@@ -62,6 +76,13 @@ def stop_cases(session: Session, resident_id: str, *, now: int) -> int:
     session.execute(_SPEND_TOKENS, {"whose": resident_id, "at": now})
     let_go = session.execute(_LET_GO, {"whose": resident_id}).all()
     return len(let_go) + len(session.execute(_STOP_CASES, {"whose": resident_id, "at": now}).all())
+
+
+def end_expired(session: Any, *, since: int, now: int) -> None:
+    """End the recoveries, links and codes that the clock ended since then, so that none revives when it is set back (K40)."""
+    asked = {"since": since, "at": now}
+    session.execute(_EXPIRE_TOKENS, asked)
+    session.execute(_EXPIRE_CASES, asked)
 
 
 def recoveries_under_way(resident_id: Any) -> ColumnElement[bool]:

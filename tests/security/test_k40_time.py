@@ -5,19 +5,25 @@ RFC 8725 §3.10, FAPI 2.0 §5.3.2.1, ASVS 9.2.1. Each thing is made at START and
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from idp.accounts.not_me import not_me_link
+from idp.contacts.adding import MAIL_FOR
 from idp.login.models import BrowserSession
 from idp.messaging.models import Message
 from idp.messaging.service import open_message
 from idp.oidc.interactions import WAIT_FOR
+from idp.recovery.service import STEP_FOR, wait_of
 from idp.signup.service import LINK_FOR
 from idp.upkeep import end_expired_sign_ins
+from tests.idp.recovery import steps as recovery
 from tests.support.authenticator import Authenticator
 from tests.support.passkeys import add_passkey, hand_over, open_sign_in, options
+from tests.support.told import told
 from tests.support.town import CALLBACK, ISSUER, Proof, code_of, make_town
 
 if TYPE_CHECKING:
@@ -101,6 +107,72 @@ def _waiting_request(town: Town) -> Thing:
     return Thing(WAIT_FOR, is_good)
 
 
+def _recovery(town: Town) -> Thing:
+    """A page on which something was proved, and a new password may be set."""
+    browser = recovery.ask(town, town.maria.email)
+    recovery.type_code(town, browser)
+    page = f"{recovery.case_page(browser)}/password"
+    return Thing(STEP_FOR, lambda: browser.get(page).status_code == 200)
+
+
+def _recovery_link(town: Town) -> Thing:
+    browser = town.browser()
+    recovery.ask(town, town.maria.email)
+    link = told(town, "recover")[-1].link
+    return Thing(STEP_FOR, lambda: browser.get(link).status_code == 200)
+
+
+def _recovery_digits(town: Town) -> Thing:
+    browser = recovery.ask(town, town.maria.email)
+    page, code = recovery.case_page(browser), told(town, "recover")[-1].values["code"]
+    browser.get(page)
+    return Thing(STEP_FOR, lambda: browser.submit(f"{page}/code", code=code).status_code == 303)
+
+
+def _helped_recovery(town: Town) -> Thing:
+    """The code with which a recovery with somebody's help goes on in another browser."""
+    asking, browser = recovery.ask(town, town.maria.email, "helper"), town.browser()
+    (code,) = re.findall(r"(?:[0-9A-Z]{4}-){3}[0-9A-Z]{4}", asking.get(recovery.case_page(asking)).text)
+    browser.get("/recover/return")
+    return Thing(
+        wait_of(town.settings, "helper"),
+        lambda: browser.submit("/recover/return", code=code).status_code == 303,
+    )
+
+
+def _recovery_letter(town: Town) -> Thing:
+    recovery.give_address(town, town.maria)
+    recovery.ask(town, town.maria.email, "letter")
+    code, browser = told(town, "recovery_letter")[-1].values["code"], town.browser()
+    browser.get("/recover/letter")
+    return Thing(
+        town.settings.accounts.letter_code_for,
+        lambda: browser.submit("/recover/letter", code=code).status_code == 303,
+    )
+
+
+def _new_contact(town: Town) -> Thing:
+    """The link with which a new address is confirmed, in the very browser in which it was given; the code is beside it."""
+    browser = town.browser()
+    browser.sign_in(town.maria)
+    browser.get("/account/contacts/new/email")
+    browser.submit("/account/contacts/new/email", value="new@home.example")
+    link = told(town, "contact_confirm")[-1].link
+
+    def is_good() -> bool:
+        browser.sign_in(town.maria)  # whose session is a shorter one
+        return browser.get(link).status_code == 200
+
+    return Thing(MAIL_FOR, is_good)
+
+
+def _not_me_link(town: Town) -> Thing:
+    with town.context.database.transaction() as session:
+        link = not_me_link(session, town.settings, town.maria.resident_id, now=int(town.clock()))
+    path, browser = link.removeprefix(ISSUER), town.browser()
+    return Thing(town.settings.accounts.not_me_for, lambda: browser.get(path).status_code == 200)
+
+
 THINGS = {
     function.__name__[1:]: function
     for function in (
@@ -112,7 +184,25 @@ THINGS = {
         _challenge,
         _sign_up_link,
         _waiting_request,
+        _recovery,
+        _recovery_link,
+        _recovery_digits,
+        _helped_recovery,
+        _recovery_letter,
+        _new_contact,
+        _not_me_link,
     )
+}
+#: To look at these, or to try them, writes nothing: a job alone ends them.
+WRITES_NOTHING = {
+    "sign_up_link",
+    "recovery",
+    "recovery_link",
+    "recovery_digits",
+    "helped_recovery",
+    "recovery_letter",
+    "new_contact",
+    "not_me_link",
 }
 
 
@@ -134,7 +224,7 @@ def test_what_ends_now_has_ended(town: Town, thing: Thing) -> None:
     assert not thing.is_good()
 
 
-@pytest.mark.parametrize("name", sorted(THINGS.keys() - {"sign_up_link"}))  # opening one writes nothing
+@pytest.mark.parametrize("name", sorted(THINGS.keys() - WRITES_NOTHING))
 def test_what_was_seen_to_be_over_stays_over_when_the_clock_is_set_back(town: Town, name: str) -> None:
     """An hour back, into the middle of its life: it was tried too late once, and is dead for good."""
     thing = THINGS[name](town)
