@@ -1,7 +1,8 @@
 """The worker: threads that do each job when it is due, in one process of all.
 
 A lease row says who does a job. It is taken and prolonged by one conditional write, so two processes never
-hold it together; a process that dies loses it when it runs out.
+hold it together; a process that dies loses it when it runs out. By the clock, or where that was set back meanwhile:
+when it was not prolonged for as long as it lasts, whatever the clocks say.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ _TAKE = (
     text(
         "INSERT INTO jobs_lease (name, holder, until_at) VALUES (:name, :holder, :until_at) "
         "ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until_at = excluded.until_at "
-        "WHERE jobs_lease.holder = excluded.holder OR jobs_lease.until_at <= :at RETURNING name"
+        "WHERE jobs_lease.holder = excluded.holder OR jobs_lease.until_at <= :at OR jobs_lease.until_at = :dead "
+        "RETURNING name"
     )
-    .bindparams(bindparam("at", type_=BigInteger))
+    .bindparams(bindparam("at", type_=BigInteger), bindparam("dead", type_=BigInteger))
     .columns(column("name", String))
 )
+_LOOK = text("SELECT until_at FROM jobs_lease WHERE name = :name").columns(column("until_at", BigInteger))
 
 log = logging.getLogger("denizen.jobs")
 
@@ -67,6 +70,8 @@ class Worker:
         self._threads: list[threading.Thread] = []
         self._due: dict[str, int] = {}
         self._held: dict[str, tuple[int, float]] = {}
+        # Until when others have a lease, and since when that is so, by our own uptime.
+        self._others: dict[str, tuple[int, float]] = {}
 
     def start(self) -> None:
         """Begin, in this process (call it after a fork)."""
@@ -108,14 +113,22 @@ class Worker:
         if 0 <= now - taken_at < _SURE_FOR and time.monotonic() - uptime < _SURE_FOR:
             return True
         started = time.monotonic()
-        taken = take_lease(
-            self._database, job.name, self._holder, now=now, until=now + _LEASED_FOR + job.every
-        )
+        lasts_for = _LEASED_FOR + job.every
+        seen, since = self._others.get(job.name, (0, started))
+        dead = seen if started - since >= lasts_for else 0
+        taken = take_lease(self._database, job.name, self._holder, now=now, until=now + lasts_for, dead=dead)
         self._held[job.name] = (now, started) if taken else (0, 0.0)
+        if not taken and (until := _leased_until(self._database, job.name)) != seen:
+            self._others[job.name] = (until, started)
         return taken
 
 
-def take_lease(database: Database, name: str, holder: str, *, now: int, until: int) -> bool:
-    """Take or prolong the right to do a job; False while another process holds it."""
-    values = {"name": name, "holder": holder, "until_at": until, "at": now}
+def take_lease(database: Database, name: str, holder: str, *, now: int, until: int, dead: int = 0) -> bool:
+    """Take or prolong the right to do a job; False while another process holds it, but for one until `dead`."""
+    values = {"name": name, "holder": holder, "until_at": until, "at": now, "dead": dead}
     return database.fast.execute(_TAKE, values).first() is not None
+
+
+def _leased_until(database: Database, name: str) -> int:
+    row = database.fast.execute(_LOOK, {"name": name}).first()
+    return 0 if row is None else int(row.until_at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -89,6 +90,31 @@ def test_what_is_leased_is_asked_about_seldom(town: Town, monkeypatch: pytest.Mo
         other.run_due(START + second)
     assert asked == [0, 10, 20, 30, 40]
     assert len(done) == 45
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("lives", [False, True])
+def test_a_clock_that_is_behind_waits_for_no_lease_of_the_dead_and_takes_none_of_the_living(
+    town: Town, monkeypatch: pytest.MonkeyPatch, lives: bool
+) -> None:
+    """F09: restarted after the clock was set back an hour, jobs go on when the lease would have run out; a node that is an hour behind leaves those of the others alone."""
+    uptime, done = [0], []
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: float(uptime[0])))
+    ahead, behind = (
+        Worker(
+            town.context.database, [Job("count", 10, lambda _now, name=name: done.append(name))], town.clock
+        )
+        for name in ("ahead", "behind")
+    )
+    ahead.run_due(START)
+    first_of = []
+    for uptime[0] in range(1, 200):
+        if lives:
+            ahead.run_due(START + uptime[0])
+        behind.run_due(START - 3600 + uptime[0])
+        if done[-1] == "behind":
+            first_of.append(uptime[0])
+    assert (first_of == []) if lives else (70 <= first_of[0] <= 70 + 10)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
