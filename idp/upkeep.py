@@ -23,6 +23,7 @@ from idp.contacts.service import apply_due
 from idp.jobs.stamps import KEYS, bump
 from idp.jobs.worker import Job
 from idp.login import attempts, sessions
+from idp.login.attempts import CLOCK_LEEWAY
 from idp.login.budgets.models import Budget, FailureStreak
 from idp.login.cards.models import Card
 from idp.login.codes import service as codes
@@ -71,11 +72,12 @@ KEEP_ENDED_FOR = 7 * 86_400
 _BATCH = 5000
 #: The same on SQLite, where everybody who writes waits for it.
 _SQLITE_BATCH = 1000
-#: So long after its time the use of an assertion or a proof is forgotten, in seconds.
-_FORGET_USED_AFTER = 600
+#: So long after its time the use of an assertion or a proof is forgotten, in seconds: no sooner than a clock that is set
+#: back an hour could make it young again.
+_FORGET_USED_AFTER = 3600
 #: So long a pushed request is kept, in seconds: its resident may be signing in for it.
 _FORGET_PUSHED_AFTER = 2 * WAIT_FOR
-#: So far back upkeep looks for sessions that expired unseen, in seconds: more than the pace of its job.
+#: So far back upkeep looks for what expired unseen, in seconds: as far as a clock may be set back, and more than its pace.
 EXPIRED_SINCE = 3600
 _LOG_EVERY = 2
 _WITNESSES_EVERY = 5
@@ -83,19 +85,13 @@ _WITNESSES_EVERY = 5
 SWEEP_EVERY = 86_400
 _ENDED = (
     (Interaction.id_hash, Interaction.expires_at),
-    (AccessToken.token_hash, AccessToken.expires_at),
     (RefreshToken.token_hash, RefreshToken.expires_at),
     (Authorization.id, Authorization.expires_at),
     (DeviceRequest.id, DeviceRequest.expires_at),
-    (InitialToken.token_hash, InitialToken.expires_at),
     (SignUpLink.link_hash, SignUpLink.expires_at),
     (BrowserSession.id_hash, BrowserSession.expires_at),
-    (Challenge.challenge_hash, Challenge.expires_at),
     (LoginAttempt.id_hash, LoginAttempt.expires_at),  # with its proofs and codes
-    (AuthenticatorApp.id, AuthenticatorApp.pending_until),
     (Card.id, Card.revoked_at),
-    (UpstreamState.state_hash, UpstreamState.expires_at),
-    (UpstreamArrival.handle_hash, UpstreamArrival.expires_at),
     (Case.id, Case.expires_at),
     (Token.token_hash, Token.expires_at),
     (Helper.id, Helper.ended_at),
@@ -107,7 +103,17 @@ _ENDED = (
     (Allowance.bucket_hash, Allowance.since_at),
     (Budget.bucket, Budget.window_at),
     (FailureStreak.bucket, FailureStreak.expires_at),
-    (KnownDevice.id, KnownDevice.expires_at),
+)
+#: Worth something only while they are there and live, and told from a guess by nobody: what is gone, no clock that is
+#: set back revives (K40), and nothing is written for it that would not be written anyway.
+_OVER = (
+    (AccessToken.token_hash, AccessToken.expires_at, CLOCK_LEEWAY),
+    (InitialToken.token_hash, InitialToken.expires_at, CLOCK_LEEWAY),
+    (Challenge.challenge_hash, Challenge.expires_at, CLOCK_LEEWAY),
+    (AuthenticatorApp.id, AuthenticatorApp.pending_until, CLOCK_LEEWAY),
+    (UpstreamState.state_hash, UpstreamState.expires_at, CLOCK_LEEWAY),
+    (UpstreamArrival.handle_hash, UpstreamArrival.expires_at, CLOCK_LEEWAY),
+    (KnownDevice.id, KnownDevice.expires_at, CLOCK_LEEWAY),
 )
 #: What is too old is refused for its age, so nothing is lost with these.
 _FORGOTTEN = (
@@ -135,7 +141,7 @@ def jobs(context: Context) -> list[Job]:
         Job("closing", 600, lambda now: closing.advance(context, now=now)),
         Job("consents", 60, lambda now: lapses.look(context, ClientRegistry(context.database), now=now)),
         Job("dormant", 3600, lambda now: closing.find_dormant(context, now=now)),
-        Job("purge", 600, lambda now: purge(context, now=now), lane="purge"),
+        Job("purge", 60, lambda now: purge(context, now=now), lane="purge"),
         *_witness_jobs(context),
     ]
 
@@ -292,7 +298,7 @@ def end_expired_sign_ins(context: Context, *, now: int) -> None:
 
 
 def purge(context: Context, *, now: int) -> None:
-    """Clear away all that ended long ago, in small batches, so that no lock is held for long.
+    """Clear away all that ended long ago, or is worth nothing any more, in small batches, so that no lock is held for long.
 
     Whatever happens often makes its rows by the million: to take some and leave the rest would never be done.
     """
@@ -300,7 +306,7 @@ def purge(context: Context, *, now: int) -> None:
     # With their steps.
     kept.append((Request.id, Request.ended_at, context.settings.retention.requests_for))
     limit = _SQLITE_BATCH if context.database.is_sqlite else _BATCH
-    for key, ended_at, after in (*kept, *_FORGOTTEN):
+    for key, ended_at, after in (*kept, *_OVER, *_FORGOTTEN):
         while _purge_batch(context, key, ended_at, before=now - after, limit=limit) == limit:
             pass
 

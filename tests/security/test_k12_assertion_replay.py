@@ -80,12 +80,30 @@ def test_used_ones_are_forgotten_only_when_they_are_too_old_in_any_case(proving:
     began = town.clock.at
     until = int(began) + 300 + 60
     try:
-        town.clock.advance(300 + 60 + 599)
+        town.clock.advance(300 + 60 + 3599)
         purge(town.context, now=int(town.clock()))
         assert [row for row in town.rows(UsedOnce) if row.expires_at <= until]
         town.clock.advance(2)
         purge(town.context, now=int(town.clock()))
         assert not [row for row in town.rows(UsedOnce) if row.expires_at <= until]
         assert proving.post("/token", form).json["error"] == "invalid_client"
+    finally:
+        town.clock.at = began
+
+
+def test_a_used_one_stays_used_when_the_clock_is_set_back_an_hour(proving: Proving) -> None:
+    """K40: however much was cleared away meanwhile; the assertion is young again, and known."""
+    town, prover = proving.town, proving.provers["pkjwt"]
+    form = prover.form(proving.now, OWN, exp=int(proving.now) + 60)
+    proof = {**town.service.authentication(OWN)[1], "DPoP": dpop(key_for("ES256"), now=proving.now)}
+    assert proving.post("/token", form).status_code == 200
+    assert proving.post("/token", OWN, proof).status_code == 200
+    began = town.clock.at
+    try:
+        town.clock.advance(3600)
+        purge(town.context, now=int(town.clock()))
+        town.clock.advance(-3600)
+        assert proving.post("/token", form).json["error"] == "invalid_client"
+        assert proving.post("/token", OWN, proof).json["error"] == "invalid_dpop_proof"
     finally:
         town.clock.at = began

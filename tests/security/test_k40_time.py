@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from idp.accounts.models import Resident
 from idp.accounts.not_me import not_me_link
 from idp.contacts.adding import MAIL_FOR
 from idp.login.models import BrowserSession
+from idp.login.otp import service as otp
 from idp.messaging.models import Message
 from idp.messaging.service import open_message
 from idp.oidc.interactions import WAIT_FOR
 from idp.recovery.service import STEP_FOR, wait_of
 from idp.signup.service import LINK_FOR
-from idp.upkeep import end_expired_sign_ins
+from idp.upkeep import end_expired_sign_ins, purge
 from tests.idp.recovery import steps as recovery
 from tests.support.authenticator import Authenticator
 from tests.support.passkeys import add_passkey, hand_over, open_sign_in, options
@@ -85,6 +87,23 @@ def _challenge(town: Town) -> Thing:
     fields = open_sign_in(browser)
     answer = device.get(options(browser, "/login/passkey", fields))
     return Thing(300, lambda: hand_over(browser, "/login/passkey", fields, answer).status_code == 303)
+
+
+def _new_app(town: Town) -> Thing:
+    """An app for codes whose first code is waited for."""
+    now = int(town.clock())
+    with town.context.database.transaction() as session:
+        resident = session.get_one(Resident, town.maria.resident_id)
+        data_key = town.context.vault.open_data_key(resident.data_key)
+        app_id = otp.begin(session, data_key, resident.id, "Phone", now=now)
+    assert app_id is not None
+
+    def is_good() -> bool:
+        with town.context.database.reading() as session:
+            at = int(town.clock())
+            return otp.pending(session, data_key, town.maria.resident_id, app_id, now=at) is not None
+
+    return Thing(otp.PENDING_FOR, is_good)
 
 
 def _sign_up_link(town: Town) -> Thing:
@@ -182,6 +201,7 @@ THINGS = {
         _refresh_token,
         _session,
         _challenge,
+        _new_app,
         _sign_up_link,
         _waiting_request,
         _recovery,
@@ -195,6 +215,7 @@ THINGS = {
 }
 #: To look at these, or to try them, writes nothing: a job alone ends them.
 WRITES_NOTHING = {
+    "new_app",
     "sign_up_link",
     "recovery",
     "recovery_link",
@@ -240,6 +261,19 @@ def test_what_ended_unseen_stays_over_when_the_clock_is_set_back(town: Town, nam
     thing = THINGS[name](town)
     town.clock.advance(thing.lives_for + 1)
     end_expired_sign_ins(town.context, now=int(town.clock()))
+    town.clock.advance(-HOUR)
+    assert not thing.is_good()
+
+
+@pytest.mark.parametrize("name", ["access_token", "introspected_token", "challenge", "new_app"])
+def test_what_ended_a_while_ago_stays_over_when_the_clock_is_set_back(town: Town, name: str) -> None:
+    """An hour back, into the middle of a life that was shorter: its end was so long ago, and the upkeep of minutes since."""
+    thing = THINGS[name](town)
+    assert thing.lives_for < HOUR
+    town.clock.advance(HOUR + thing.lives_for // 2)
+    for passed in (HOUR // 2, 0):
+        end_expired_sign_ins(town.context, now=int(town.clock()) - passed)
+        purge(town.context, now=int(town.clock()) - passed)
     town.clock.advance(-HOUR)
     assert not thing.is_good()
 
