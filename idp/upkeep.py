@@ -54,7 +54,7 @@ from keys.rotation import RotationSchedule
 from keys.signing import DEFAULT_ALGORITHMS, load_ring
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -141,7 +141,8 @@ def jobs(context: Context) -> list[Job]:
         Job("closing", 600, lambda now: closing.advance(context, now=now)),
         Job("consents", 60, lambda now: lapses.look(context, ClientRegistry(context.database), now=now)),
         Job("dormant", 3600, lambda now: closing.find_dormant(context, now=now)),
-        Job("purge", 60, lambda now: purge(context, now=now), lane="purge"),
+        Job("over", 60, lambda now: clear_over(context, now=now), lane="purge"),
+        Job("purge", 600, lambda now: purge(context, now=now), lane="purge"),
         *_witness_jobs(context),
     ]
 
@@ -298,15 +299,24 @@ def end_expired_sign_ins(context: Context, *, now: int) -> None:
 
 
 def purge(context: Context, *, now: int) -> None:
-    """Clear away all that ended long ago, or is worth nothing any more, in small batches, so that no lock is held for long.
+    """Clear away all that ended long ago, in small batches, so that no lock is held for long.
 
     Whatever happens often makes its rows by the million: to take some and leave the rest would never be done.
     """
     kept = [(key, ended_at, KEEP_ENDED_FOR) for key, ended_at in _ENDED]
     # With their steps.
     kept.append((Request.id, Request.ended_at, context.settings.retention.requests_for))
+    _clear(context, (*kept, *_FORGOTTEN), now=now)
+
+
+def clear_over(context: Context, *, now: int) -> None:
+    """The same with what is worth nothing any more as soon as it is over; each has an index on its time."""
+    _clear(context, _OVER, now=now)
+
+
+def _clear(context: Context, what: Iterable[tuple[Any, Any, int]], *, now: int) -> None:
     limit = _SQLITE_BATCH if context.database.is_sqlite else _BATCH
-    for key, ended_at, after in (*kept, *_OVER, *_FORGOTTEN):
+    for key, ended_at, after in what:
         while _purge_batch(context, key, ended_at, before=now - after, limit=limit) == limit:
             pass
 

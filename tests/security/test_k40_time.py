@@ -21,7 +21,7 @@ from idp.messaging.service import open_message
 from idp.oidc.interactions import WAIT_FOR
 from idp.recovery.service import STEP_FOR, wait_of
 from idp.signup.service import LINK_FOR
-from idp.upkeep import end_expired_sign_ins, purge
+from idp.upkeep import clear_over, end_expired_sign_ins
 from tests.idp.recovery import steps as recovery
 from tests.support.authenticator import Authenticator
 from tests.support.passkeys import add_passkey, hand_over, open_sign_in, options
@@ -273,7 +273,7 @@ def test_what_ended_a_while_ago_stays_over_when_the_clock_is_set_back(town: Town
     town.clock.advance(HOUR + thing.lives_for // 2)
     for passed in (HOUR // 2, 0):
         end_expired_sign_ins(town.context, now=int(town.clock()) - passed)
-        purge(town.context, now=int(town.clock()) - passed)
+        clear_over(town.context, now=int(town.clock()) - passed)
     town.clock.advance(-HOUR)
     assert not thing.is_good()
 
