@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import func, select, update
 
+from idp.login import endings
 from idp.login.models import BrowserSession
 from idp.oidc.models import Authorization, Grant
 
@@ -123,17 +124,21 @@ def clients_of_sessions(
 
 
 def live_sids(connection: Any, resident_id: str, client_id: str, *, now: int) -> list[str]:
-    """The sessions of a resident that have not ended and in which a client was answered."""
-    rows = connection.execute(
-        select(Authorization.sid)
-        .join(Grant, Grant.id == Authorization.grant_id)
-        .join(BrowserSession, BrowserSession.sid == Authorization.sid)
-        .where(
-            Grant.resident_id == resident_id,
-            Grant.client_id == client_id,
+    """The sessions in which a client was answered and that go on, as it sees them (`endings.line_of`)."""
+    live = connection.execute(
+        select(BrowserSession.sid).where(
             BrowserSession.resident_id == resident_id,
             BrowserSession.ended_at.is_(None),
             BrowserSession.expires_at > now,
+        )
+    ).scalars()
+    rows = connection.execute(
+        select(Authorization.sid)
+        .join(Grant, Grant.id == Authorization.grant_id)
+        .where(
+            Grant.resident_id == resident_id,
+            Grant.client_id == client_id,
+            Authorization.sid.in_(endings.line_of(connection, set(live))),
         )
         .distinct()
     )

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from consent import acts
 from consent.withdrawals import service as withdrawals
 from idp.clients.metadata import ClientRefused, Details, NewClient, check
+from idp.login.models import BrowserSession
 from idp.oidc.models import Grant
 from idp.signals import events
 from idp.signals.models import Delivery
@@ -21,7 +22,7 @@ from idp.upkeep import rotate_keys
 from tests.support.town import ISSUER, Partner, Proof
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from consent.withdrawals.rules import Matter
     from tests.idp.signals.telling import Telling
@@ -216,6 +217,63 @@ def test_a_partner_with_a_logout_address_alone_is_signed_out(telling: Telling) -
     assert path == "/out"
     assert body.startswith(b"logout_token=")
     assert shop.matter.told_at == int(telling.town.clock())
+
+
+def sign_in_again(shop: Shop, browser: Browser) -> None:
+    """Where something asks for it, in the same browser: another session takes the place of the first."""
+    town = shop.telling.town
+    before = {row.sid for row in town.rows(BrowserSession)}
+    browser.code(town.library, town.maria, "openid profile", Proof(), prompt="login")
+    assert {row.sid for row in town.rows(BrowserSession)} > before
+    assert shop.deliver() == [], "as the partner sees it, the session goes on"
+
+
+def _pause(browser: Browser) -> None:
+    browser.get("/privacy/pause")
+    assert browser.submit("/privacy/pause").location == "/paused"
+
+
+@pytest.mark.parametrize("stop", [withdraw, _pause])
+def test_whoever_signed_in_again_meanwhile_is_signed_out_there_all_the_same(
+    telling: Telling, stop: Callable[[Browser], None]
+) -> None:
+    """The logout token names the session that the partner knows, not the one that took its place (decision 0022)."""
+    shop = Shop(telling, add_shop(telling, backchannel_logout_uri="/out"), statuses=[200])
+    telling.server.respond = shop.respond
+    browser, _ = shop.visit()
+    (known,) = [row.sid for row in telling.town.rows(BrowserSession)]
+    sign_in_again(shop, browser)
+    stop(browser)
+    assert shop.matter.channel == "logout"
+    assert known in {row.sid for row in telling.rows() if row.matter_id == shop.matter.id}
+    shop.deliver()
+    assert shop.matter.told_at == int(telling.town.clock())
+
+
+def test_whoever_signed_in_again_meanwhile_is_told_to_have_left(shop: Shop) -> None:
+    """CAEP's `session-revoked` goes out with the withdrawal; a session that ended before it calls for none."""
+    browser, _ = shop.visit()
+    sign_in_again(shop, browser)
+    withdraw(browser)
+    told, session_revoked = shop.deliver()
+    assert WITHDRAWN in told["events"]
+    assert events.SESSION_REVOKED in session_revoked["events"]
+    assert session_revoked["txn"] == told["txn"]
+
+
+def test_a_session_that_is_over_is_not_ended_again(telling: Telling) -> None:
+    """Who signed out, and in again elsewhere, has nothing there for a withdrawal to sign out of."""
+    shop = Shop(telling, add_shop(telling, backchannel_logout_uri="/out"))
+    telling.server.respond = shop.respond
+    browser, _ = shop.visit()
+    sign_in_again(shop, browser)
+    browser.get("/logout")
+    browser.submit("/logout")
+    shop.deliver()
+    later = telling.town.browser()
+    later.sign_in(telling.town.maria)
+    withdraw(later)
+    assert shop.matter.channel == "none"
 
 
 def test_a_partner_that_cannot_be_told_stands_in_the_queue_at_once(telling: Telling) -> None:
