@@ -55,25 +55,49 @@ FAMILY = (
     Authorization.asked_claims,
     Authorization.authorization_details,
 )
-_SPEND_CODE = (
-    update(Authorization)
-    .where(
-        *_BOUND_TO,
-        Authorization.spent_at.is_(None),
-        Authorization.revoked_at.is_(None),
-        Authorization.code_expires_at > bindparam("at"),
-        # A node whose clock is behind must not revive what has ended (K40).
-        Authorization.created_at <= bindparam("at") + CLOCK_LEEWAY,
-        or_(Authorization.dpop_jkt.is_(None), Authorization.dpop_jkt == bindparam("jkt_")),
-        # A change of credentials ends every session and every family that it sees; a code that was made in that very
-        # moment it cannot see. Said with EXISTS, a planner could begin with all sessions.
-        select(BrowserSession.ended_at.is_(None))
-        .where(BrowserSession.sid == Authorization.sid)
-        .scalar_subquery(),
-    )
-    .values(spent_at=bindparam("at"))
-    .returning(*FAMILY)
+# A change of credentials ends every session and every family that it sees; a code that was made in that very moment it
+# cannot see. Said with EXISTS, a planner could begin with all sessions.
+_IN_A_LIVE_SESSION = (
+    select(BrowserSession.ended_at.is_(None)).where(BrowserSession.sid == Authorization.sid).scalar_subquery()
 )
+
+
+def _has_gone_on() -> Any:
+    """Whether the session of a code has ended, but one in whose place it stands lives (`idp.login.endings`)."""
+    line = (
+        select(BrowserSession.sid, BrowserSession.ended_at)
+        .join(Authorization, Authorization.sid == BrowserSession.sid)
+        .where(Authorization.code_hash == bindparam("code_hash_"))
+        .cte("line", recursive=True)
+    )
+    line = line.union_all(
+        select(BrowserSession.sid, BrowserSession.ended_at).join(
+            line, BrowserSession.former_sid == line.c.sid
+        )
+    )
+    return select(line.c.sid).where(line.c.ended_at.is_(None)).exists()
+
+
+def _spend(is_signed_in: Any) -> Any:
+    return (
+        update(Authorization)
+        .where(
+            *_BOUND_TO,
+            Authorization.spent_at.is_(None),
+            Authorization.revoked_at.is_(None),
+            Authorization.code_expires_at > bindparam("at"),
+            # A node whose clock is behind must not revive what has ended (K40).
+            Authorization.created_at <= bindparam("at") + CLOCK_LEEWAY,
+            or_(Authorization.dpop_jkt.is_(None), Authorization.dpop_jkt == bindparam("jkt_")),
+            is_signed_in,
+        )
+        .values(spent_at=bindparam("at"))
+        .returning(*FAMILY)
+    )
+
+
+#: The usual way first; who signed in again since is looked for when that redeems nothing.
+_SPEND_CODE = (_spend(_IN_A_LIVE_SESSION), _spend(_has_gone_on()))
 _FIND_SPENT_CODE = select(Authorization.id, Authorization.spent_at).where(*_BOUND_TO)
 #: Ends a family; used wherever one is found to be stolen.
 REVOKE_FAMILY = (
@@ -224,14 +248,17 @@ def spend_code(
         "redirect_uri_": redirect_uri,
         "code_challenge_": code_challenge,
     }
-    family = connection.execute(_SPEND_CODE, {**bound, "jkt_": jkt, "at": now}).first()
-    if family is not None:
-        return family
-    known = connection.execute(_FIND_SPENT_CODE, bound).first()
-    if known is None or known.spent_at is None:
-        return CodeRefused.UNKNOWN
-    connection.execute(REVOKE_FAMILY, {"id_": known.id, "at": now})
-    return CodeRefused.REPLAYED
+    for spend in _SPEND_CODE:
+        family = connection.execute(spend, {**bound, "jkt_": jkt, "at": now}).first()
+        if family is not None:
+            return family
+        known = connection.execute(_FIND_SPENT_CODE, bound).first()
+        if known is None:
+            break
+        if known.spent_at is not None:
+            connection.execute(REVOKE_FAMILY, {"id_": known.id, "at": now})
+            return CodeRefused.REPLAYED
+    return CodeRefused.UNKNOWN
 
 
 def grant_of_code(connection: Any, unverified_code: str, *, now: int) -> FastResult:

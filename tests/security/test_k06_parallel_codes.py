@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.support.town import Town
 
 ROUNDS = 10
+ROUNDS_AFTER_ANOTHER_SIGN_IN = 3
 
 
 def _redeeming(town: Town, code: str, proof: Proof) -> Request:
@@ -45,6 +46,21 @@ def test_of_parallel_redemptions_on_two_nodes_exactly_one_succeeds(town: Town) -
             assert town.introspect(town.library, tokens["access_token"]).json == {"active": False}
             assert town.refresh(town.library, tokens["refresh_token"]).json["error"] == "invalid_grant"
     assert sum(row.spent_at is not None for row in town.rows(Authorization)) == ROUNDS
+
+
+def test_of_parallel_redemptions_after_another_sign_in_exactly_one_succeeds(town: Town) -> None:
+    """The session of the code has ended and another stands in its place, so that it is spent by another statement."""
+    browser = town.browser()
+    browser.code(town.library, town.maria, SCOPE, Proof())
+    with two_nodes(town) as nodes:
+        for _ in range(ROUNDS_AFTER_ANOTHER_SIGN_IN):
+            proof = Proof()
+            code = browser.code(town.library, town.maria, SCOPE, proof)
+            browser.code(town.tax, town.maria, "openid email", Proof(), prompt="login")
+            replies = nodes.all_at_once(_redeeming(town, code, proof), int(town.clock()))
+            assert sorted(reply.status for reply in replies) == [200] + [400] * (NODES * THREADS - 1)
+            tokens = next(reply.body for reply in replies if reply.status == 200)
+            assert town.userinfo(tokens["access_token"]).status_code == 401, "the others were replays"
 
 
 def test_replaying_a_code_kills_what_was_made_of_it(settled: Settled) -> None:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 #: What so many rows have in common that to find them by it alone is to read the table.
 SHARED = {"kind", "state", "channel", "event"}
-#: Tables that are read as a whole, for a town has few of such rows: services, what they may know and why, keys.
+#: Tables that are read as a whole, for a town has few of such rows: services, what they may know and why, keys; and what a
+#: statement has made itself, such as the line of one session.
 SMALL = (
     "clients_",
     "consent_purpose",
@@ -26,6 +27,7 @@ SMALL = (
     "jobs_",
     "alembic_",
     "anon_",
+    "line",
 )
 #: A text as the driver gets it, and the values that go with it.
 Statements = dict[str, Any]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.support.plans import is_by_what_is_shared, read_as_a_whole, statements_of
 from tests.support.settled import SCOPE
+from tests.support.town import Proof
 
 if TYPE_CHECKING:
     from tests.support.town import Town
@@ -17,6 +18,10 @@ def use_everything(town: Town) -> None:
     town.userinfo(tokens["access_token"])
     town.call("/introspect", town.library, {"token": tokens["access_token"]})
     town.call("/revoke", town.library, {"token": tokens["refresh_token"]})
+    browser, proof = town.browser(), Proof()
+    code = browser.code(town.library, town.maria, SCOPE, proof)
+    browser.code(town.tax, town.maria, "openid email", Proof(), prompt="login")
+    assert town.redeem(town.library, code, proof).status_code == 200
 
 
 def test_what_asks_several_tables_begins_with_what_is_looked_for(town: Town) -> None:

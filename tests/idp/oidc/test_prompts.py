@@ -17,6 +17,8 @@ from tests.support.settled import assert_refused_back
 from tests.support.town import START, Clock, Proof, answer_parameters, choices, code_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from werkzeug.test import TestResponse
 
     from tests.support.town import Browser, Partner, Town
@@ -83,6 +85,58 @@ def test_a_fresh_sign_in_is_asked_for_once_and_shows_in_the_id_token(
     assert _shows(browser, browser.authorize(town.library, SCOPE, proof, **extra)) == "/login"
     code = code_of(browser.follow(browser.sign_in(town.maria)))
     assert _claims(town, town.library, code, proof)["auth_time"] == START + 60
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_code_outlasts_a_fresh_sign_in_in_another_tab(known: tuple[Town, Browser], times: int) -> None:
+    """Partners see the session go on (decision 0022): what was given in it is good, and says of which sign-in it is."""
+    town, browser = known
+    proof = Proof()
+    code = code_of(browser.authorize(town.library, SCOPE, proof))
+    for _ in range(times):
+        town.clock.advance(1)
+        browser.code(town.tax, town.maria, "openid email", Proof(), prompt="login")
+    assert _claims(town, town.library, code, proof)["auth_time"] == START
+    assert town.redeem(town.library, code, proof).json["error"] == "invalid_grant", "it is spent all the same"
+
+
+def _signs_out(town: Town, browser: Browser) -> None:
+    browser.code(town.tax, town.maria, "openid email", Proof(), prompt="login")
+    browser.get("/logout")
+    browser.submit("/logout")
+
+
+def _signs_out_and_in(town: Town, browser: Browser) -> None:
+    _signs_out(town, browser)
+    browser.get("/login")
+    browser.sign_in(town.maria)
+
+
+def _makes_way_for_another(town: Town, browser: Browser) -> None:
+    browser.get("/login?again=1")
+    browser.sign_in(town.jun)
+
+
+def _signs_in_elsewhere(town: Town, browser: Browser) -> None:
+    town.browser().sign_in(town.maria)
+    browser.get("/logout")
+    browser.submit("/logout")
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [_signs_out, _signs_out_and_in, _makes_way_for_another, _signs_in_elsewhere],
+    ids=lambda one: one.__name__,
+)
+def test_a_code_outlasts_no_end_of_its_session(
+    known: tuple[Town, Browser], leave: Callable[[Town, Browser], None]
+) -> None:
+    """However often its resident had signed in again before, whoever is here now, and wherever else they are."""
+    town, browser = known
+    proof = Proof()
+    code = browser.code(town.library, town.maria, f"{SCOPE} offline_access", proof)
+    leave(town, browser)
+    assert town.redeem(town.library, code, proof).json["error"] == "invalid_grant"
 
 
 def test_opening_the_next_page_by_hand_does_not_skip_the_sign_in(known: tuple[Town, Browser]) -> None:
