@@ -55,7 +55,9 @@ def read_object(provider: Provider, client: Client, unverified_text: str) -> Par
         # Nothing is fetched for a text that is refused in any case.
         is_fit = unverified.alg in algorithms
         keys = provider.client_keys.of(client, kid=unverified.kid, now=now) if is_fit else ()
-        claims = jose.verify(unverified, keys, algorithms=algorithms)
+        signed = jose.verify(unverified, keys, algorithms=algorithms)
+        # A parameter without a value counts as left out (RFC 6749 §3.1), and JSON says null of one.
+        claims = {name: value for name, value in signed.items() if value is not None}
         check_claims(
             claims,
             client_id=client.client_id,

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from idp.clients.metadata import Details, NewClient
 from idp.clients.service import add_partner, register_client
+from idp.jose import texts
 from idp.jose.texts import NotReadable
 from idp.oidc.request_objects import check_claims, parameters_of
 from idp.settings import testing
 from idp.web.fetcher import Fetcher
 from idp.web.incoming import FIELD_LIMIT
-from tests.support.proving import Prover, jwks, key_for
+from tests.support.proving import Prover, jwks, key_for, sign
 from tests.support.settled import footprint
 from tests.support.tls import HttpsServer, make_authority
 from tests.support.town import ISSUER, START, Partner, Proof, answer_parameters
@@ -101,6 +102,38 @@ def test_values_may_be_numbers_and_objects(proving: Proving) -> None:
         assert _told(_ask(proving, prover, request=request))["error"] == "invalid_request", change
     request = prover.request_object(proving.now, Proof(), resource=["https://nobody.example/"])
     assert _told(_ask(proving, prover, request=request))["error"] == "invalid_target"
+
+
+def _with_null(prover: Prover, now: float, proof: Proof, *names: str) -> str:
+    """A request object of which these claims are null."""
+    whole = texts.read(prover.request_object(now, proof))
+    return sign({**whole.claims, **dict.fromkeys(names)}, prover.key, whole.header)
+
+
+def test_a_value_that_is_null_counts_as_none_at_all(proving: Proving) -> None:
+    """RFC 6749 §3.1: it is left out, and not the text "null"; nor does it stand for what must be there."""
+    prover, signed, proof = proving.provers["pkjwt"], proving.provers["signed"], Proof()
+    optional = (
+        "state",
+        "nonce",
+        "claims",
+        "resource",
+        "max_age",
+        "prompt",
+        "iss",
+        "exp",
+        "request",
+        "client_id",
+    )
+    answer = _ask(proving, prover, request=_with_null(prover, proving.now, proof, *optional))
+    code = proving.browser.go_through(proving.town.maria, answer)
+    assert "state" not in answer_parameters(proving.browser.last)  # type: ignore[arg-type]
+    assert "nonce" not in texts.read(proving.redeem(prover, code, proof).json["id_token"]).claims
+    missing = _told(_ask(proving, prover, request=_with_null(prover, proving.now, proof, "response_type")))
+    assert missing["error"] == "invalid_request"
+    for name in ("aud", "client_id", "nbf", "exp"):
+        pushed = _push(proving, signed, _with_null(signed, proving.now, proof, name))
+        assert (pushed.status_code, pushed.json["error"]) == (400, "invalid_request_object"), name
 
 
 #: What is wrong with an object of a standard client: claims changed, header changed.
