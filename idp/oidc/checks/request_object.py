@@ -4,6 +4,7 @@ from contextlib import suppress
 
 from idp.oidc.checks.redirect_uri import check_redirect_uri
 from idp.oidc.checks.response_mode import check_response_mode
+from idp.oidc.checks.response_type import in_order
 from idp.oidc.errors import Refusal, refuse_repeated
 from idp.oidc.pushed import is_reference
 from idp.oidc.request import Draft
@@ -32,7 +33,8 @@ def check_request_object(draft: Draft) -> None:
     outside = draft.unverified
     draft.unverified, draft.is_signed = found, True
     # OIDC Core §6.1: what is outside as well must be the same; client_id was judged with the signature.
-    if outside.get("response_type", found.get("response_type")) != found.get("response_type"):
+    own_type = found.get("response_type", "")
+    if in_order(outside.get("response_type", own_type)) != in_order(own_type):
         _see_where_to_answer(draft)
         raise Refusal("invalid_request", "response_type differs from the one in the request object")
 

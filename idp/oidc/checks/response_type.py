@@ -14,12 +14,17 @@ def check_response_type(draft: Draft) -> None:
     unverified_type = draft.unverified.get("response_type")
     if unverified_type is None:
         raise Refusal("invalid_request", "response_type is missing")
-    response_type = " ".join(sorted(unverified_type.split(" ")))
+    response_type = in_order(unverified_type)
     if response_type not in RESPONSE_TYPES:
         raise Refusal("unsupported_response_type", "response_type is not supported")
     assert draft.client is not None
     see_that_it_may(draft.client, response_type)
     draft.response_type = response_type
+
+
+def in_order(unverified_type: str) -> str:
+    """A response type with its values in alphabetical order, as profiles have it."""
+    return " ".join(sorted(unverified_type.split(" ")))
 
 
 def see_that_it_may(client: Client, response_type: str) -> None:

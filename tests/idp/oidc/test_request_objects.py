@@ -251,6 +251,33 @@ def test_what_is_outside_as_well_must_be_the_same(proving: Proving) -> None:
     assert (page.status_code, "Location" in page.headers) == (400, False)
 
 
+@pytest.mark.parametrize(
+    ("inside", "outside"), [("id_token code", "code id_token"), ("code id_token", "id_token code")]
+)
+def test_the_order_in_a_response_type_is_of_no_matter(proving: Proving, inside: str, outside: str) -> None:
+    """RFC 6749 §3.1.1; what has other values is another one."""
+    old = proving.town.add_client(
+        NewClient(
+            "Old",
+            ("https://old.example/cb",),
+            token_endpoint_auth_method="private_key_jwt",
+            grant_types=("authorization_code", "implicit"),
+            profile="legacy",
+            details=Details(jwks=jwks(key_for("ES256")), response_types=("code id_token", "code")),
+        ),
+        basis="public_task",
+        required=("name",),
+    )
+    proving.town.fresh()
+    prover = Prover(old, key_for("ES256"))
+    request = prover.request_object(proving.now, Proof(), scope="openid profile", response_type=inside)
+    answer = _ask(proving, prover, request=request, response_type=outside)
+    assert answer.headers["Location"].startswith("/authorize/continue"), answer.headers
+    for other in ("code", "code id_token token", "code code id_token"):
+        told = _ask(proving, prover, request=request, response_type=other).headers["Location"]
+        assert "error=invalid_request" in told, other
+
+
 def test_a_client_that_must_sign_is_refused_otherwise(proving: Proving) -> None:
     """RFC 9101 §10.5, FAPI 2.0 Message Signing §5.3.1: at the push, too."""
     town, signed = proving.town, proving.provers["signed"]
