@@ -6,10 +6,11 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from joserfc.jwk import ECKey, RSAKey
 
 from tests.conformance.fapi import Party
-from tests.conformance.plans import CODE, CREDENTIALS, module
+from tests.conformance.plans import CODE, CREDENTIALS, PROFILE, module
 from tests.conformance.refusals import assert_not_pushed, assert_refused
 from tests.support.proving import b64
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tests.conformance.browser import Browser
     from tests.conformance.plans import Variant
     from tests.conformance.suite import Suite
+    from tests.conformance.transport import Got
 
 ALL = [*CODE, *CREDENTIALS]
 REFUSED = {400, 401}
@@ -192,3 +194,36 @@ def test_dpop_negative_tests(suite: Suite, browser: Browser, variant: Variant) -
     ):
         assert party.resource(token, **good).status == 200, good
     _check_weak_algorithm(party, browser)
+
+
+# --- what the suite does around its modules ---
+
+
+def _again(got: Got, status: int) -> str:
+    """The nonce of an answer that asks for one (RFC 9449 §8, §9)."""
+    assert (got.status, got.json["error"]) == (status, "use_dpop_nonce"), got.text
+    assert "no-store" in got.headers["cache-control"]
+    if status == 401:
+        assert 'error="use_dpop_nonce"' in got.headers["www-authenticate"]
+    return got.headers["dpop-nonce"]
+
+
+@pytest.mark.parametrize("variant", [one for one in PROFILE if one.bound == "dpop" and one.openid], ids=str)
+def test_a_proof_is_made_again_with_the_nonce_that_is_asked_for(
+    suite: Suite, browser: Browser, variant: Variant
+) -> None:
+    """RFC 9449 §8, §9: at every endpoint the same request goes through with it; nothing was spent the first time."""
+    party = Party(suite, variant)
+    par, token = party.address("pushed_authorization_request_endpoint"), party.address("token_endpoint")
+    request = party.request()
+    nonce = _again(party.push(request, headers=_with(party, party.proven(par, nonce="old"))), 400)
+    uri = party.pushed(request, headers=_with(party, party.proven(par, nonce=nonce)))
+    form = party.redeemed(party.answered(party.visit(browser, request, uri), request))
+    refused = party.token(form, headers=_with(party, party.proven(token, nonce="old"), binds=True))
+    nonce = _again(refused, 400)
+    got = party.token(form, headers=_with(party, party.proven(token, nonce=nonce), binds=True))
+    assert got.headers["dpop-nonce"] == nonce
+    tokens = party.checked(got, request)
+    nonce = _again(party.resource(tokens["access_token"], nonce="old"), 401)
+    found = party.resource(tokens["access_token"], nonce=nonce)
+    assert (found.status, found.headers["dpop-nonce"]) == (200, nonce)

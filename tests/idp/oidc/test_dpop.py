@@ -431,4 +431,13 @@ def test_a_town_may_ask_every_proof_for_a_nonce(database_url: str, tmp_path: Pat
     answer = post("/token", data=form, headers={**basic, "DPoP": proof}, base_url=ISSUER)
     assert (answer.status_code, answer.json["token_type"]) == (200, "DPoP")
     assert answer.headers["DPoP-Nonce"] != nonce
+    form, basic = town.library.authentication(town.library.request("openid", Proof()))
+    form = {**form, "client_id": town.library.client_id}
+    for given in (None, "old", nonce):
+        headers = {**basic, "DPoP": dpop(KEY, now=town.clock(), path="/par", nonce=given)}
+        pushed = post("/par", data=form, headers=headers, base_url=ISSUER)
+        assert pushed.headers["DPoP-Nonce"] != nonce
+        if given != nonce:
+            assert (pushed.status_code, pushed.json["error"]) == (400, "use_dpop_nonce")
+    assert (pushed.status_code, set(pushed.json)) == (201, {"request_uri", "expires_in"})
     town.context.database.close()
