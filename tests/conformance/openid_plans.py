@@ -121,7 +121,24 @@ _DYNAMIC = (
     "oidcc-ensure-client-assertion-with-iss-aud-succeeds",
 )
 DYNAMIC: Plan = (("code", (*_DYNAMIC, "oidcc-idtoken-unsigned")),)
-DYNAMIC_HYBRID: Plan = (("code id_token", _DYNAMIC),)
+DYNAMIC_HYBRID: Plan = tuple(
+    (one, _DYNAMIC) for one in ("code id_token", "code token", "code id_token token")
+)
+#: Without a code a client never comes to an endpoint where it would have to prove itself, nor by a refresh token.
+_WITHOUT_CODE = tuple(
+    one
+    for one in _DYNAMIC
+    if one
+    not in (
+        "oidcc-refresh-token-rp-key-rotation",
+        "oidcc-refresh-token",
+        "oidcc-ensure-client-assertion-with-iss-aud-succeeds",
+    )
+)
+DYNAMIC_IMPLICIT: Plan = (
+    ("id_token", tuple(one for one in _WITHOUT_CODE if one != "oidcc-userinfo-rs256")),
+    ("id_token token", _WITHOUT_CODE),
+)
 THIRD_PARTY: Plan = (("code", ("oidcc-3rd_party-init-login", "oidcc-3rd_party-init-login-nohttps")),)
 
 

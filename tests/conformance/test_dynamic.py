@@ -1,4 +1,4 @@
-"""Plan `oidcc-dynamic-certification-test-plan`: clients that register themselves, for code and for one hybrid type."""
+"""Plan `oidcc-dynamic-certification-test-plan`: clients that register themselves, for every response type."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.conformance.client import Client
 from tests.conformance.modules import MODULES
-from tests.conformance.openid_plans import DYNAMIC, DYNAMIC_HYBRID, cases
+from tests.conformance.openid_plans import DYNAMIC, DYNAMIC_HYBRID, DYNAMIC_IMPLICIT, cases
 from tests.conformance.run import by_key
 
 if TYPE_CHECKING:
@@ -24,7 +24,13 @@ def test_module_with_a_code(dynamic_run: Run, module: str) -> None:
 
 
 @pytest.mark.parametrize(("way", "module"), cases(DYNAMIC_HYBRID))
-def test_module_with_a_code_and_an_id_token(dynamic_run: Run, module: str) -> None:
+def test_module_with_a_code_and_more(dynamic_run: Run, module: str) -> None:
+    """Each module by its name; what it demands stands with it in `tests.conformance.modules`."""
+    MODULES[module](dynamic_run)
+
+
+@pytest.mark.parametrize(("way", "module"), cases(DYNAMIC_IMPLICIT))
+def test_module_without_a_code(dynamic_run: Run, module: str) -> None:
     """Each module by its name; what it demands stands with it in `tests.conformance.modules`."""
     MODULES[module](dynamic_run)
 

@@ -96,7 +96,8 @@ PLANS = {
     "Form Post OP, implicit": openid_plans.IMPLICIT,
     "Form Post OP, hybrid": openid_plans.HYBRID,
     "Dynamic OP, code": openid_plans.DYNAMIC,
-    "Dynamic OP, code id_token": openid_plans.DYNAMIC_HYBRID,
+    "Dynamic OP, hybrid": openid_plans.DYNAMIC_HYBRID,
+    "Dynamic OP, implicit": openid_plans.DYNAMIC_IMPLICIT,
     "3rd Party-Init OP, code": openid_plans.THIRD_PARTY,
 }
 
