@@ -46,8 +46,7 @@ class Profile:
     own_algs: tuple[str, ...]
     #: "issuer": `aud` of an assertion is the issuer and nothing else, as a string; "endpoint": or an endpoint of ours.
     assertion_audience: Literal["issuer", "endpoint"]
-    #: The longest life of a code, and of a pushed request.
-    code_for: int
+    #: The longest life of a pushed request. That of a code is a setting, and a minute at most for everybody.
     request_for: int
     #: The longest time between nbf and exp of a request object, both of which it must then have; 0 demands neither.
     object_for: int
@@ -74,7 +73,6 @@ STANDARD = Profile(
     signing_algs=SIGNING_ALGORITHMS,
     own_algs=OWN_ALGORITHMS,
     assertion_audience="endpoint",
-    code_for=60,
     request_for=600,
     object_for=0,
     rotates_refresh=True,
@@ -94,7 +92,6 @@ FAPI2 = Profile(
     signing_algs=STRONG_ALGORITHMS,
     own_algs=("ES256", "PS256", "EdDSA"),
     assertion_audience="issuer",
-    code_for=60,
     request_for=90,
     object_for=3600,
     rotates_refresh=False,

