@@ -41,11 +41,15 @@ class Answered(NamedTuple):
 def end_families_of_session(
     connection: Any, resident_id: str, session_hash: bytes, *, offline: bool = False, now: int
 ) -> None:
-    """End the tokens of a session that ends. Those that outlive it by agreement (offline_access) end with `offline`.
+    """End the tokens of a session that ends, and of those that it stands in the place of (`endings.line_of`).
 
-    Signing out leaves these; a device that the resident sends away loses them, too.
+    Those that outlive it by agreement (offline_access) end with `offline`: signing out leaves these; a device that the
+    resident sends away loses them, too.
     """
-    which = [Authorization.sid == _sid_of(session_hash)]
+    own = connection.execute(
+        select(BrowserSession.sid).where(BrowserSession.id_hash == session_hash)
+    ).scalars()
+    which: list[Any] = [Authorization.sid.in_(endings.line_of(connection, set(own)))]
     if not offline:
         which.append(~_IS_OFFLINE)
     _end_families(connection, resident_id, which, now=now)
@@ -146,9 +150,13 @@ def live_sids(connection: Any, resident_id: str, client_id: str, *, now: int) ->
 
 
 def used_in_sessions(connection: Any, resident_id: str, sids: Sequence[str]) -> dict[str, list[Used]]:
-    """The clients that were answered in some sessions of a resident, by session: each once, the latest first."""
+    """The clients that were answered in some sessions of a resident, by session: each once, the latest first.
+
+    With those of the sessions that one stands in the place of: they go on in it (`endings.line_of`).
+    """
     if not sids:
         return {}
+    last_of = endings.line_of(connection, sids)
     rows = connection.execute(
         select(
             Authorization.sid,
@@ -156,11 +164,11 @@ def used_in_sessions(connection: Any, resident_id: str, sids: Sequence[str]) -> 
             func.max(Authorization.created_at).label("last_at"),
         )
         .join(Grant, Grant.id == Authorization.grant_id)
-        .where(Grant.resident_id == resident_id, Authorization.sid.in_(sids))
+        .where(Grant.resident_id == resident_id, Authorization.sid.in_(last_of))
         .group_by(Authorization.sid, Authorization.client_id)
         .order_by(func.max(Authorization.created_at).desc(), Authorization.client_id)
     )
-    found: dict[str, list[Used]] = {}
+    found: dict[str, dict[str, Used]] = {}
     for row in rows:
-        found.setdefault(row.sid, []).append(Used(row.client_id, row.last_at))
-    return found
+        found.setdefault(last_of[row.sid], {}).setdefault(row.client_id, Used(row.client_id, row.last_at))
+    return {sid: list(used.values()) for sid, used in found.items()}

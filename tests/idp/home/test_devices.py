@@ -128,6 +128,24 @@ def test_another_device_is_signed_out_with_every_token_of_it(town: Town) -> None
     assert len(ends(laptop)) == 1
 
 
+def test_what_was_used_before_signing_in_again_is_shown_and_sent_away_with_the_device(town: Town) -> None:
+    """Another session stands in the place of the first one there; whoever sends the telephone away means both."""
+    phone, proof = phone_of(town), Proof()
+    code = phone.code(town.library, town.maria, f"{SCOPE} offline_access", proof)
+    tokens = town.redeem(town.library, code, proof).json
+    for prompt in ("login", "none"):
+        town.clock.advance(60)
+        phone.code(town.tax, town.maria, "openid email", Proof(), prompt=prompt)
+    page = phone.get(PAGE).text
+    assert page.index("Tax portal") < page.index("Riverton Public Library")
+    assert page.count("Tax portal") == 1
+    (own,) = ends(phone)
+    phone.submit(own)
+    assert not is_in(phone)
+    assert town.userinfo(tokens["access_token"]).status_code == 401
+    assert town.refresh(town.library, tokens["refresh_token"]).status_code == 400
+
+
 def test_plain_signing_out_leaves_what_was_granted_beyond_the_session(town: Town) -> None:
     """offline_access was agreed to by name: leaving the computer does not end it, sending the device away does."""
     browser, proof = town.browser(), Proof()
