@@ -17,7 +17,7 @@ from idp.login.passwords import keep_hash
 from idp.messaging.service import tell
 from idp.recovery.ending import credentials_changed
 from idp.recovery.erase import tables_of
-from idp.recovery.models import Case
+from idp.recovery.models import Case, Helper
 from idp.recovery.rules import Proof, Second, is_enough, owes_second, would_do
 
 if TYPE_CHECKING:
@@ -68,10 +68,27 @@ def standing(session: Session, ways: Ways, case: Underway, *, now: int) -> Stand
     """Recompute from rows where a recovery stands (K27)."""
     found = ways.of(session, case.resident_id or "")
     proved = case.proved.now(now)
+    if Proof.HELPER in proved and not _is_trusted(session, case):
+        proved -= {Proof.HELPER}
     second = _second_of(found)
     return Standing(
         found, is_enough(proved, second), owes_second(proved, second), proved, would_do(proved, second)
     )
+
+
+def _is_trusted(session: Session, case: Underway) -> bool:
+    """Whether who gave their word may still: not once that trust has ended, or their account is frozen."""
+    found = (
+        select(Helper.id)
+        .join(Resident, Resident.id == Helper.helper_id)
+        .where(
+            Helper.resident_id == case.resident_id,
+            Helper.helper_id == case.helper_id,
+            Helper.state == "accepted",
+            Resident.state == "active",
+        )
+    )
+    return session.execute(found).first() is not None
 
 
 def _second_of(found: Found) -> Second:

@@ -103,6 +103,7 @@ def confirm(session: SignedIn, case_id: str) -> Response | tuple[str, int]:
     ctx = context()
     page = _help_page(session, case_id, [("digits", gettext("These are not the digits on their screen."))])
     with ctx.database.transaction() as writing:
+        locked(writing, session)  # whoever is frozen meanwhile has no word to give
         digits = tidy_digits(request.form.get("digits", ""))
         is_right = helping.confirm(writing, ctx, session.resident_id, case_id, digits, now=ctx.now())
     return redirect(f"{_PAGE}?done=helped", 303) if is_right else (page, 422)

@@ -135,28 +135,47 @@ def accept(session: Session, ctx: Context, helper_id: str, row_id: str, *, now: 
     ).scalar_one_or_none()
     if owner_id is None:
         return False
-    owner = session.get_one(Resident, owner_id)
-    tell(session, ctx.vault, owner, "helper_changed", {"change": "accepted"}, now=now)
+    _tell_changed(session, ctx, owner_id, "accepted", now=now)
     return True
 
 
 def end(session: Session, ctx: Context, resident_id: str, row_id: str, *, now: int) -> bool:
-    """Trust no longer, or say no: either of the two may. Who trusted is told."""
-    owner_id = session.execute(
+    """Trust no longer, or say no: either of the two may. What they had confirmed stops; who trusted is told."""
+    either = or_(Helper.resident_id == resident_id, Helper.helper_id == resident_id)
+    _hold_owner(session, Helper.id == row_id, either)
+    ended = session.execute(
         update(Helper)
-        .where(
-            Helper.id == row_id,
-            or_(Helper.resident_id == resident_id, Helper.helper_id == resident_id),
-            Helper.state.in_(_OPEN),
-        )
+        .where(Helper.id == row_id, either, Helper.state.in_(_OPEN))
         .values(state="ended", ended_at=now)
-        .returning(Helper.resident_id)
-    ).scalar_one_or_none()
-    if owner_id is None:
+        .returning(Helper.resident_id, Helper.helper_id)
+        .execution_options(synchronize_session=False)
+    ).first()
+    if ended is None:
         return False
-    owner = session.get_one(Resident, owner_id)
-    tell(session, ctx.vault, owner, "helper_changed", {"change": "ended"}, now=now)
+    if ended.helper_id is not None:
+        take_back(session, ctx, ended.helper_id, owner_id=ended.resident_id, now=now)
+    _tell_changed(session, ctx, ended.resident_id, "ended", now=now)
     return True
+
+
+def take_back(
+    session: Session, ctx: Context, helper_id: str, *, owner_id: str | None = None, now: int
+) -> None:
+    """Stop what somebody trusted has confirmed, for one owner or for all, and tell each of them.
+
+    For when they are trusted no longer, or it may have been somebody else who gave their word.
+    """
+    trusting_them = select(Helper.resident_id).where(Helper.helper_id == helper_id)
+    of_whom = Case.resident_id == owner_id if owner_id else Case.resident_id.in_(trusting_them)
+    stopped = session.execute(
+        update(Case)
+        .where(of_whom, Case.helper_id == helper_id, Case.state == "open")
+        .values(state="stopped", ended_at=now)
+        .returning(Case.resident_id, Case.expires_at)
+        .execution_options(synchronize_session=False)
+    ).all()
+    for owner in {row.resident_id for row in stopped if row.expires_at > now}:
+        _tell_changed(session, ctx, owner, "stopped", now=now)
 
 
 def end_since(session: Session, resident_id: str, *, since: int, now: int) -> None:
@@ -189,6 +208,8 @@ def confirm(
 
     The digits bind the word to the browser in which help was asked for: nobody else's request is confirmed by mistake.
     """
+    of_case = select(Case.resident_id).where(Case.id == case_id)
+    _hold_owner(session, Helper.helper_id == helper_id, Helper.resident_id.in_(of_case))
     tried = session.execute(
         update(Case)
         .where(Case.id == case_id, Case.compare_tries < TRIES, Case.id.in_(_cases(helper_id, now)))
@@ -233,3 +254,14 @@ def _cases(helper_id: str, now: int) -> Select[str]:
         .join(Resident, Resident.id == Case.resident_id)
         .where(*_waiting(helper_id, now))
     )
+
+
+def _hold_owner(session: Session, *which: ColumnElement[bool]) -> None:
+    """Lock who trusts before anything of theirs, as the end of a recovery does: a word and its end take turns."""
+    whose = select(Helper.resident_id).where(*which)
+    session.execute(select(Resident.id).where(Resident.id.in_(whose)).with_for_update())
+
+
+def _tell_changed(session: Session, ctx: Context, owner_id: str, change: str, *, now: int) -> None:
+    owner = session.get_one(Resident, owner_id)
+    tell(session, ctx.vault, owner, "helper_changed", {"change": change}, now=now)

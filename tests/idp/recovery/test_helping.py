@@ -1,0 +1,161 @@
+"""Somebody trusted: when their word counts, and what becomes of it when they are trusted no longer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import update
+
+from idp.accounts.models import Resident
+from idp.accounts.service import NewResident, create_resident
+from idp.recovery import helping
+from idp.recovery.freeze import freeze
+from idp.recovery.models import Case, Helper
+from tests.idp.recovery.steps import ask, case_page, choose_password, signs_in, trust
+from tests.idp.recovery.test_recovery import WAIT, digits_of, help_maria
+from tests.support.statements import side_by_side
+from tests.support.told import forms, told
+from tests.support.town import hidden_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Update
+
+    from tests.support.town import Browser, Town
+
+TAKEN = "a phrase that the helper chose"
+
+
+def confirmed(town: Town) -> Browser:
+    """The browser in which Maria's recovery waits for the delay, after Jun has given his word."""
+    browser = ask(town, "maria", "helper")
+    assert help_maria(town, digits_of(browser)[0]) == 303
+    browser.get(case_page(browser))
+    return browser
+
+
+def press_end(browser: Browser) -> None:
+    """End the only trust on the page."""
+    (path,) = [one for one in forms(browser.get("/account/helpers").text) if one.endswith("/end")]
+    assert browser.submit(path).headers["Location"].endswith("?done=ended")
+
+
+def owner_ends(town: Town, inside: Browser) -> None:
+    press_end(inside)
+
+
+def helper_withdraws(town: Town, inside: Browser) -> None:
+    jun = town.browser()
+    jun.sign_in(town.jun)
+    press_end(jun)
+
+
+def helper_is_frozen(town: Town, inside: Browser) -> None:
+    with town.context.database.transaction() as session:
+        assert freeze(session, town.context, town.jun.resident_id, now=int(town.clock()))
+
+
+@pytest.mark.parametrize("act", [owner_ends, helper_withdraws, helper_is_frozen])
+def test_who_is_trusted_no_longer_finishes_no_recovery(
+    town: Town, act: Callable[[Town, Browser], None]
+) -> None:
+    """The owner, signed in elsewhere all the time, reads the notice; the delay is there for them to object."""
+    trust(town, town.maria, town.jun)
+    inside = town.browser()
+    inside.sign_in(town.maria)
+    town.clock.advance(60)
+    browser = confirmed(town)
+    page = case_page(browser)
+    town.clock.advance(60)
+    act(town, inside)
+    changes = [one.values["change"] for one in told(town, "helper_changed") if one.to == town.maria.email]
+    assert changes.count("stopped") == 1
+    town.clock.advance(WAIT)
+    assert browser.get(page).status_code == 410
+    assert browser.get(f"{page}/password").status_code == 410
+    assert [row.state for row in town.rows(Case)] == ["stopped"]
+    assert signs_in(town, town.maria, town.maria.password)
+
+
+def test_a_word_given_by_a_thief_counts_no_more_once_the_helper_is_back(town: Town) -> None:
+    """Frozen, recovered, active again: what was confirmed meanwhile stays stopped."""
+    trust(town, town.maria, town.jun)
+    browser = confirmed(town)
+    helper_is_frozen(town, browser)
+    with town.context.database.transaction() as session:
+        session.execute(update(Resident).values(state="active"))
+    town.clock.advance(WAIT)
+    assert browser.get(f"{case_page(browser)}/password").status_code == 410
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda _: update(Helper).values(state="ended"),
+        lambda town: update(Resident).where(Resident.id == town.jun.resident_id).values(state="frozen"),
+    ],
+    ids=["ended", "frozen"],
+)
+def test_the_last_step_itself_asks_whether_the_helper_is_trusted(
+    town: Town, change: Callable[[Town], Update]
+) -> None:
+    """However the trust came to its end, and although the page for the new password stood open."""
+    trust(town, town.maria, town.jun)
+    browser = confirmed(town)
+    town.clock.advance(WAIT)
+    page = case_page(browser)
+    browser.get(f"{page}/password")
+    form = hidden_fields(browser.last.text, f"{page}/password")
+    with town.context.database.transaction() as session:
+        session.execute(change(town))
+    answer = browser.post(f"{page}/password", {**form, "password": TAKEN})
+    assert answer.headers["Location"] == page
+    assert [row.state for row in town.rows(Case)] == ["open"]
+    assert not signs_in(town, town.maria, TAKEN)
+
+
+def test_the_end_of_one_trust_leaves_what_another_confirmed(town: Town) -> None:
+    """Of two who are trusted, Jun gave his word; the other one's name is removed."""
+    trust(town, town.maria, town.jun)
+    with town.context.database.transaction() as session:
+        ada = create_resident(
+            session, town.context.vault, NewResident("en", {}, username="ada"), now=int(town.clock())
+        )
+    town.clock.advance(1)
+    inside = town.browser()
+    inside.sign_in(town.maria)
+    inside.get("/account/helpers/new")
+    inside.submit("/account/helpers/new", name="ada")
+    other = next(row.id for row in town.rows(Helper) if row.helper_id == ada.id)
+    browser = confirmed(town)
+    page = case_page(browser)
+    inside.get("/account/helpers")
+    inside.submit(f"/account/helpers/{other}/end")
+    town.clock.advance(WAIT)
+    browser.get(f"{page}/password")
+    assert choose_password(browser) == "/recover/done"
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_word_and_the_end_of_trust_take_turns(town: Town) -> None:
+    """In the same moment: either there was no word any more, or what was confirmed is stopped."""
+    trust(town, town.maria, town.jun)
+    inside, jun = town.browser(), town.browser()
+    inside.sign_in(town.maria)
+    jun.sign_in(town.jun)
+    town.clock.advance(60)
+    browser = ask(town, "maria", "helper")
+    compare, _ = digits_of(browser)
+    (case,) = town.rows(Case)
+    path = f"/account/helpers/help/{case.id}"
+    jun.get(path)
+    (end,) = [one for one in forms(inside.get("/account/helpers").text) if one.endswith("/end")]
+    side_by_side(
+        town.context.database,
+        lambda: inside.submit(end).status_code,
+        lambda: jun.submit(path, digits=compare).status_code,
+        meets_at=(helping, "take_back"),
+    )
+    assert [row.state for row in town.rows(Case) if row.ripe_at is not None] in ([], ["stopped"])
