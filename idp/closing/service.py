@@ -32,7 +32,7 @@ from idp.oidc.service import revoke_grants
 from idp.recovery.ending import credentials_changed, recoveries_under_way, stop_cases
 from idp.recovery.erase import forget
 from idp.recovery.freeze import freeze
-from idp.recovery.helping import end_since
+from idp.recovery.helping import end_all_of, end_since
 from idp.signals.endings import follow_up_resident
 from idp.statements import prepared, quiet
 
@@ -258,6 +258,7 @@ def close(session: Session, ctx: Context, resident: Resident, cause: str, *, now
     revoke_grants(session, resident.id, client_id=None, now=now)
     follow_up_resident(session, ClientRegistry(ctx.database), resident.id, now=now)
     erasing.forget(session, resident.id)
+    end_all_of(session, ctx, resident.id, now=now)
     forget(session, resident.id)
     acts.record(
         session,

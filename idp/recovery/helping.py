@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import delete, or_, select, update
 
 from idp.accounts import contacts
 from idp.accounts.models import Resident
@@ -176,6 +176,29 @@ def take_back(
     ).all()
     for owner in {row.resident_id for row in stopped if row.expires_at > now}:
         _tell_changed(session, ctx, owner, "stopped", now=now)
+
+
+def end_all_of(session: Session, ctx: Context, helper_id: str, *, now: int) -> None:
+    """The account of somebody trusted is closed: whoever they had agreed to help is told, and keeps what is theirs.
+
+    A question that was never answered is from now on one to a name that is nobody's, and looks as it did.
+    """
+    take_back(session, ctx, helper_id, now=now)
+    session.execute(
+        update(Case)
+        .where(Case.helper_id == helper_id)
+        .values(helper_id=None, ripe_at=None)
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(
+        update(Helper)
+        .where(Helper.helper_id == helper_id, Helper.state == "asked")
+        .values(helper_id=None)
+        .execution_options(synchronize_session=False)
+    )
+    ended = delete(Helper).where(Helper.helper_id == helper_id, Helper.state == "accepted")
+    for owner_id in set(session.execute(ended.returning(Helper.resident_id)).scalars()):
+        _tell_changed(session, ctx, owner_id, "ended", now=now)
 
 
 def end_since(session: Session, resident_id: str, *, since: int, now: int) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import update
 
 from idp.accounts.models import Resident
 from idp.accounts.service import NewResident, create_resident
+from idp.closing.service import close
 from idp.recovery import helping
 from idp.recovery.freeze import freeze
 from idp.recovery.models import Case, Helper
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Update
 
-    from tests.support.town import Browser, Town
+    from tests.support.town import Browser, Person, Town
 
 TAKEN = "a phrase that the helper chose"
 
@@ -136,6 +137,40 @@ def test_the_end_of_one_trust_leaves_what_another_confirmed(town: Town) -> None:
     town.clock.advance(WAIT)
     browser.get(f"{page}/password")
     assert choose_password(browser) == "/recover/done"
+
+
+def close_account_of(town: Town, person: Person) -> None:
+    with town.context.database.transaction() as session:
+        resident = session.get_one(Resident, person.resident_id)
+        assert close(session, town.context, resident, "asked", now=int(town.clock()))
+
+
+def test_who_trusted_somebody_whose_account_is_closed_is_told(town: Town) -> None:
+    """What was confirmed is stopped, and nothing names the former helper; the attempt is still in the owner's copy."""
+    trust(town, town.maria, town.jun)
+    browser = confirmed(town)
+    close_account_of(town, town.jun)
+    changes = [one.values["change"] for one in told(town, "helper_changed") if one.to == town.maria.email]
+    assert sorted(changes) == ["accepted", "ended", "named", "stopped"]
+    assert town.rows(Helper) == []
+    assert [(row.resident_id, row.state, row.helper_id) for row in town.rows(Case)] == [
+        (town.maria.resident_id, "stopped", None)
+    ]
+    assert browser.get(case_page(browser)).status_code == 410
+
+
+def test_the_end_of_an_account_does_not_show_in_a_question_it_never_answered(town: Town) -> None:
+    """Whether a name is anybody's is not said when it is asked, nor later on (K23)."""
+    inside = town.browser()
+    inside.sign_in(town.maria)
+    for name in ("jun", "nobody"):
+        inside.get("/account/helpers/new")
+        inside.submit("/account/helpers/new", name=name)
+    page = inside.get("/account/helpers").text
+    close_account_of(town, town.jun)
+    assert inside.get("/account/helpers").text == page
+    assert [one.values["change"] for one in told(town, "helper_changed")] == ["named", "named"]
+    assert {row.helper_id for row in town.rows(Helper)} == {None}
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
