@@ -16,6 +16,8 @@ from idp.accounts.reach import greeting, postal_address
 from idp.accounts.rules import normal_username
 from idp.accounts.service import username_index
 from idp.jobs.one_by_one import one_by_one
+from idp.login import budgets
+from idp.login.budgets import Limit
 from idp.messaging.service import enqueue, enqueue_letter, enqueue_sms, tell
 from idp.recovery.codes import DIGITS, keyed_hash, new_code, new_digits
 from idp.recovery.models import Case, Helper, Token
@@ -38,6 +40,8 @@ BATCH = 50
 _SHARERS = 5
 #: Nobody is sent more letters than these within the time in which one works.
 _LETTERS = 3
+#: Nor are those whom somebody trusts called more often, or than once a day.
+_CALLS = (Limit("helper-call", 1, 86_400), Limit("helper-calls", 3, 7 * 86_400))
 _RECOVERABLE = ("active", "frozen")
 
 
@@ -281,7 +285,10 @@ def _may_send_letter(session: Session, ctx: Context, resident_id: str, *, now: i
 
 
 def _call_helpers(this: _Answer) -> None:
-    """Ask the people whom the resident trusts; every channel of the resident is told at the same time."""
+    """Ask the people whom the resident trusts; every channel of the resident is told at the same time.
+
+    Not again at every request: anybody can make one. It waits for a word all the same, and its digits find it.
+    """
     session, vault = this.session, this.ctx.vault
     for resident, _ in this.meant[:1]:
         trusted = select(Helper.helper_id).where(
@@ -291,6 +298,9 @@ def _call_helpers(this: _Answer) -> None:
         if not helper_ids:
             continue
         this.case.resident_id = resident.id
+        counted = [(limit, resident.id) for limit in _CALLS]
+        if not budgets.take(this.ctx, *counted, now=this.now, connection=session):
+            continue
         link = f"{this.ctx.settings.server.issuer}/account/helpers"
         facts = {"person": greeting(session, vault, resident), "link": link}
         for helper_id in helper_ids:

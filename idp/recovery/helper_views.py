@@ -89,23 +89,23 @@ def end(session: SignedIn, row_id: str) -> Response:
     return redirect(f"{_PAGE}?done=ended", 303)
 
 
-@bp.get("/account/helpers/help/<case_id>")
+@bp.get("/account/helpers/help/<row_id>")
 @for_fresh_residents
-def help_one(session: SignedIn, case_id: str) -> str:
+def help_one(session: SignedIn, row_id: str) -> str:
     """Explain what one says by helping, and ask for the digits."""
-    return _help_page(session, case_id, [])
+    return _help_page(session, row_id, [])
 
 
-@bp.post("/account/helpers/help/<case_id>")
+@bp.post("/account/helpers/help/<row_id>")
 @for_fresh_residents
-def confirm(session: SignedIn, case_id: str) -> Response | tuple[str, int]:
+def confirm(session: SignedIn, row_id: str) -> Response | tuple[str, int]:
     """Give one's word, if the digits are those on the other person's screen."""
     ctx = context()
-    page = _help_page(session, case_id, [("digits", gettext("These are not the digits on their screen."))])
+    page = _help_page(session, row_id, [("digits", gettext("These are not the digits on their screen."))])
     with ctx.database.transaction() as writing:
         locked(writing, session)  # whoever is frozen meanwhile has no word to give
         digits = tidy_digits(request.form.get("digits", ""))
-        is_right = helping.confirm(writing, ctx, session.resident_id, case_id, digits, now=ctx.now())
+        is_right = helping.confirm(writing, ctx, session.resident_id, row_id, digits, now=ctx.now())
     return redirect(f"{_PAGE}?done=helped", 303) if is_right else (page, 422)
 
 
@@ -140,11 +140,11 @@ def _new_page(name: str, errors: Errors) -> str:
     return render_template("ui/helper_new.html", name=name, errors=errors)
 
 
-def _help_page(session: SignedIn, case_id: str, errors: Errors) -> str:
+def _help_page(session: SignedIn, row_id: str, errors: Errors) -> str:
     ctx = context()
     with ctx.database.reading() as reading:
         wanted = helping.wanted_of(reading, ctx, session.resident_id, now=ctx.now())
-    found = next((one for one in wanted if one.case_id == case_id), None)
+    found = next((one for one in wanted if one.id == row_id), None)
     if found is None:
         abort(404)
     return render_template("ui/helper_confirm.html", wanted=found, errors=errors)

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 
 from idp.accounts import contacts
 from idp.accounts.models import Resident
@@ -17,7 +17,7 @@ from idp.recovery.codes import TRIES, is_same, keyed_hash
 from idp.recovery.models import Case, Helper
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
     from idp.web.context import Context
@@ -47,9 +47,9 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A recovery that waits for the reader's word."""
+    """Somebody who trusts the reader, and whose recovery waits for their word; `id` is that of the trust."""
 
-    case_id: str
+    id: str
     name: str
     created_at: int
 
@@ -212,70 +212,80 @@ def end_since(session: Session, resident_id: str, *, since: int, now: int) -> No
 
 
 def wanted_of(session: Session, ctx: Context, helper_id: str, *, now: int) -> list[Wanted]:
-    """The recoveries that wait for a resident's word."""
+    """Who waits for a resident's word, each of them once: anybody can ask in their name, as often as they like."""
+    latest = func.max(Case.created_at)
     rows = session.execute(
-        select(Case.id, Case.created_at, Resident)
-        .join(Helper, Helper.resident_id == Case.resident_id)
-        .join(Resident, Resident.id == Case.resident_id)
-        .where(*_waiting(helper_id, now))
-        .order_by(Case.created_at)
-        .limit(20)
+        select(func.min(Helper.id), Helper.resident_id, latest)
+        .join(Case, Case.resident_id == Helper.resident_id)
+        .join(Resident, Resident.id == Helper.resident_id)
+        .where(Helper.helper_id == helper_id, Helper.state == "accepted", Resident.state != "closed")
+        .where(*_waits(now))
+        .group_by(Helper.resident_id)
+        .order_by(latest.desc())
     ).all()
-    return [Wanted(row[0], greeting(session, ctx.vault, row[2]), row[1]) for row in rows]
+    return [
+        Wanted(row[0], greeting(session, ctx.vault, session.get_one(Resident, row[1])), row[2])
+        for row in rows
+    ]
 
 
 def confirm(
-    session: Session, ctx: Context, helper_id: str, case_id: str, unverified_digits: str, *, now: int
+    session: Session, ctx: Context, helper_id: str, row_id: str, unverified_digits: str, *, now: int
 ) -> bool:
     """Give one's word, with the digits that the other person reads out; the delay begins. The caller commits always.
 
-    The digits bind the word to the browser in which help was asked for: nobody else's request is confirmed by mistake.
+    The digits say which of the requests in that person's name is theirs, and bind the word to the browser in which
+    it was made: nobody else's is confirmed by mistake, however many there are.
     """
-    of_case = select(Case.resident_id).where(Case.id == case_id)
-    _hold_owner(session, Helper.helper_id == helper_id, Helper.resident_id.in_(of_case))
-    tried = session.execute(
-        update(Case)
-        .where(Case.id == case_id, Case.compare_tries < TRIES, Case.id.in_(_cases(helper_id, now)))
-        .values(compare_tries=Case.compare_tries + 1)
-        .returning(Case.compare_hash)
-        .execution_options(synchronize_session=False)
-    ).first()
-    typed = keyed_hash(ctx.vault, "compare", case_id, unverified_digits)
-    if tried is None or not is_same(tried.compare_hash, typed):
+    trusted = (Helper.id == row_id, Helper.helper_id == helper_id, Helper.state == "accepted")
+    _hold_owner(session, *trusted)
+    owner_id = session.execute(select(Helper.resident_id).where(*trusted)).scalar_one_or_none()
+    owner = session.get(Resident, owner_id) if owner_id else None
+    if owner is None or owner.state == "closed":
+        return False
+    case_id = _try(session, ctx, owner.id, unverified_digits, now=now)
+    if case_id is None:
         return False
     ripe_at = now + ctx.settings.accounts.recovery_wait_for
-    owner_id = session.execute(
+    given = session.execute(
         update(Case)
         .where(Case.id == case_id, Case.ripe_at.is_(None), Case.state == "open")
         .values(helper_id=helper_id, ripe_at=ripe_at)
-        .returning(Case.resident_id)
+        .returning(Case.id)
         .execution_options(synchronize_session=False)
-    ).scalar_one_or_none()
-    if owner_id is None:
+    ).first()
+    if given is None:
         return False
-    owner = session.get_one(Resident, owner_id)
     tell(session, ctx.vault, owner, "recovery_waits", {"ripe_at": ripe_at}, now=now)
     return True
 
 
-def _waiting(helper_id: str, now: int) -> tuple[ColumnElement[bool], ...]:
+def _try(session: Session, ctx: Context, owner_id: str, unverified_digits: str, *, now: int) -> str | None:
+    """The one recovery that waits with these digits, after the try was counted in all that they were held against.
+
+    None also when there are two, for nobody knows then whose is whose; who asks anew gets others.
+    """
+    tried = session.execute(
+        update(Case)
+        .where(Case.resident_id == owner_id, Case.compare_tries < TRIES, *_waits(now))
+        .values(compare_tries=Case.compare_tries + 1)
+        .returning(Case.id, Case.compare_hash)
+        .execution_options(synchronize_session=False)
+    ).all()
+    right = [
+        row.id
+        for row in tried
+        if is_same(row.compare_hash, keyed_hash(ctx.vault, "compare", row.id, unverified_digits))
+    ]
+    return right[0] if len(right) == 1 else None
+
+
+def _waits(now: int) -> tuple[ColumnElement[bool], ...]:
     return (
-        Helper.helper_id == helper_id,
-        Helper.state == "accepted",
         Case.compare_hash.is_not(None),
         Case.state == "open",
         Case.ripe_at.is_(None),
         Case.expires_at > now,
-        Resident.state != "closed",
-    )
-
-
-def _cases(helper_id: str, now: int) -> Select[str]:
-    return (
-        select(Case.id)
-        .join(Helper, Helper.resident_id == Case.resident_id)
-        .join(Resident, Resident.id == Case.resident_id)
-        .where(*_waiting(helper_id, now))
     )
 
 

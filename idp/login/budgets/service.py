@@ -73,10 +73,10 @@ def refund(ctx: Context, guess: Guess, *, now: int, connection: Any = None) -> N
         _forget(own, counts, buckets)
 
 
-def take(ctx: Context, *counted: tuple[Limit, str], now: int) -> Verdict:
+def take(ctx: Context, *counted: tuple[Limit, str], now: int, connection: Any = None) -> Verdict:
     """Count one use in each window and say whether all had room: for what is no guess, such as sending mail.
 
-    Name the window of the source before that of somebody's address: what is full counts nothing in those after it, so
+    With a connection it is part of that transaction, else it has one of its own. Name the window of the source before that of somebody's address: what is full counts nothing in those after it, so
     whoever has used up their own cannot use up another's.
     """
     if ctx.settings.testing.enabled:
@@ -84,7 +84,7 @@ def take(ctx: Context, *counted: tuple[Limit, str], now: int) -> Verdict:
     counts = [count_in(_key(ctx.vault), limit, part) for limit, part in counted]
     wait, is_counted = _in_redis(ctx, counts, now=now)
     if not is_counted:
-        wait = windows.take(ctx.database.fast.unhurried, counts, now=now)
+        wait = windows.take(connection or ctx.database.fast.unhurried, counts, now=now)
     return Verdict(ok=not wait, retry_after=wait)
 
 

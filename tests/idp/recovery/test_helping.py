@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from idp.accounts.models import Resident
 from idp.accounts.service import NewResident, create_resident
 from idp.closing.service import close
 from idp.recovery import helping
+from idp.recovery.codes import TRIES, keyed_hash
 from idp.recovery.freeze import freeze
 from idp.recovery.models import Case, Helper
 from tests.idp.recovery.steps import ask, case_page, choose_password, signs_in, trust
-from tests.idp.recovery.test_recovery import WAIT, digits_of, help_maria
+from tests.idp.recovery.test_recovery import DAY, WAIT, digits_of, help_maria
 from tests.support.statements import side_by_side
 from tests.support.told import forms, told
 from tests.support.town import hidden_fields
@@ -35,6 +38,12 @@ def confirmed(town: Town) -> Browser:
     assert help_maria(town, digits_of(browser)[0]) == 303
     browser.get(case_page(browser))
     return browser
+
+
+def help_path(browser: Browser) -> str:
+    """The page on which this browser's resident gives their word for the only one who waits for it."""
+    (path,) = re.findall(r'href="(/account/helpers/help/[^"]+)"', browser.get("/account/helpers").text)
+    return str(path)
 
 
 def press_end(browser: Browser) -> None:
@@ -183,8 +192,7 @@ def test_a_word_and_the_end_of_trust_take_turns(town: Town) -> None:
     town.clock.advance(60)
     browser = ask(town, "maria", "helper")
     compare, _ = digits_of(browser)
-    (case,) = town.rows(Case)
-    path = f"/account/helpers/help/{case.id}"
+    path = help_path(jun)
     jun.get(path)
     (end,) = [one for one in forms(inside.get("/account/helpers").text) if one.endswith("/end")]
     side_by_side(
@@ -194,3 +202,76 @@ def test_a_word_and_the_end_of_trust_take_turns(town: Town) -> None:
         meets_at=(helping, "take_back"),
     )
     assert [row.state for row in town.rows(Case) if row.ripe_at is not None] in ([], ["stopped"])
+
+
+# --- anybody can ask in somebody's name ---
+
+
+def test_requests_of_strangers_hide_no_recovery_of_its_owner(town: Town) -> None:
+    """However many there are, before hers and after: the digits on Maria's screen find hers, and no other."""
+    trust(town, town.maria, town.jun)
+    mine = None
+    for hour in range(8):
+        for name in ("maria", town.maria.email):
+            for _ in range(3):
+                asked = ask(town, name, "helper")
+                if hour == 4 and mine is None:
+                    mine, digits = asked, digits_of(asked)[0]
+        town.clock.advance(3601)
+    assert mine is not None
+    jun = town.browser()
+    jun.sign_in(town.jun)
+    path = help_path(jun)
+    jun.get(path)
+    assert jun.submit(path, digits=digits).status_code == 303
+    assert "It is confirmed." in mine.get(case_page(mine)).text
+    assert [row.helper_id for row in town.rows(Case) if row.ripe_at is not None] == [town.jun.resident_id]
+
+
+def test_digits_that_two_requests_have_confirm_neither(town: Town) -> None:
+    """One of a million, and the helper cannot know whose is whose; Maria asks anew."""
+    trust(town, town.maria, town.jun)
+    first = ask(town, "maria", "helper")
+    compare, _ = digits_of(first)
+    ask(town, "maria", "helper")
+    vault = town.context.vault
+    with town.context.database.transaction() as session:
+        for case in session.execute(select(Case)).scalars():
+            case.compare_hash = keyed_hash(vault, "compare", case.id, compare)
+    assert help_maria(town, compare) == 422
+    again, _ = digits_of(ask(town, "maria", "helper"))
+    assert help_maria(town, again) == 303
+    assert len([row for row in town.rows(Case) if row.ripe_at is not None]) == 1
+
+
+def test_digits_are_tried_five_times(town: Town) -> None:
+    """Then only a new request can be confirmed (K26)."""
+    trust(town, town.maria, town.jun)
+    compare, _ = digits_of(ask(town, "maria", "helper"))
+    jun = town.browser()
+    jun.sign_in(town.jun)
+    path = help_path(jun)
+    for _ in range(TRIES):
+        jun.get(path)
+        wrong = f"{(int(compare) + 1) % 10**6:06}"
+        assert jun.submit(path, digits=wrong).status_code == 422
+    assert jun.submit(path, digits=compare).status_code == 422
+    again, _ = digits_of(ask(town, "maria", "helper"))
+    assert jun.submit(path, digits=again).status_code == 303
+
+
+def test_whoever_is_trusted_is_called_once_a_day_and_three_times_a_week(town: Town) -> None:
+    """The owner is told as often: neither is flooded by strangers, nor by one who knows all the names of the owner."""
+    trust(town, town.maria, town.jun)
+    now = int(town.clock())
+    town.clock.advance(7 * DAY - now % (7 * DAY))
+    called = []
+    for _ in range(14):
+        for name in ("maria", town.maria.email):
+            ask(town, name, "helper")
+        called.append(
+            Counter(one.name for one in told(town) if one.name in ("help_wanted", "recovery_started"))
+        )
+        town.clock.advance(DAY)
+    assert [one["help_wanted"] for one in called] == [1, 2, 3, 3, 3, 3, 3, 4, 5, 6, 6, 6, 6, 6]
+    assert [one["recovery_started"] for one in called] == [one["help_wanted"] for one in called]
