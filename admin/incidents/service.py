@@ -96,7 +96,7 @@ def report(session: Session, ctx: Context, staff: StaffMember, incident: Inciden
 
 
 def tell_affected(ctx: Context, staff: StaffMember, incident: Incident, words: Words, *, now: int) -> int:
-    """Tell up to :data:`AT_ONCE` people who were not told yet, by mail and letter; how many were told.
+    """Tell up to :data:`AT_ONCE` people who were not told yet, by mail, text message and letter; how many were told.
 
     Each is an act under the person's own key and a look-up that they see on their privacy page, in the transaction
     that puts the message into the outbox. Nobody is told twice, whoever presses the button again meanwhile.

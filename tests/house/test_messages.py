@@ -138,6 +138,12 @@ def test_a_text_message_is_short(name: str, language: str) -> None:
     assert length.segments <= (1 if plain else 3), f"{length}: {text}"
 
 
+def test_what_is_told_to_a_resident_reaches_one_who_has_a_telephone_alone() -> None:
+    """All but what goes to one mail address that was typed, and the letter with a code."""
+    to_an_address = {"already_signed_up", "confirm_sign_up", "recover_unknown", "welcome"}
+    assert {name for name in NAMES if not has_sms(name)} == {*to_an_address, "recovery_letter"}
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_message_can_be_a_letter(name: str, language: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import update
 
+from idp.accounts import contacts
 from idp.accounts.contacts import add_confirmed
 from idp.accounts.models import Resident
 from idp.contacts.service import apply_due
@@ -438,6 +439,20 @@ def test_somebody_trusted_and_three_days_lead_to_a_new_password(town: Town) -> N
     assert path_of(other).endswith("/password")
     assert choose_password(other) == "/recover/done"
     assert signs_in(town, town.maria, FRESH)
+
+
+def test_somebody_with_a_telephone_alone_is_asked_and_called(texting: Town) -> None:
+    """Maria has no mail address here: by text message she is asked whether she would help, and later for her help."""
+    town = texting
+    with town.context.database.transaction() as session:
+        resident = session.get_one(Resident, town.maria.resident_id)
+        for point in contacts.of_resident(session, town.context.vault, resident):
+            if point.kind == "email":
+                contacts.remove(session, town.context.vault, resident, point.id, now=int(town.clock()))
+    trust(town, town.jun, town.maria)
+    ask(town, "jun", "helper")
+    got = [(one.name, one.to) for one in told(town) if one.channel == "sms" and one.name.startswith("help")]
+    assert got == [("helper_asked", "+33612345678"), ("help_wanted", "+33612345678")]
 
 
 def test_digits_of_another_screen_confirm_nothing(town: Town) -> None:
