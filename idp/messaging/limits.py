@@ -24,6 +24,10 @@ _SPEND = text(
     "RETURNING used"
 )
 
+_USED = text(
+    "SELECT used FROM messaging_allowance WHERE bucket_hash = :bucket AND since_at BETWEEN :oldest AND :newest"
+)
+
 
 def spend(connection: Any, recipient_index: bytes, rules: MessageSettings, *, now: int) -> bool:
     """Count one code to an address; False when it had enough. Those that are not sent count, too."""
@@ -32,8 +36,28 @@ def spend(connection: Any, recipient_index: bytes, rules: MessageSettings, *, no
     return all(used)
 
 
+def has_room(
+    connection: Any, recipient_index: bytes, rules: MessageSettings, *, waiting: int, now: int
+) -> bool:
+    """Whether one more code to an address would leave after those that wait; counts nothing."""
+    windows = ((_TEN_MINUTES, rules.codes_per_ten_minutes), (_DAY, rules.codes_per_day))
+    return all(
+        _used(connection, recipient_index, length, now=now) + waiting < most for length, most in windows
+    )
+
+
+def _used(connection: Any, recipient_index: bytes, length: int, *, now: int) -> int:
+    since = {"oldest": now - length + 1, "newest": now + length}
+    found = connection.execute(_USED, {"bucket": _bucket(recipient_index, length), **since}).scalar()
+    return found or 0
+
+
+def _bucket(recipient_index: bytes, length: int) -> bytes:
+    return hashlib.sha256(length.to_bytes(4, "big") + recipient_index).digest()
+
+
 def _count(connection: Any, recipient_index: bytes, length: int, *, now: int) -> int:
-    bucket = hashlib.sha256(length.to_bytes(4, "big") + recipient_index).digest()
+    bucket = _bucket(recipient_index, length)
     values = {"bucket": bucket, "now": now, "oldest": now - length + 1, "newest": now + length}
     found: int = connection.execute(_SPEND, values).scalar_one()
     return found

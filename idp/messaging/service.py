@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import orjson
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select
 
+from idp.messaging import limits
 from idp.messaging.models import Message
 from idp.messaging.ports import PostalAddress, ports
 from idp.messaging.texts import check_values, has_sms
@@ -20,13 +21,17 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from idp.messaging.ports import Addressee
+    from idp.settings import MessageSettings
+    from keys.columns import IndexBytes
     from keys.envelope import Vault
 
-__all__ = ["PostalAddress", "enqueue", "enqueue_letter", "enqueue_sms", "open_message", "tell"]
+__all__ = ["PostalAddress", "enqueue", "enqueue_letter", "enqueue_sms", "open_message", "tell", "would_leave"]
 
 #: `code`: a code or link that anybody can ask for: limited per address, sent at once.
 #: `notice`: something happened to an account: never limited, sent at once. `reminder`: waits for the morning.
 Kind = Literal["code", "notice", "reminder"]
+
+Channel = Literal["mail", "sms"]
 
 NOTICE_FOR = 7 * 86_400
 CODE_FOR = 600
@@ -95,6 +100,35 @@ def tell(
         until = expires_at or now + LETTER_FOR
         ids.append(enqueue_letter(session, vault, name, to=reach.postal, expires_at=until, **shared))
     return ids
+
+
+def would_leave(
+    session: Session,
+    vault: Vault,
+    rules: MessageSettings,
+    channel: Channel,
+    to: str,
+    *,
+    sharers: Collection[str],
+    now: int,
+) -> bool:
+    """Whether a code to this address would leave, or be withheld because it had enough of them.
+
+    For what makes an earlier code worthless: with a newer one that never arrives, nothing would work. `sharers` are
+    the residents to whom those that wait may have been written.
+    """
+    index = _recipient_index(vault, channel, to.casefold())
+    waiting = select(func.count()).where(
+        Message.resident_id.in_(sharers),
+        Message.channel == channel,
+        Message.state == "waiting",
+        Message.kind == "code",
+        Message.attempts == 0,
+        Message.expires_at > now,
+        Message.recipient_index == index,
+    )
+    counted = session.execute(waiting).scalar_one()
+    return limits.has_room(session, index, rules, waiting=counted, now=now)
 
 
 def enqueue(
@@ -196,7 +230,7 @@ def _write(  # noqa: PLR0917
             state="waiting",
             content=vault.service_data_key("outbox").seal(content, f"{_CONTENT} {message_id}"),
             resident_id=resident_id,
-            recipient_index=vault.blind_index(f"recipient-{channel}", recipient),
+            recipient_index=_recipient_index(vault, channel, recipient),
             created_at=now,
             due_at=now,
             expires_at=expires_at,
@@ -209,6 +243,10 @@ def _write(  # noqa: PLR0917
         )
     )
     return message_id
+
+
+def _recipient_index(vault: Vault, channel: str, recipient: str) -> IndexBytes:
+    return vault.blind_index(f"recipient-{channel}", recipient)
 
 
 def open_message(vault: Vault, message: Message) -> Content:

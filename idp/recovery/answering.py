@@ -5,6 +5,7 @@ So the page answers alike and as fast for every name (K23); what happens here, n
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from idp.accounts.service import username_index
 from idp.jobs.one_by_one import one_by_one
 from idp.login import budgets
 from idp.login.budgets import Limit
-from idp.messaging.service import enqueue, enqueue_letter, enqueue_sms, tell
+from idp.messaging.service import enqueue, enqueue_letter, enqueue_sms, tell, would_leave
 from idp.recovery.codes import DIGITS, keyed_hash, new_code, new_digits
 from idp.recovery.models import Case, Helper, Token
 from idp.recovery.rules import grouped
@@ -32,8 +33,11 @@ if TYPE_CHECKING:
 
     from idp.accounts.contacts import Contact
     from idp.messaging.ports import PostalAddress
+    from idp.messaging.service import Channel
     from idp.recovery.service import Underway
     from idp.web.context import Context
+
+log = logging.getLogger("denizen.recovery")
 
 BATCH = 50
 #: So many people who share an address are written to at once.
@@ -149,7 +153,13 @@ def _another_case(this: _Answer) -> Case:
 def send_code(
     session: Session, ctx: Context, case: Case, resident: Resident, point: Contact, *, now: int
 ) -> None:
-    """A link with digits to one contact point; older ones to the same kind are worthless from now on (K22)."""
+    """A link with digits to one contact point; older ones to the same kind are worthless from now on (K22).
+
+    Nothing at all where the address had enough of them: what it has already works on.
+    """
+    if not _has_room(session, ctx, point, now=now):
+        log.warning("recovery message withheld case=%s reason=limit", case.id)
+        return
     is_mail = point.kind == "email"
     write: Callable[..., str]
     kind, write, works_for = ("mail", enqueue, STEP_FOR) if is_mail else ("phone", enqueue_sms, SMS_FOR)
@@ -177,6 +187,19 @@ def send_code(
         kind="code",
         resident_id=resident.id,
     )
+
+
+def _has_room(session: Session, ctx: Context, point: Contact, *, now: int) -> bool:
+    """Whether a code to this contact point would leave after those that wait for whoever shares it."""
+    if ctx.settings.testing.enabled:
+        return True
+    sharers = {
+        one.resident_id
+        for one in contacts.owners(session, ctx.vault, point.kind, point.value, limit=_SHARERS)
+    }
+    channel: Channel = "mail" if point.kind == "email" else "sms"
+    rules = ctx.settings.messages
+    return would_leave(session, ctx.vault, rules, channel, point.value, sharers=sharers, now=now)
 
 
 def _say_unknown(this: _Answer) -> None:

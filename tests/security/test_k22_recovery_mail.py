@@ -11,10 +11,12 @@ from sqlalchemy import select
 
 from idp.accounts.models import NotMeLink
 from idp.db import Base
+from idp.messaging.models import Message
 from idp.recovery.answering import answer_asked
 from idp.recovery.codes import TRIES
 from idp.recovery.models import Case, Token
 from tests.idp.contacts.test_contacts import act, add, signed_in
+from tests.idp.messaging.outbox import deliver, town_with
 from tests.idp.recovery.steps import (
     FRESH,
     ask,
@@ -31,10 +33,13 @@ from tests.support.told import told
 from tests.support.town import ISSUER, hidden_fields
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Any
 
     from werkzeug.test import TestResponse
 
+    from tests.support.founding import Founding
+    from tests.support.smtp import Mailbox
     from tests.support.town import Browser, Town
 
 FORGED = {
@@ -144,6 +149,29 @@ def test_a_newer_message_makes_the_older_one_worthless(town: Town) -> None:
     assert town.browser().get(old.link).status_code == 410
     assert not type_code(town, first, old.values["code"]).endswith("/password")
     assert town.browser().get(told(town, "recover")[-1].link).status_code == 200
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_a_message_that_is_withheld_makes_no_older_one_worthless(
+    database_url: str, founding: Founding, tmp_path: Path, smtp: Mailbox, is_away: bool
+) -> None:
+    """A stranger asks until Maria's address has had enough: the last link that reached her works on.
+
+    The same when the mail server was away meanwhile, and all of them leave at once.
+    """
+    mail = {"host": smtp.host, "port": smtp.port, "security": "none"}
+    with town_with(database_url, tmp_path, founding=founding, mail=mail) as town:
+        third = ""
+        for asked, name in enumerate(("maria", "maria", "maria", town.maria.email, town.maria.email)):
+            ask(town, name)
+            if asked == 2:
+                third = told(town, "recover")[-1].link
+            if not is_away:
+                deliver(town, "mail")
+            town.clock.advance(1)
+        deliver(town, "mail")
+        assert town.browser().get(third).status_code == 200
+        assert [row.state for row in town.rows(Message)] == ["sent"] * 3
 
 
 def test_a_link_ends_after_an_hour(town: Town) -> None:
@@ -349,6 +377,8 @@ def test_only_the_mailbox_learns_that_there_is_no_account(town: Town) -> None:
 def test_further_proofs_are_counted_for_the_resident(town: Town) -> None:
     """Whoever reads the mailbox begins again and again, and floods the resident with letters no more than once."""
     give_app(town, town.maria)
+    more = town.settings.messages.model_copy(update={"codes_per_ten_minutes": 100})
+    object.__setattr__(town.context, "settings", town.settings.model_copy(update={"messages": more}))
     codes = []
     for name in ("maria", "maria@example.org", "maria", "maria@example.org"):
         browser = ask(town, name)
