@@ -31,6 +31,8 @@ def ports(settings: Settings, vault: Vault) -> Ports:
         emails, phones = (
             tuple(one.value for one in known if one.kind == kind) for kind in ("email", "phone")
         )
+        if not settings.sms.enabled:
+            phones = ()  # nobody is reached by what the town cannot send
         return Reach(emails, phones, postal_address(session, vault, resident))
 
     def link(session: Session, resident: Any, now: int) -> str:

@@ -25,7 +25,7 @@ from idp.closing.rules import Step, Times, for_dormant, is_dormant, on_request, 
 from idp.contacts.service import stop_everything
 from idp.jobs.one_by_one import one_by_one
 from idp.login.ways import RESIDENT
-from idp.messaging.outbox import empty_for
+from idp.messaging.outbox import empty_for, fate
 from idp.messaging.service import tell
 from idp.oidc import erasing
 from idp.oidc.service import revoke_grants
@@ -196,24 +196,46 @@ def _warn_dormant(session: Session, ctx: Context, resident_id: str, *, now: int)
 
 
 def advance(ctx: Context, *, now: int) -> int:
-    """Remind of what is announced and close what is due; how many closures moved on."""
-    due = select(Closure.id).where(Closure.state == "announced", Closure.reminds_at <= now)
-    with ctx.database.reading() as session:
-        ids = list(session.execute(due.order_by(Closure.reminds_at, Closure.id).limit(_BATCH)).scalars())
-    return one_by_one(
-        ctx.database,
-        ids,
-        lambda session, closure_id: _advance(session, ctx, closure_id, now=now),
-        failed="closing not advanced closure",
+    """Remind of what is announced and close what is due; how many closures moved on. What waits holds up no other."""
+    moved, after = 0, (-1, "")
+    while moved < _BATCH and (page := _due(ctx, after, now=now)):
+        moved += one_by_one(
+            ctx.database,
+            [one.id for one in page],
+            lambda session, closure_id: _advance(session, ctx, closure_id, now=now),
+            failed="closing not advanced closure",
+        )
+        after = (page[-1].reminds_at, page[-1].id)
+    return moved
+
+
+def _due(ctx: Context, after: tuple[int, str], *, now: int) -> Sequence[Any]:
+    """The next closures for which something may be due, the longest due first; `after` is the last one seen."""
+    last_at, last_id = after
+    found = (
+        select(Closure.id, Closure.reminds_at)
+        .where(
+            Closure.state == "announced",
+            Closure.reminds_at <= now,
+            or_(Closure.reminded_at.is_(None), Closure.closes_at <= now),
+            or_(Closure.reminds_at > last_at, and_(Closure.reminds_at == last_at, Closure.id > last_id)),
+        )
+        .order_by(Closure.reminds_at, Closure.id)
+        .limit(_BATCH)
     )
+    with ctx.database.reading() as session:
+        return session.execute(found).all()
 
 
 def _advance(session: Session, ctx: Context, closure_id: str, *, now: int) -> bool:
     closure = session.get_one(Closure, closure_id)
     times = Times(closure.begun_at, closure.reminds_at, closure.closes_at)
-    due = step(times, closure.reminded_at, now=now, warned_for=ctx.settings.accounts.close_reminder_for)
+    is_asked, limits = closure.cause == "asked", ctx.settings.accounts
+    # Whoever did not ask for the end has as much time after the second warning as after the first.
+    warned_for = limits.close_reminder_for if is_asked else limits.dormant_notice_for
+    due = step(times, closure.reminded_at, now=now, warned_for=warned_for)
     if due is Step.REMIND:
-        return _remind(session, ctx, closure, now=now)
+        return (_remind if is_asked else _warn_again)(session, ctx, closure, now=now)
     if due is not Step.CLOSE:
         return False
     # The resident first, as a sign-in does, which keeps a dormant account.
@@ -224,18 +246,47 @@ def _advance(session: Session, ctx: Context, closure_id: str, *, now: int) -> bo
 
 
 def _remind(session: Session, ctx: Context, closure: Closure, *, now: int) -> bool:
+    if not _reminded(session, closure, at=now):
+        return False
+    resident = session.get_one(Resident, closure.resident_id)
+    _tell(session, ctx, resident, _REMINDED[closure.cause], closure, now=now)
+    return True
+
+
+def _reminded(session: Session, closure: Closure, *, at: int) -> bool:
     reminded = session.execute(
         update(Closure)
         .where(Closure.id == closure.id, Closure.state == "announced", Closure.reminded_at.is_(None))
-        .values(reminded_at=now)
-        .returning(Closure.resident_id)
+        .values(reminded_at=at)
+        .returning(Closure.id)
         .execution_options(synchronize_session=False)
-    ).scalar_one_or_none()
-    if reminded is None:
+    ).first()
+    return reminded is not None
+
+
+def _warn_again(session: Session, ctx: Context, closure: Closure, *, now: int) -> bool:
+    """The second warning to a dormant account. Its time runs from when it has left the town, and not before.
+
+    Where mail and text messages failed a letter goes; where that is not possible, or fails as well, the account is kept.
+    """
+    resident = session.get_one(Resident, closure.resident_id, with_for_update=True)
+    if announced(session, resident.id) is None:
+        return False  # they have just come back
+    message = _REMINDED[closure.cause]
+    sent = fate(session, resident.id, message, since=closure.reminds_at)
+    if sent.left_at is not None:
+        return _reminded(session, closure, at=sent.left_at)
+    if sent.waits:
         return False
-    resident = session.get_one(Resident, reminded)
-    _tell(session, ctx, resident, _REMINDED[closure.cause], closure, now=now)
-    return True
+    # What is written late says a later day.
+    closure.closes_at = max(closure.closes_at, now + ctx.settings.accounts.dormant_notice_for)
+    if not sent.channels and _tell(session, ctx, resident, message, closure, now=now):
+        return True
+    if "letter" not in sent.channels and _write_to(session, ctx, resident, message, closure, now=now):
+        return True
+    log.warning("dormant account kept reason=not warned closure=%s", closure.id)
+    log_event(session, ctx.vault, resident, "account_kept", actor=acts.TOWN, now=now)
+    return _end(session, closure.id, "kept", now=now)
 
 
 def close(session: Session, ctx: Context, resident: Resident, cause: str, *, now: int) -> bool:
@@ -309,12 +360,26 @@ def _announce(
 
 def _tell(
     session: Session, ctx: Context, resident: Resident, message: str, closure: Closure, *, now: int
-) -> None:
-    """Mail and text messages; a letter besides for whoever has neither and is about to lose an account unused."""
-    facts = {"closes_at": closure.closes_at, "link": f"{ctx.settings.server.issuer}/login"}
+) -> bool:
+    """Mail and text messages; a letter for whoever has neither and is about to lose an account unused. Whether any goes."""
     reach = reach_ports(ctx.settings, ctx.vault).reach(session, resident)
-    by_post = closure.cause == "dormant" and not (reach.emails or reach.phones)
-    tell(session, ctx.vault, resident, message, facts, now=now, kind="letter" if by_post else "notice")
+    if closure.cause == "dormant" and not (reach.emails or reach.phones):
+        return _write_to(session, ctx, resident, message, closure, now=now)
+    return bool(tell(session, ctx.vault, resident, message, _facts(ctx, closure), now=now))
+
+
+def _write_to(
+    session: Session, ctx: Context, resident: Resident, message: str, closure: Closure, *, now: int
+) -> bool:
+    """A letter alone; False when there is no address that may be printed."""
+    reach = reach_ports(ctx.settings, ctx.vault).reach(session, resident)
+    others, facts = (*reach.emails, *reach.phones), _facts(ctx, closure)
+    return bool(tell(session, ctx.vault, resident, message, facts, now=now, kind="letter", except_=others))
+
+
+def _facts(ctx: Context, closure: Closure) -> dict[str, Any]:
+    """What every message about a closure says."""
+    return {"closes_at": closure.closes_at, "link": f"{ctx.settings.server.issuer}/login"}
 
 
 def _end(session: Session, closure_id: str, state: str, *, now: int) -> bool:

@@ -37,6 +37,18 @@ class Listed:
     batch: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of something that a resident was told: by which channels it was tried, whether it waits still.
+
+    `left_at` is when the first copy left the town; None while none has.
+    """
+
+    channels: frozenset[str]
+    waits: bool
+    left_at: int | None
+
+
 _COLUMNS = tuple(getattr(Message, name) for name in Listed.__dataclass_fields__)
 
 
@@ -47,6 +59,20 @@ def listed(connection: Any, states: Sequence[str], channel: str | None, limit: i
         found = found.where(Message.channel == channel)
     rows = connection.execute(found.order_by(Message.created_at, Message.id).limit(limit))
     return [Listed(*row) for row in rows]
+
+
+def fate(connection: Any, resident_id: str, name: str, *, since: int) -> Fate:
+    """What became of a message to a resident that was written no earlier than `since`, on all its channels together."""
+    rows = connection.execute(
+        select(Message.channel, Message.state, Message.finished_at).where(
+            Message.resident_id == resident_id, Message.name == name, Message.created_at >= since
+        )
+    ).all()
+    return Fate(
+        frozenset(row.channel for row in rows),
+        any(row.state == "waiting" for row in rows),
+        min((row.finished_at for row in rows if row.state == "sent"), default=None),
+    )
 
 
 def counted(connection: Any) -> list[tuple[str, str, int]]:

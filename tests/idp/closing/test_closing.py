@@ -256,20 +256,6 @@ def age(town: Town, seconds: int, *, phone: bool = False) -> None:
     town.browser().sign_in(town.jun)
 
 
-def test_a_dormant_account_is_warned_twice_and_then_closed(town: Town) -> None:
-    """Two years, then thirty days and thirty days more; who signed in meanwhile is not concerned."""
-    age(town, DORMANT - 1)
-    assert service.find_dormant(town.context, now=int(town.clock())) == 0
-    town.clock.advance(1)
-    assert service.find_dormant(town.context, now=int(town.clock())) == 1
-    assert service.find_dormant(town.context, now=int(town.clock())) == 0
-    assert [one.to for one in told(town, "dormant_warning")] == [town.maria.email]
-    assert tick(town, NOTICE) == 1
-    assert len(told(town, "dormant_soon")) == 1
-    assert tick(town, NOTICE) == 1
-    assert state(town) == "closed"
-
-
 def test_signing_in_ends_the_warning_without_a_question(town: Town) -> None:
     """Whoever comes back goes straight on."""
     age(town, DORMANT)

@@ -108,12 +108,17 @@ def test_whoever_is_reached_nowhere_is_told_nothing(town: Town) -> None:
     assert told(town, kind="letter") == []
 
 
-def test_the_apps_own_ports_know_confirmed_contact_points(database_url: str, tmp_path: Path) -> None:
-    """What `idp.app` registers: mail and phone of the resident's account, and a link that belongs to them."""
-    with town_with(database_url, tmp_path) as town:
+@pytest.mark.parametrize("has_sms", [False, True])
+def test_the_apps_own_ports_know_confirmed_contact_points(
+    database_url: str, tmp_path: Path, gateway: SmsPort, *, has_sms: bool
+) -> None:
+    """What `idp.app` registers: mail, a link of their own, and a phone where the town sends text messages at all."""
+    sections = {"sms": gateway.settings} if has_sms else {}
+    with town_with(database_url, tmp_path, **sections) as town:
         with town.context.database.transaction() as session:
             resident = session.get_one(Resident, town.maria.resident_id)
             contacts.add_confirmed(session, town.context.vault, resident, "phone", "+33612345678", now=START)
-        assert told(town) == [("mail", "maria@example.org"), ("sms", "+33612345678")]
+        phones = [("sms", "+33612345678")] if has_sms else []
+        assert told(town) == [("mail", "maria@example.org"), *phones]
         content = open_message(town.context.vault, town.rows(Message)[0])
         assert content.values["not_me_url"].startswith("https://id.riverton.example/not-me/")
