@@ -1,4 +1,4 @@
-"""How many codes an address gets: counted by one atomic write before a message leaves, never told to who asked."""
+"""How many codes an address gets, for each resident who is reached there: counted by one atomic write before a message leaves, never told to who asked."""
 
 from __future__ import annotations
 

@@ -14,6 +14,11 @@ LONGEST_REST = 900
 RETRIES = Retries(PAUSES)
 
 
+def allowance(resident_id: str) -> str:
+    """Among which codes to an address one for this resident is counted: several may share it, and each has their own."""
+    return f" {resident_id}"
+
+
 def leaves_at(now: int, *, quiet_from: int, quiet_until: int, time_zone: str) -> int:
     """When a reminder may leave: now, or at the end of the quiet hours of the town's clock."""
     here = datetime.fromtimestamp(now, UTC).astimezone(ZoneInfo(time_zone))

@@ -143,14 +143,17 @@ def enqueue(
     now: int,
     kind: Kind = "notice",
     resident_id: str | None = None,
+    allowance: str = "",
 ) -> str:
     """Have a mail sent as soon as the transaction is committed; not any more at `expires_at`. Its id.
+
+    `allowance`: among which codes to this address one is counted (`rules.allowance`); empty: those of nobody.
 
     Raises:
         LookupError: when there is no such message, or a value that its texts need is missing.
     """
     return _write(
-        connection, vault, name, "mail", to, to.casefold(),
+        connection, vault, name, "mail", to, to.casefold() + allowance,
         language=language, values=values, expires_at=expires_at, now=now, kind=kind, resident_id=resident_id,
     )  # fmt: skip
 
@@ -167,6 +170,7 @@ def enqueue_sms(
     now: int,
     kind: Kind = "code",
     resident_id: str | None = None,
+    allowance: str = "",
 ) -> str:
     """Have a text message sent to an E.164 number, otherwise as `enqueue` does.
 
@@ -177,7 +181,7 @@ def enqueue_sms(
     if not _E164.fullmatch(to):
         raise ValueError("a text message goes to a number in E.164 form, such as +33612345678")
     return _write(
-        connection, vault, name, "sms", to, to,
+        connection, vault, name, "sms", to, to + allowance,
         language=language, values=values, expires_at=expires_at, now=now, kind=kind, resident_id=resident_id,
     )  # fmt: skip
 

@@ -19,6 +19,7 @@ from idp.accounts.service import username_index
 from idp.jobs.one_by_one import one_by_one
 from idp.login import budgets
 from idp.login.budgets import Limit
+from idp.messaging.rules import allowance
 from idp.messaging.service import enqueue, enqueue_letter, enqueue_sms, tell, would_leave
 from idp.recovery.codes import DIGITS, keyed_hash, new_code, new_digits
 from idp.recovery.models import Case, Helper, Token
@@ -186,6 +187,7 @@ def send_code(
         now=now,
         kind="code",
         resident_id=resident.id,
+        allowance=allowance(resident.id),
     )
 
 

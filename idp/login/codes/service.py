@@ -17,6 +17,7 @@ from idp.login.codes.models import CodeChoice, SentCode
 from idp.login.codes.rules import DIGITS, LIVES_FOR, TRIES, Channel, grouped
 from idp.login.models import Password
 from idp.login.ways import RESIDENT, Way
+from idp.messaging.rules import allowance
 from idp.messaging.service import enqueue, enqueue_sms
 from idp.web.cookies import digest, new_secret
 
@@ -167,6 +168,7 @@ def send(session: Session, ctx: Context, letter: Letter, *, language: str, now: 
         values=values,
         kind="code",
         resident_id=letter.resident.id if letter.resident else None,
+        allowance=allowance(letter.resident.id if letter.resident else ""),
         expires_at=now + LIVES_FOR,
         now=now,
     )

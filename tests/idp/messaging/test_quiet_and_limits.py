@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from idp.accounts import contacts
+from idp.accounts.service import NewResident, create_resident
 from idp.messaging.models import Allowance, Message
 from idp.messaging.rules import leaves_at
 from idp.upkeep import KEEP_ENDED_FOR, purge
 from tests.idp.messaging.outbox import deliver, row, town_with, write_mail, write_sms
+from tests.idp.recovery.steps import ask
 from tests.support.sms import SmsPort
 
 if TYPE_CHECKING:
@@ -121,6 +125,24 @@ def test_limits_are_each_addresss_own(town: Town) -> None:
     notice = write_mail(town)
     deliver(town, "mail")
     assert row(town, notice).state == "sent"
+
+
+def test_people_who_share_an_address_do_not_share_its_limit(town: Town) -> None:
+    """A family of five asks three times, and all links arrive; a fourth one is too many for each of them."""
+    now = int(town.clock())
+    with town.context.database.transaction() as session:
+        for number in range(5):
+            new = NewResident("en", {"given_name": f"Child {number}"}, username=f"child{number}")
+            resident = create_resident(session, town.context.vault, new, now=now)
+            contacts.add_confirmed(
+                session, town.context.vault, resident, "email", "family@home.example", now=now
+            )
+    for _ in range(3):
+        ask(town, "family@home.example")
+    deliver(town, "mail")
+    ask(town, "child3")
+    deliver(town, "mail")
+    assert Counter(one.state for one in town.rows(Message)) == {"sent": 15, "withheld": 1}
 
 
 def test_a_code_that_is_tried_again_counts_once(town: Town, smtp: Mailbox) -> None:
