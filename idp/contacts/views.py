@@ -15,10 +15,9 @@ from idp.contacts.words import done_text, kept_name, refusal_text
 from idp.login import budgets
 from idp.login.changes import locked
 from idp.login.current import for_fresh_residents, for_residents
-from idp.login.rules import network_of
+from idp.login.steps import asker
 from idp.recovery.rules import tidy_digits
 from idp.web.context import context
-from idp.web.pages import incoming
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -78,8 +77,7 @@ def add(session: SignedIn, kind: str) -> Response | tuple[str, int]:
         checked = adding.check(reading, ctx, _resident(reading, session), _kind(kind), typed)
     if isinstance(checked, Refusal):
         return _new_page(kind, typed, [("value", refusal_text(checked, kind))]), 422
-    source = network_of(incoming().remote_address)
-    if not budgets.take(ctx, *budgets.mail_asked(source, checked), now=ctx.now()):
+    if not budgets.take(ctx, *budgets.mail_asked(asker(), checked), now=ctx.now()):
         return _new_page(kind, typed, [("value", refusal_text(Refusal.THROTTLED, kind))]), 429
     with ctx.database.transaction() as writing:
         change_id = adding.add(writing, ctx, locked(writing, session)[0], kind, checked, now=ctx.now())

@@ -13,13 +13,13 @@ from urllib.parse import urlencode
 from flask import g, redirect, request
 from flask_babel import gettext
 
-from idp.login import attempts
+from idp.login import attempts, devices
 from idp.login.current import put_session, session_cookie, signed_in
 from idp.login.devices import device_cookie
 from idp.login.devices.service import KEEP_FOR
 from idp.login.levels import is_enough, needed_next, reaches
 from idp.login.ports import ports
-from idp.login.rules import device_name, is_own_path
+from idp.login.rules import device_name, is_own_path, network_of
 from idp.login.sessions import Place
 from idp.login.settling import Failure, Goal, Owing, Settler, Success, Visitor
 from idp.login.ways import NOBODY
@@ -28,6 +28,7 @@ from idp.web.csrf import browser_id
 from idp.web.pages import error_page, incoming
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
     from werkzeug.wrappers import Response
 
     from idp.login.attempts import Attempt, Raised
@@ -144,6 +145,26 @@ def settler(*, now: int) -> Settler:
         Place(address, is_shared=is_shared),
     )
     return Settler(ctx, ports().ways, visitor, ports().signed_in, ports().begun, now)
+
+
+def is_known_here(session: Session, resident_id: str | None) -> bool:
+    """Whether this resident signed in in this browser before; the same work for nobody (K23)."""
+    ctx = context()
+    cookie = device_cookie(secure=ctx.settings.is_secure).read(request.cookies)
+    return devices.known(session, cookie, resident_id, now=ctx.now()) is not None
+
+
+def asker() -> str:
+    """As whose the requests for messages from this browser count: as one of its network, which may ask so much in all.
+
+    Where somebody signed in before, as theirs instead: strangers beside it use nothing up there (K28), and whoever has
+    an account gets one more count by it, however many browsers they have.
+    """
+    ctx = context()
+    cookie = device_cookie(secure=ctx.settings.is_secure).read(request.cookies)
+    with ctx.database.reading() as session:
+        whose = devices.anybody(session, cookie, now=ctx.now())
+    return network_of(incoming().remote_address) if whose is None else whose
 
 
 def answer(outcome: Outcome, goal: Goal) -> Response:

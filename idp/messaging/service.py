@@ -109,17 +109,17 @@ def would_leave(
     channel: Channel,
     to: str,
     *,
-    sharers: Collection[str],
+    resident_id: str,
+    allowance: str,
     now: int,
 ) -> bool:
-    """Whether a code to this address would leave, or be withheld because it had enough of them.
+    """Whether a code to this resident at this address would leave, or be withheld because there were enough of them.
 
-    For what makes an earlier code worthless: with a newer one that never arrives, nothing would work. `sharers` are
-    the residents to whom those that wait may have been written.
+    For what makes an earlier code worthless: with a newer one that never arrives, nothing would work.
     """
-    index = _recipient_index(vault, channel, to.casefold())
+    index = _recipient_index(vault, channel, to.casefold() + allowance)
     waiting = select(func.count()).where(
-        Message.resident_id.in_(sharers),
+        Message.resident_id == resident_id,
         Message.channel == channel,
         Message.state == "waiting",
         Message.kind == "code",

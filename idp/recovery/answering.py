@@ -19,6 +19,7 @@ from idp.accounts.service import username_index
 from idp.jobs.one_by_one import one_by_one
 from idp.login import budgets
 from idp.login.budgets import Limit
+from idp.login.devices import known_by_hash
 from idp.messaging.rules import allowance
 from idp.messaging.service import enqueue, enqueue_letter, enqueue_sms, tell, would_leave
 from idp.recovery.codes import DIGITS, keyed_hash, new_code, new_digits
@@ -72,6 +73,8 @@ class _Answer:
     case: Case
     name: str
     meant: list[tuple[Resident, Contact | None]]
+    #: Hash of the cookie by which the browser that asked may be known.
+    device: bytes
     now: int
 
 
@@ -82,10 +85,13 @@ def _answer(session: Session, ctx: Context, case_id: str, *, now: int) -> bool:
     ).scalar_one_or_none()
     if case is None or case.name is None:
         return False
-    name = ctx.vault.service_data_key("recovery").open(case.name, f"{CONTEXT} {case_id}")
+    asked = ctx.vault.service_data_key("recovery").open(case.name, f"{CONTEXT} {case_id}")
+    name, _, device = asked.partition("\n")
     case.name = None
     answers = {"message": _send_messages, "letter": _send_letter, "helper": _call_helpers}
-    answers[case.wish](_Answer(session, ctx, case, name, _meant(session, ctx, name), now))
+    answers[case.wish](
+        _Answer(session, ctx, case, name, _meant(session, ctx, name), bytes.fromhex(device), now)
+    )
     return True
 
 
@@ -113,12 +119,12 @@ def ask_also(session: Session, ctx: Context, under_way: Underway, wish: str, *, 
         open_to_helpers(session, ctx.vault, under_way)
     case = session.get_one(Case, under_way.id)
     resident = session.get_one(Resident, under_way.resident_id)
-    this = _Answer(session, ctx, case, "", [(resident, None)], now)
+    this = _Answer(session, ctx, case, "", [(resident, None)], b"", now)
     if wish == "message":
         proved = {"email": case.mail_at, "phone": case.phone_at}
         for point in contacts.of_resident(session, ctx.vault, resident):
             if point.is_main and proved[point.kind] is None:
-                send_code(session, ctx, case, resident, point, now=now)
+                send_code(session, ctx, case, resident, point, is_theirs=True, now=now)
     else:
         {"letter": _send_letter, "helper": _call_helpers}[wish](this)
 
@@ -134,8 +140,9 @@ def _send_messages(this: _Answer) -> None:
     for position, (resident, contact) in enumerate(this.meant):
         own = this.case if position == 0 else _another_case(this)
         own.resident_id = resident.id
+        is_theirs = known_by_hash(this.session, this.device, resident.id, now=this.now) is not None
         for point in [contact] if contact else _preferred(this.session, this.ctx, resident):
-            send_code(this.session, this.ctx, own, resident, point, now=this.now)
+            send_code(this.session, this.ctx, own, resident, point, is_theirs=is_theirs, now=this.now)
 
 
 def _preferred(session: Session, ctx: Context, resident: Resident) -> list[Contact]:
@@ -152,13 +159,22 @@ def _another_case(this: _Answer) -> Case:
 
 
 def send_code(
-    session: Session, ctx: Context, case: Case, resident: Resident, point: Contact, *, now: int
+    session: Session,
+    ctx: Context,
+    case: Case,
+    resident: Resident,
+    point: Contact,
+    *,
+    is_theirs: bool,
+    now: int,
 ) -> None:
     """A link with digits to one contact point; older ones to the same kind are worthless from now on (K22).
 
-    Nothing at all where the address had enough of them: what it has already works on.
+    Nothing at all where the address had enough of them: what it has already works on. `is_theirs`: asked for after a
+    proof, or in a browser where this resident signed in before.
     """
-    if not _has_room(session, ctx, point, now=now):
+    own = allowance(resident.id, is_theirs=is_theirs)
+    if not _has_room(session, ctx, resident, point, own, now=now):
         log.warning("recovery message withheld case=%s reason=limit", case.id)
         return
     is_mail = point.kind == "email"
@@ -187,21 +203,21 @@ def send_code(
         now=now,
         kind="code",
         resident_id=resident.id,
-        allowance=allowance(resident.id),
+        allowance=own,
     )
 
 
-def _has_room(session: Session, ctx: Context, point: Contact, *, now: int) -> bool:
-    """Whether a code to this contact point would leave after those that wait for whoever shares it."""
+def _has_room(
+    session: Session, ctx: Context, resident: Resident, point: Contact, own: str, *, now: int
+) -> bool:
+    """Whether a code to this contact point would leave after those that wait."""
     if ctx.settings.testing.enabled:
         return True
-    sharers = {
-        one.resident_id
-        for one in contacts.owners(session, ctx.vault, point.kind, point.value, limit=_SHARERS)
-    }
     channel: Channel = "mail" if point.kind == "email" else "sms"
     rules = ctx.settings.messages
-    return would_leave(session, ctx.vault, rules, channel, point.value, sharers=sharers, now=now)
+    return would_leave(
+        session, ctx.vault, rules, channel, point.value, resident_id=resident.id, allowance=own, now=now
+    )
 
 
 def _say_unknown(this: _Answer) -> None:

@@ -70,16 +70,19 @@ def ask(
     wish: str,
     flow: str,
     browser: str,
+    device: str | None,
     now: int,
 ) -> str:
     """Keep what somebody asked for, and return the handle. Whose account it is, if anybody's, is looked up later by a job (K23).
 
-    So the answer takes as long, and says as much, whoever is named.
+    So the answer takes as long, and says as much, whoever is named. `device` is the cookie of this browser as a known
+    one; only its hash is kept, with the name, until the job has asked whose it is.
     """
     case_id, handle = secrets.token_urlsafe(16), new_secret()
-    name = (
-        name.strip() if len(name.strip()) <= NAME_LIMIT else ""
-    )  # cut short, it would be another name (K24)
+    name = name.strip()
+    if len(name) > NAME_LIMIT or "\n" in name:
+        name = ""  # cut short, it would be another name (K24)
+    asked = f"{name}\n{digest(device or '').hex()}"
     with_helper = wish == "helper"
     compare, return_code = derived(vault, handle)
     session.execute(
@@ -88,7 +91,7 @@ def ask(
             handle_hash=digest(handle),
             browser_hash=digest(browser),
             return_hash=digest(return_code) if with_helper else None,
-            name=vault.service_data_key("recovery").seal(name, f"{CONTEXT} {case_id}"),
+            name=vault.service_data_key("recovery").seal(asked, f"{CONTEXT} {case_id}"),
             wish=wish,
             flow=flow[:VALUE_LENGTH],
             state="asked",

@@ -13,10 +13,12 @@ from idp.accounts.reach import greeting
 from idp.login import budgets
 from idp.login.budgets import Limit
 from idp.login.current import signed_in
+from idp.login.devices import device_cookie
 from idp.login.new_password import new_password_error, shortest
 from idp.login.password_change import words_about
 from idp.login.ports import ports
 from idp.login.rules import network_of
+from idp.login.steps import asker
 from idp.login.texts import too_many
 from idp.recovery import service
 from idp.recovery.answering import ask_also
@@ -75,9 +77,9 @@ def ask() -> Response | tuple[str, int]:
         text = gettext("Enter your e-mail address, phone number or user name")
         return _ask_page(name, wish, [("name", text)]), 422
     ctx = context()
-    now, source = ctx.now(), network_of(incoming().remote_address)
+    now = ctx.now()
     whose = counted_name(name, ctx.settings.accounts.country)
-    if not budgets.take(ctx, *budgets.mail_asked(source, whose), now=now):
+    if not budgets.take(ctx, *budgets.mail_asked(asker(), whose), now=now):
         text = gettext("There were too many requests. Wait an hour, then try again.")
         return _ask_page(name, wish, [("name", text)]), 429
     with ctx.database.transaction() as session:
@@ -89,6 +91,7 @@ def ask() -> Response | tuple[str, int]:
             wish=wish,
             flow=request.form.get("flow", ""),
             browser=browser_id(),
+            device=device_cookie(secure=ctx.settings.is_secure).read(request.cookies),
             now=now,
         )
     return redirect(url_for("recovery.case", handle=handle), 303)

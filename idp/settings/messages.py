@@ -23,11 +23,11 @@ class MessageSettings(Section):
         3,
         ge=1,
         le=100,
-        description="Messages with a code or link that one address gets in ten minutes at most, for each resident reached there.",
+        description="Messages with a code or link that one address gets in ten minutes at most, for each resident reached there; as many again that no stranger asked for.",
     )
     codes_per_day: int = Field(
         10,
         ge=1,
         le=1000,
-        description="Messages with a code or link that one address gets in a day at most, for each resident reached there.",
+        description="Messages with a code or link that one address gets in a day at most, for each resident reached there; as many again that no stranger asked for.",
     )

@@ -19,7 +19,7 @@ from idp.login.levels import Method, typical
 from idp.login.ports import ports
 from idp.login.rules import network_of
 from idp.login.settling import Goal
-from idp.login.steps import answer, settler
+from idp.login.steps import answer, asker, settler
 from idp.login.texts import too_many
 from idp.login.upstream import newcomers
 from idp.signup import service
@@ -69,9 +69,8 @@ def submit() -> str | tuple[str, int]:
         return _first_page(email, errors), 422
     ctx = context()
     now = ctx.now()
-    source = network_of(incoming().remote_address)
     whose = counted_name(email, ctx.settings.accounts.country)
-    if not budgets.take(ctx, *budgets.mail_asked(source, whose), now=now):
+    if not budgets.take(ctx, *budgets.mail_asked(asker(), whose), now=now):
         errors = [("email", gettext("There were too many requests. Wait an hour, then try again."))]
         return _first_page(email, errors), 429
     with ctx.database.transaction() as session:

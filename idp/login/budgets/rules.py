@@ -24,15 +24,15 @@ class Limit:
 
 #: Who asks too often has to wait. How much reaches a mailbox in all is limited where messages leave.
 MAIL_PER_ADDRESS = Limit("mail-address", 3, 3600)
-MAIL_PER_SOURCE = Limit("mail-source", 20, 3600)
+MAIL_PER_ASKER = Limit("mail-source", 20, 3600)
 
 
-def mail_asked(source: str, address: str) -> tuple[tuple[Limit, str], ...]:
-    """In what a request counts that writes to an address which anybody may name.
+def mail_asked(asker: str, address: str) -> tuple[tuple[Limit, str], ...]:
+    """In what a request counts that writes to an address which anybody may name; `asker` is who makes it (`steps.asker`).
 
-    From one place, so that strangers elsewhere use up nothing of its owner's (K28).
+    The address counts for this asker alone: nobody uses up anything of its owner's (K28).
     """
-    return (MAIL_PER_SOURCE, source), (MAIL_PER_ADDRESS, f"{address} {source}")
+    return (MAIL_PER_ASKER, asker), (MAIL_PER_ADDRESS, f"{address} {asker}")
 
 
 @dataclass(frozen=True, slots=True)

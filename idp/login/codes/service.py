@@ -87,6 +87,8 @@ class Letter:
     to: str | None
     name_hash: bytes
     service_name: str
+    #: Asked for after a proof, or in a browser where this resident signed in before: by no stranger.
+    is_theirs: bool
 
 
 def ways(*, has_sms: bool) -> tuple[Way, ...]:
@@ -168,7 +170,7 @@ def send(session: Session, ctx: Context, letter: Letter, *, language: str, now: 
         values=values,
         kind="code",
         resident_id=letter.resident.id if letter.resident else None,
-        allowance=allowance(letter.resident.id if letter.resident else ""),
+        allowance=allowance(letter.resident.id if letter.resident else "", is_theirs=letter.is_theirs),
         expires_at=now + LIVES_FOR,
         now=now,
     )

@@ -15,19 +15,17 @@ from werkzeug.wrappers import Response
 from idp.accounts.contacts import counted_name
 from idp.accounts.models import Resident
 from idp.accounts.service import find_resident
-from idp.login import attempts, budgets, devices, steps
+from idp.login import attempts, budgets, steps
 from idp.login.budgets import Guess, Limit
 from idp.login.codes import service
 from idp.login.codes.rules import LIVES_FOR, Channel, masked, normal_code
 from idp.login.codes.service import Letter
 from idp.login.levels import typical
 from idp.login.ports import ports
-from idp.login.rules import network_of
 from idp.login.settling import Failure
 from idp.login.texts import too_many
 from idp.web.context import context
 from idp.web.languages import current_language
-from idp.web.pages import incoming
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -42,8 +40,7 @@ bp = Blueprint("codes", __name__)
 
 #: Who asks for codes too often has to wait. How much reaches a mailbox or a phone in all is limited where messages leave.
 _PER_NAME = Limit("code-name", 5, 900)
-_PER_SOURCE = Limit("code-source", 40, 900)
-_PER_DEVICE = Limit("code-device", 5, 900)
+_PER_ASKER = Limit("code-source", 40, 900)
 
 
 @bp.get("/login/email-code")
@@ -112,7 +109,8 @@ def _send(underway: Underway, channel: Channel) -> Page:
         return _page(underway, channel, asks_code=False, errors=[("username", text)]), 422
     ctx = context()
     whose = _counted(underway, typed)
-    if not budgets.take(ctx, *_counts(underway, typed, whose), now=ctx.now()):
+    asker = steps.asker()
+    if not budgets.take(ctx, (_PER_ASKER, asker), (_PER_NAME, f"{whose} {asker}"), now=ctx.now()):
         text = gettext("Too many codes were asked for. Wait 15 minutes, then try again.")
         field = "" if underway.attempt.proofs else "username"
         return _page(underway, channel, asks_code=False, errors=[(field, text)], typed=typed), 429
@@ -131,22 +129,6 @@ def _counted(underway: Underway, typed: str) -> str:
     return counted_name(typed, context().settings.accounts.country)
 
 
-def _counts(underway: Underway, typed: str, whose: str) -> list[tuple[Limit, str]]:
-    """In what a request for a code counts: strangers elsewhere, and beside its owner's devices, use up nothing of theirs (K28)."""
-    ctx = context()
-    settler = steps.settler(now=ctx.now())
-    with ctx.database.reading() as session:
-        found = underway.attempt.resident_id
-        if not underway.attempt.proofs:
-            resident = find_resident(session, ctx.vault, typed, country=ctx.settings.accounts.country)
-            found = resident.id if resident else None
-        device = devices.known(session, settler.visitor.device_cookie, found, now=settler.now)
-    if device is not None:
-        return [(_PER_DEVICE, device)]
-    source = network_of(incoming().remote_address)
-    return [(_PER_SOURCE, source), (_PER_NAME, f"{whose} {source}")]
-
-
 def _says_shared(underway: Underway) -> bool:
     """Whether others use this computer too; after a proof it is no longer asked."""
     return "shared" in request.form and not underway.attempt.proofs
@@ -157,10 +139,11 @@ def _letter(session: Session, underway: Underway, channel: Channel, typed: str, 
     ctx, attempt = context(), underway.attempt
     if attempt.proofs:
         resident = session.get(Resident, attempt.resident_id)
-        found = underway.found.enrolled
+        found, is_theirs = underway.found.enrolled, True
     else:
         resident = find_resident(session, ctx.vault, typed, country=ctx.settings.accounts.country)
         found = ports().ways.of(session, resident.id if resident else "").alone
+        is_theirs = steps.is_known_here(session, resident.id if resident else None)
     to = service.recipient(session, ctx.vault, resident, channel, whose)
     is_wanted = resident is not None and resident.state == "active" and channel.method in found
     return Letter(
@@ -170,6 +153,7 @@ def _letter(session: Session, underway: Underway, channel: Channel, typed: str, 
         to if is_wanted else None,
         service.name_index(ctx.vault, whose),
         underway.flow.client_name if underway.flow else "",
+        is_theirs,
     )
 
 

@@ -32,6 +32,12 @@ def known_to(whose: Any) -> Select[str]:
 
 
 _KNOWN = prepared(known_to(bindparam("whose")))
+_ANYBODY = prepared(
+    select(KnownDevice.resident_id)
+    .where(KnownDevice.device_hash == bindparam("cookie_hash"), KnownDevice.expires_at > bindparam("at"))
+    .order_by(KnownDevice.resident_id)
+    .limit(1)
+)
 _IS_THEIRS = KnownDevice.resident_id == bindparam("whose")
 #: One write gives the device its new name for all its residents, and renews it for the one who signs in.
 _RENEW = prepared(
@@ -70,9 +76,20 @@ class Remembered:
 
 def known(connection: Any, unverified_cookie: str | None, resident_id: str | None, *, now: int) -> str | None:
     """The name of the device, when this resident signed in there before; the same work when nobody did (K23)."""
-    asked = {"whose": resident_id or "", **asked_of(unverified_cookie, now=now)}
+    return known_by_hash(connection, digest(unverified_cookie or ""), resident_id, now=now)
+
+
+def known_by_hash(connection: Any, cookie_hash: bytes, resident_id: str | None, *, now: int) -> str | None:
+    """The same for a job, which has no more than the hash of the cookie."""
+    asked = {"whose": resident_id or "", "cookie_hash": cookie_hash, "at": now}
     found = connection.execute(_KNOWN, asked).first()
     return None if found is None else str(found.id)
+
+
+def anybody(connection: Any, unverified_cookie: str | None, *, now: int) -> str | None:
+    """One resident who signed in here before, always the same; None where nobody did."""
+    found = connection.execute(_ANYBODY, asked_of(unverified_cookie, now=now)).first()
+    return None if found is None else found.resident_id
 
 
 def asked_of(unverified_cookie: str | None, *, now: int) -> dict[str, Any]:
