@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import smtplib
 import ssl
+from base64 import b64encode
 from email.generator import BytesGenerator
 from email.message import EmailMessage
 from email.policy import default
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 #: Seconds for each step of a conversation.
 TIMEOUT = 15
 _PERMANENT = 500
+_SIGNED_IN = 235
 
 
 class Postman:
@@ -74,7 +76,11 @@ class Postman:
         if self._server is None:
             try:
                 self._server = connect(self._settings.mail)
-            except (OSError, smtplib.SMTPException) as error:
+            except (
+                OSError,
+                ValueError,
+                smtplib.SMTPException,
+            ) as error:  # ValueError: a host that can be none
                 raise GatewayAway(_cause(error)) from None
         return self._server
 
@@ -91,11 +97,29 @@ def connect(settings: MailSettings) -> smtplib.SMTP:
         if settings.security == "starttls":
             server.starttls(context=trusted(settings))
         if settings.username:
-            server.login(settings.username, settings.password)
+            _sign_in(server, settings.username, settings.password)
     except BaseException:
         server.close()
         raise
     return server
+
+
+def _sign_in(server: smtplib.SMTP, username: str, password: str) -> None:
+    """Sign in (RFC 4954). smtplib knows ASCII alone; other letters go as UTF-8 by PLAIN (RFC 4616 §2).
+
+    Raises:
+        smtplib.SMTPException: when the server does not let us in, or has no PLAIN for such letters.
+    """
+    if f"{username}{password}".isascii():
+        server.login(username, password)
+        return
+    server.ehlo_or_helo_if_needed()
+    if "PLAIN" not in server.esmtp_features.get("auth", "").upper().split():
+        raise smtplib.SMTPNotSupportedError("no PLAIN for letters beyond ASCII")
+    said = b64encode(f"\0{username}\0{password}".encode()).decode()
+    code, answer = server.docmd("AUTH", f"PLAIN {said}")
+    if code != _SIGNED_IN:
+        raise smtplib.SMTPAuthenticationError(code, answer)
 
 
 def trusted(settings: MailSettings) -> ssl.SSLContext:

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from idp.settings.section import Section, is_loopback
 
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TWILIO = "https://api.twilio.com"
 
 
@@ -72,7 +73,18 @@ class SmsSettings(Section):
             raise ValueError("write a full address such as https://sms.example.org/send")
         if parts.scheme == "http" and not is_loopback(value):
             raise ValueError("an address beyond this machine must begin with https://")
+        if not re.fullmatch(r"[!-~]*", parts.path + parts.query):
+            raise ValueError("write blanks and letters beyond ASCII in an address as %20 and its like")
         return value.rstrip("/")
+
+    @field_validator("headers")
+    @classmethod
+    def _check_headers(cls, value: dict[str, str]) -> dict[str, str]:
+        """What a field of HTTP can hold (RFC 9110 §5.1, §5.5)."""
+        for name, said in value.items():
+            if not _HEADER_NAME.fullmatch(name) or not re.fullmatch(r"[\t -~]*", said):
+                raise ValueError(f"the header {name!a} has a sign that HTTP cannot carry; write ASCII alone")
+        return value
 
     @field_validator("countries")
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -50,16 +51,18 @@ def call(request: Call, ca_file: Path | None) -> Reply:
     assert parts.scheme == "https" or is_loopback(request.url), (
         "settings allow plain http on this machine alone"
     )
-    connection = _connection(parts.scheme, parts.hostname or "", parts.port, ca_file)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request(request.method, target, body=request.body, headers=dict(request.headers))
-        answer = connection.getresponse()
-        return Reply(answer.status, _json(answer.read(_LARGEST_ANSWER)))
-    except (OSError, http.client.HTTPException) as error:
+        with closing(_connection(parts.scheme, parts.hostname or "", parts.port, ca_file)) as connection:
+            connection.request(request.method, target, body=request.body, headers=dict(request.headers))
+            answer = connection.getresponse()
+            return Reply(answer.status, _json(answer.read(_LARGEST_ANSWER)))
+    except (
+        OSError,
+        ValueError,
+        http.client.HTTPException,
+    ) as error:  # ValueError: settings that HTTP cannot carry
         raise GatewayAway(type(error).__name__) from None
-    finally:
-        connection.close()
 
 
 def _connection(scheme: str, host: str, port: int | None, ca_file: Path | None) -> http.client.HTTPConnection:

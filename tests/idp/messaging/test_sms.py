@@ -238,6 +238,38 @@ def test_incomplete_gateways_are_refused() -> None:
             SmsSettings(**values)
 
 
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        {"headers": {"Authorization": "Bearer t\u2013oken"}},
+        {"headers": {"Authorization": "Bearer t\u00f6ken"}},
+        {"headers": {"Authorization": "Bearer token\r\nX-Other: 1"}},
+        {"headers": {"X Key": "token"}},
+        {"url": "https://sms.example.org/s\u00e9nd"},
+        {"url": "https://sms.example.org/send?key=a b"},
+    ],
+)
+def test_what_http_cannot_carry_is_refused_at_once(unfit: dict[str, Any]) -> None:
+    """RFC 9110 §5.1, §5.5, RFC 3986 §2: with such a header no message would ever leave; its value is not shown."""
+    with pytest.raises(ValidationError) as refused:
+        SmsSettings(**{"provider": "http", "url": "https://sms.example.org/send", **unfit})
+    assert "ASCII" in refused.value.errors()[0]["msg"]
+    assert "oken" not in refused.value.errors()[0]["msg"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("broken", [{"url": "https://sms..example.org/send"}, {"ca_file": "missing.pem"}])
+def test_a_gateway_that_cannot_be_asked_costs_no_message(
+    broken: dict[str, Any], database_url: str, tmp_path: Path
+) -> None:
+    """A host that can be none, a file that is gone: all of them wait until the settings are mended."""
+    sms = {"provider": "http", "url": "https://localhost:1/send", "sender": "Riverton", **broken}
+    with town_with(database_url, tmp_path, sms=sms) as town:
+        message_id = write_sms(town)
+        deliver(town, "sms")
+        assert row(town, message_id).state == "waiting"
+
+
 def test_secrets_are_not_shown() -> None:
     """A settings object in a log or traceback tells no key."""
     shown = repr(

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
     from tests.support.tls import Authority
 
+ACCOUNTS = {
+    ("riverton", "a long secret"),
+    ("riverton", "ein längeres Geheimnis"),
+    ("rivière", "ein längeres Geheimnis"),
+}
 SENDER = "Riverton <no-reply@riverton.example>"
 
 
@@ -53,7 +58,7 @@ class Guarded(Mailbox):
         assert isinstance(data, LoginPassword)
         pair = data.login.decode(), data.password.decode()
         self.logins.append(pair)
-        return AuthResult(success=pair == ("riverton", "a long secret"), handled=False)
+        return AuthResult(success=pair in ACCOUNTS, handled=False)
 
 
 def mail(server: Mailbox, authority: Authority | None, **changes: Any) -> dict[str, Any]:
@@ -85,6 +90,20 @@ def test_mail_leaves_encrypted_and_signed_in(
         assert server.logins == [("riverton", "a long secret")]
 
 
+@pytest.mark.parametrize("username", ["riverton", "rivière"])
+def test_name_and_password_may_have_letters_beyond_ascii(
+    username: str, authority: Authority, database_url: str, tmp_path: Path
+) -> None:
+    """RFC 4616 §2: they are sent as UTF-8."""
+    password = "ein längeres Geheimnis"
+    with Guarded(authority) as server:
+        section = mail(server, authority, username=username, password=password)
+        with town_with(database_url, tmp_path, mail=section) as town:
+            write_mail(town)
+            assert deliver(town, "mail") == 1
+        assert server.logins == [(username, password)]
+
+
 @pytest.mark.parametrize("to", ["noor@example.org", "zoë@example.org"])
 def test_a_mail_arrives_as_it_was_written(to: str) -> None:
     """A line that begins with "From " is no boundary in SMTP, and gets no ">"; addresses in other letters, too."""
@@ -107,6 +126,8 @@ def test_a_mail_arrives_as_it_was_written(to: str) -> None:
         ("unknown authority", "SSLCertVerificationError"),
         ("another name", "SSLCertVerificationError"),
         ("wrong password", "smtp 535"),
+        ("wrong password of other letters", "smtp 535"),
+        ("no host", "UnicodeError"),
         ("no TLS offered", "SMTPNotSupportedError"),
     ],
 )
@@ -118,6 +139,8 @@ def test_nothing_is_told_to_a_server_that_is_not_ours(
     changes: dict[str, Any] = {
         "another name": {"host": "127.0.0.1"},
         "wrong password": {"password": "another"},
+        "wrong password of other letters": {"password": "ein anderes für dich"},
+        "no host": {"host": "smtp..example.org"},
     }.get(broken, {})
     trusted = None if broken == "unknown authority" else authority
     with server, town_with(database_url, tmp_path, mail=mail(server, trusted, **changes)) as town:
@@ -125,7 +148,7 @@ def test_nothing_is_told_to_a_server_that_is_not_ours(
         assert deliver(town, "mail") == 0
         assert server.messages == []
         assert (row(town, message_id).state, row(town, message_id).trouble) == ("waiting", why)
-    if isinstance(server, Guarded) and broken != "wrong password":
+    if isinstance(server, Guarded) and not broken.startswith("wrong password"):
         assert server.logins == []
 
 
