@@ -1,16 +1,20 @@
 """Delivery of the outbox by mail and text message: claimed before it is sent, tried again with growing pauses.
 
 A message is claimed by one conditional write that also says when somebody else may take it over. That instant lies
-beyond the longest time that a try can take, so two processes never send one message, and a crash loses none.
+beyond the longest time that a try can take, so two processes never send one message, and a crash loses none. A crash
+between the gateway's yes and our note of it sends one message again; a database that is away meanwhile does not.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
+from time import sleep
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import update
 
+from idp.db import is_unavailable
 from idp.jobs import outgoing
 from idp.jobs.outgoing import chance
 from idp.messaging import limits
@@ -37,6 +41,8 @@ BATCH = 50
 HOLD_FOR = 300
 #: One run begins no further message after so many seconds; with the timeouts of one try it ends within a hold.
 RUN_FOR = 30
+#: The longest pause, in seconds, before it is tried again to write down that a message has left.
+_LONGEST_PAUSE = 16
 
 
 class Carrier(Protocol):
@@ -113,7 +119,7 @@ class Courier:
             log.exception("message failed id=%s name=%s", message.id, message.name)
             self._give_up(message, type(error).__name__, now=now)
         else:
-            self._finish(message, "sent", "", now=now, reference=sent.reference[:64] or None)
+            self._note_sent(message, sent, now=now)
             log.info("message sent channel=%s name=%s id=%s", self._channel, message.name, message.id)
             return True
         return False
@@ -164,6 +170,23 @@ class Courier:
             "message given up channel=%s name=%s id=%s cause=%s",
             self._channel, message.name, message.id, cause,
         )  # fmt: skip
+
+    def _note_sent(self, message: Message, sent: Sent, *, now: int) -> None:
+        """Write down that a message has left; while the database is away, again and again as long as the hold lasts.
+
+        A gateway that was given a message does not know it again: what is not written down leaves twice.
+        """
+        for tries in itertools.count(1):
+            try:
+                self._finish(message, "sent", "", now=now, reference=sent.reference[:64] or None)
+            except Exception as error:
+                pause = min(2 ** (tries - 1), _LONGEST_PAUSE)
+                if not is_unavailable(error) or self._context.clock() + pause >= now + HOLD_FOR:
+                    log.error("message sent, and not noted channel=%s id=%s", self._channel, message.id)  # noqa: TRY400 - the worker says why
+                    raise
+                sleep(pause)
+            else:
+                return
 
     def _finish(
         self, message: Message, state: str, trouble: str, *, now: int, reference: str | None = None

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import event, update
+from sqlalchemy.exc import OperationalError
 
+from idp.jobs import outgoing
 from idp.jobs.rules import JITTER
 from idp.messaging import outbox
 from idp.messaging.delivery import HOLD_FOR, Courier
@@ -391,6 +393,35 @@ def test_a_mail_that_is_sent_twice_is_recognised(
     assert deliver(town) == 1
     first, second = smtp.wait_for(2)
     assert first["Message-ID"] == second["Message-ID"]
+
+
+@pytest.mark.parametrize("away_for", [100, HOLD_FOR + 60])
+def test_a_message_that_left_while_the_database_was_away_leaves_once(
+    town: Town, smtp: Mailbox, monkeypatch: pytest.MonkeyPatch, *, away_for: int
+) -> None:
+    """F05: PostgreSQL restarts just then. Beyond the hold nothing is known any more, and the message leaves again."""
+    write(town)
+    back_at = int(town.clock()) + away_for
+    settle = outgoing.settle
+
+    def not_now(*arguments: Any, **options: Any) -> bool:
+        if town.clock() < back_at:
+            raise OperationalError("UPDATE", {}, Exception("the server closed the connection"))
+        return settle(*arguments, **options)
+
+    monkeypatch.setattr(outgoing, "settle", not_now)
+    monkeypatch.setattr("idp.messaging.delivery.sleep", town.clock.advance)
+    if away_for < HOLD_FOR:
+        assert deliver(town) == 1
+        assert town.clock() < back_at + 30
+    else:
+        with pytest.raises(OperationalError):
+            deliver(town)
+        assert START + HOLD_FOR - 30 < town.clock() < START + HOLD_FOR
+    town.clock.at = START + 2 * HOLD_FOR
+    deliver(town)
+    assert len(smtp.wait_for(1)) == len(smtp.messages) == (1 if away_for < HOLD_FOR else 2)
+    assert states(town) == [("sent", 1 if away_for < HOLD_FOR else 2, False)]
 
 
 def test_a_courier_that_was_too_slow_changes_nothing(town: Town, moody: Any) -> None:
