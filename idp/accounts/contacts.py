@@ -16,6 +16,8 @@ from idp.accounts.rules import normal_email, normal_phone, shown_phone
 from idp.accounts.service import email_index, phone_index, set_attribute
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.orm import Session
 
     from keys.envelope import Vault
@@ -193,22 +195,28 @@ def remove(session: Session, vault: Vault, resident: Resident, contact_id: str, 
     return True
 
 
-def remove_since(session: Session, vault: Vault, resident: Resident, *, since: int, now: int) -> int:
-    """Forget what was confirmed since an instant; how many. The name to sign in with goes back to what is left.
+def forget_since(
+    session: Session, vault: Vault, resident: Resident, *, since: int, reader: str | None, now: int
+) -> list[str]:
+    """Forget what was confirmed since an instant, but for the contact point of who says so; the ids of what went.
 
-    What the account began with stays: no thief added that.
+    The name to sign in with goes back to what is left.
     """
     known = of_resident(session, vault, resident)
-    doubtful = [one for one in known if one.verified_at >= max(since, resident.created_at + 1)]
-    kept = [one for one in known if one not in doubtful]
+    doubtful = [one for one in known if one.verified_at >= since and one.id != reader]
     for one in doubtful:
         remove(session, vault, resident, one.id, now=now)
     if any(one.signs_in for one in doubtful):
-        for one in kept:
-            if not is_taken(session, resident.id, one.id):
-                sign_in_with(session, resident.id, one.id)
-                break
-    return len(doubtful)
+        _sign_in_again(session, resident.id, [one for one in known if one not in doubtful])
+    return [one.id for one in doubtful]
+
+
+def _sign_in_again(session: Session, resident_id: str, left: Sequence[Contact]) -> None:
+    """Sign in with the first of what is left that nobody else signs in with."""
+    for one in left:
+        if not is_taken(session, resident_id, one.id):
+            sign_in_with(session, resident_id, one.id)
+            break
 
 
 def find(session: Session, vault: Vault, resident: Resident, contact_id: str) -> Contact | None:

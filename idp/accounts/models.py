@@ -105,7 +105,7 @@ class ContactPoint(Base):
 
 
 class NotMeLink(Base):
-    """A "This wasn't me" link of a notice: it freezes the account, once. Only its hash is kept."""
+    """A "This wasn't me" link of a notice, for one reader: it freezes the account, once. Only its hash is kept."""
 
     __tablename__ = "accounts_not_me_link"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -114,6 +114,12 @@ class NotMeLink(Base):
         LargeBinary, primary_key=True, comment="SHA-256 of the link. pii=no"
     )
     resident_id: Mapped[str] = mapped_column(String(22), index=True, comment="Whose account. pii=no")
+    contact_id: Mapped[str | None] = mapped_column(
+        String(22), comment="Contact point that it was sent to; NULL: by post, or not known. pii=no"
+    )
+    since_at: Mapped[int | None] = mapped_column(
+        BigInteger, comment="When that contact point had been confirmed; NULL as before. pii=no"
+    )
     created_at: Mapped[int] = mapped_column(BigInteger, comment="When the notice was written. pii=no")
     expires_at: Mapped[int] = mapped_column(BigInteger, index=True, comment="When the link ends. pii=no")
     spent_at: Mapped[int | None] = mapped_column(BigInteger, comment="When it was used. pii=no")

@@ -8,12 +8,14 @@ from sqlalchemy import select
 
 from idp.accounts import contacts
 from idp.accounts.models import Attribute, Resident
-from idp.accounts.not_me import not_me_link
+from idp.accounts.not_me import not_me_links
 from idp.accounts.rules import display_name
 from idp.accounts.service import read_attributes
-from idp.messaging.ports import Ports, PostalAddress, Reach
+from idp.messaging.ports import Ports, PostalAddress, Reach, Reached
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.orm import Session
 
     from idp.settings import Settings
@@ -29,20 +31,25 @@ def ports(settings: Settings, vault: Vault) -> Ports:
     def reach(session: Session, resident: Any) -> Reach:
         known = contacts.of_resident(session, vault, resident)
         emails, phones = (
-            tuple(one.value for one in known if one.kind == kind) for kind in ("email", "phone")
+            tuple(reached(one) for one in known if one.kind == kind) for kind in ("email", "phone")
         )
         if not settings.sms.enabled:
             phones = ()  # nobody is reached by what the town cannot send
         return Reach(emails, phones, postal_address(session, vault, resident))
 
-    def link(session: Session, resident: Any, now: int) -> str:
-        return not_me_link(session, settings, resident.id, now=now)
+    def links(session: Session, resident: Any, readers: Sequence[Reached | None], now: int) -> list[str]:
+        return not_me_links(session, settings, resident.id, readers, now=now)
 
     def may_print(session: Session, resident_id: str) -> bool:
         resident = session.get(Resident, resident_id)
         return resident is not None and not read_attributes(session, vault, resident).get(PROTECTED)
 
-    return Ports(reach, link, may_print)
+    return Ports(reach, links, may_print)
+
+
+def reached(contact: contacts.Contact) -> Reached:
+    """A contact point as messaging knows it."""
+    return Reached(contact.value, contact.id, contact.verified_at)
 
 
 def greeting(session: Session, vault: Vault, resident: Resident) -> str:

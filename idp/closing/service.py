@@ -118,18 +118,30 @@ def found_alive(
 def not_me(session: Session, ctx: Context, unverified_link: str, *, now: int) -> bool:
     """Act on a "This wasn't me" link: the account freezes, and whatever waits to change stops. False when it works no more.
 
-    Addresses and trusted people that were added since the notice are forgotten: a thief would get back in by them.
-    A closure that a thief may have asked for stops as well.
+    Addresses and trusted people that were added lately are forgotten, without a word to them: a thief would get back
+    in by them. How far back that goes depends on who read the link (`Spent`). A closure that a thief may have asked
+    for stops as well.
     """
+    resident_id = not_me_link.whose(session, unverified_link, now=now)
+    if resident_id is None:
+        return False
+    # The resident first, as every change does: another link of theirs is outdated below.
+    resident = session.get_one(Resident, resident_id, with_for_update=True)
     spent = not_me_link.spend(session, unverified_link, now=now)
     if spent is None:
         return False
-    resident_id = spent.resident_id
-    resident = session.get_one(Resident, resident_id, with_for_update=True)
+    # What the account began with stays: no thief added that.
+    doubtful_since = max(spent.window_since, resident.created_at + 1)
+    since = max(doubtful_since, spent.reader_since)
     stop_everything(session, resident_id, now=now)
     if resident.data_key is not None:
-        contacts.remove_since(session, ctx.vault, resident, since=spent.since, now=now)
-    end_since(session, resident_id, since=spent.since, now=now)
+        ended = contacts.forget_since(
+            session, ctx.vault, resident, since=since, reader=spent.contact_id, now=now
+        )
+        if since == doubtful_since:  # all is undone that anybody else who reads could undo
+            ended += [one.id for one in contacts.of_resident(session, ctx.vault, resident)]
+        not_me_link.outdate(session, resident_id, ended, now=now)
+    end_since(session, resident_id, since=since, now=now)
     closure = announced(session, resident_id)
     if closure is not None and closure.cause == "asked":
         _end(session, closure.id, "kept", now=now)

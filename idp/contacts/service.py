@@ -14,8 +14,8 @@ from sqlalchemy.exc import IntegrityError
 
 from idp.accounts import contacts
 from idp.accounts.models import Resident
-from idp.accounts.not_me import not_me_link
-from idp.accounts.reach import postal_address
+from idp.accounts.not_me import not_me_links
+from idp.accounts.reach import postal_address, reached
 from idp.contacts.models import Change
 from idp.contacts.rules import Others, Refusal, removal_problem
 from idp.jobs.one_by_one import one_by_one
@@ -183,6 +183,7 @@ def _wait(
     )
     session.flush()
     address = f"{ctx.settings.server.issuer}/contact-change/{link}"
+    (not_me_url,) = not_me_links(session, ctx.settings, resident.id, [reached(former)], now=now)
     write: Any = enqueue if former.kind == "email" else enqueue_sms
     write(
         session,
@@ -190,12 +191,7 @@ def _wait(
         "contact_change_waits",
         to=former.value,
         language=resident.language,
-        values={
-            "what": what,
-            "due_at": due_at,
-            "link": address,
-            "not_me_url": not_me_link(session, ctx.settings, resident.id, now=now),
-        },
+        values={"what": what, "due_at": due_at, "link": address, "not_me_url": not_me_url},
         expires_at=due_at,
         now=now,
         kind="notice",

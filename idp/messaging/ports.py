@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -33,11 +33,20 @@ class PostalAddress:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """Where a resident is reached now: confirmed addresses and E.164 numbers, and a postal address if it is known."""
+class Reached:
+    """A confirmed address or E.164 number, the id of the contact point that it is, and when it was confirmed."""
 
-    emails: tuple[str, ...] = ()
-    phones: tuple[str, ...] = ()
+    to: str
+    contact_id: str
+    since_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where a resident is reached now: contact points, and a postal address if it is known."""
+
+    emails: tuple[Reached, ...] = ()
+    phones: tuple[Reached, ...] = ()
     postal: PostalAddress | None = None
 
 
@@ -45,8 +54,8 @@ def _nowhere(_session: Session, _resident: Any) -> Reach:
     return Reach()
 
 
-def _no_link(_session: Session, _resident: Any, _now: int) -> str:
-    return ""
+def _no_links(_session: Session, _resident: Any, readers: Sequence[Reached | None], _now: int) -> list[str]:
+    return ["" for _ in readers]
 
 
 def _printable(_session: Session, _resident_id: str) -> bool:
@@ -55,10 +64,15 @@ def _printable(_session: Session, _resident_id: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """`not_me_link` gives an address that freezes the account; `may_print` is False while an address is protected."""
+    """`not_me_links` gives each reader (None: by post) an address that freezes the account.
+
+    `may_print` is False while an address is protected.
+    """
 
     reach: Callable[[Session, Any], Reach] = field(default=_nowhere)
-    not_me_link: Callable[[Session, Any, int], str] = field(default=_no_link)
+    not_me_links: Callable[[Session, Any, Sequence[Reached | None], int], list[str]] = field(
+        default=_no_links
+    )
     may_print: Callable[[Session, str], bool] = field(default=_printable)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from idp.messaging.ports import Addressee
+    from idp.messaging.ports import Addressee, Reached
     from idp.settings import MessageSettings
     from keys.columns import IndexBytes
     from keys.envelope import Vault
@@ -69,37 +69,33 @@ def tell(
     """Tell a resident on every confirmed channel, in their language; the ids of the messages.
 
     Mail always; a text message where the message has `sms.txt`; a letter besides only for kind `letter`. `except_`
-    names addresses and numbers that are left out. A notice carries a "This wasn't me" link, unless it is about somebody else. Without `expires_at`
-    a notice is worth sending for a week and a code for ten minutes.
+    names addresses and numbers that are left out. A notice carries a "This wasn't me" link, another one for each reader,
+    unless it is about somebody else. Without `expires_at` a notice is worth sending for a week and a code for ten minutes.
     """
     known = ports(vault)
     reach = known.reach(session, resident)
-    facts = dict(values)
-    if kind in ("notice", "letter") and name not in _ABOUT_OTHERS and "not_me_url" not in facts:
-        facts["not_me_url"] = known.not_me_link(session, resident, now)
+    until = expires_at or now + (CODE_FOR if kind == "code" else NOTICE_FOR)
+    phones = reach.phones if has_sms(name) else ()
+    written: list[tuple[Any, Any, int, Reached | None]] = [
+        *((enqueue, one.to, until, one) for one in reach.emails if one.to not in except_),
+        *((enqueue_sms, one.to, until, one) for one in phones if one.to not in except_),
+    ]
+    if kind == "letter" and reach.postal is not None:
+        written.append((enqueue_letter, reach.postal, expires_at or now + LETTER_FOR, None))
+    own: list[dict[str, str]] = [{} for _ in written]
+    if kind in ("notice", "letter") and name not in _ABOUT_OTHERS and "not_me_url" not in values:
+        links = known.not_me_links(session, resident, [reader for *_, reader in written], now)
+        own = [{"not_me_url": link} for link in links]
     shared: dict[str, Any] = {
         "language": resident.language,
-        "values": facts,
         "now": now,
         "kind": "notice" if kind == "letter" else kind,
         "resident_id": resident.id,
     }
-    until = expires_at or now + (CODE_FOR if kind == "code" else NOTICE_FOR)
-    ids = [
-        enqueue(session, vault, name, to=email, expires_at=until, **shared)
-        for email in reach.emails
-        if email not in except_
+    return [
+        write(session, vault, name, to=to, expires_at=expires, values={**values, **more}, **shared)
+        for (write, to, expires, _), more in zip(written, own, strict=True)
     ]
-    if has_sms(name):
-        ids += [
-            enqueue_sms(session, vault, name, to=phone, expires_at=until, **shared)
-            for phone in reach.phones
-            if phone not in except_
-        ]
-    if kind == "letter" and reach.postal is not None:
-        until = expires_at or now + LETTER_FOR
-        ids.append(enqueue_letter(session, vault, name, to=reach.postal, expires_at=until, **shared))
-    return ids
 
 
 def would_leave(

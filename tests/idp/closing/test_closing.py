@@ -362,30 +362,6 @@ def test_freezing_stops_what_waits(town: Town) -> None:
     assert {row.state for row in town.rows(Closure)} == {"kept"}
 
 
-def test_what_was_added_since_the_notice_is_no_way_back_in(town: Town) -> None:
-    """The thief's address and friend are gone with the click; what the owner had before stays."""
-    from idp.recovery.models import Helper
-    from tests.idp.contacts.test_contacts import add, known, signed_in
-    from tests.idp.recovery.steps import ask
-
-    town.clock.advance(60)
-    browser = signed_in(town)
-    add(town, browser, "mine@home.example")
-    town.clock.advance(60)
-    add(town, browser, "thief@evil.example")
-    link = told(town, "contact_changed")[-1].path("not_me_url")
-    town.clock.advance(60)
-    trust(town, town.maria, town.jun)
-    owner = town.browser()
-    owner.get(link)
-    owner.submit(link)
-    assert set(known(town, town.maria)) == {town.maria.email, "mine@home.example"}
-    assert {row.state for row in town.rows(Helper)} == {"ended"}
-    assert {one.to for one in told(town, "account_frozen")} == {town.maria.email, "mine@home.example"}
-    ask(town, "thief@evil.example")
-    assert told(town, "recover") == []
-
-
 def test_a_frozen_account_thaws_by_recovery(town: Town) -> None:
     """The same resident, with a new password."""
     from tests.idp.recovery.steps import FRESH, ask, choose_password, type_code

@@ -15,7 +15,7 @@ from sqlalchemy import func, select, update
 from consent.models import Record
 from idp.accounts import contacts
 from idp.accounts.models import ContactPoint, Resident
-from idp.accounts.not_me import not_me_link
+from idp.accounts.not_me import not_me_links
 from idp.closing import service as closing
 from idp.closing.models import Closure
 from idp.login import ceremony, sessions
@@ -305,7 +305,7 @@ def test_not_me_and_a_new_contact_point_take_turns(town: Town) -> None:
     thief.get(page)
     code = told(town, "contact_confirm")[-1].values["code"]
     with town.context.database.transaction() as session:
-        link = not_me_link(session, town.settings, town.maria.resident_id, now=int(town.clock()))
+        (link,) = not_me_links(session, town.settings, town.maria.resident_id, [None], now=int(town.clock()))
     path = "/not-me/" + link.rpartition("/")[2]
     owner.get(path)
     frozen, confirmed = side_by_side(

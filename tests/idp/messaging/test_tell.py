@@ -9,7 +9,7 @@ import pytest
 from idp.accounts import contacts
 from idp.accounts.models import Resident
 from idp.messaging.models import Message
-from idp.messaging.ports import Reach
+from idp.messaging.ports import Reach, Reached
 from idp.messaging.service import open_message, tell
 from tests.idp.messaging.outbox import MARIA, VALUES, deliver, reached, town_with
 from tests.support.sms import SmsPort
@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     from tests.support.smtp import Mailbox
     from tests.support.town import Town
 
-LINK = "https://id.riverton.example/not-me/" + "x" * 43
+WHERE = Reach(
+    (Reached("maria@example.org", "first", START), Reached("m@work.example", "second", START)),
+    (Reached("+33612345678", "third", START),),
+    MARIA,
+)
+
+
+def link_of(reader: Reached | None) -> str:
+    """The "This wasn't me" link of whoever reads there."""
+    return "https://id.riverton.example/not-me/" + (reader.contact_id if reader else "post").ljust(43, "x")
 
 
 @pytest.fixture
@@ -40,8 +49,11 @@ def town(
     """A town where Maria has two addresses, a number and a home."""
     mail = {"host": smtp.host, "port": smtp.port, "security": "none"}
     with town_with(database_url, tmp_path, founding=founding, mail=mail, sms=gateway.settings) as made:
-        where = Reach(("maria@example.org", "m@work.example"), ("+33612345678",), MARIA)
-        reached(made, reach=lambda *_: where, not_me_link=lambda *_: LINK)
+        reached(
+            made,
+            reach=lambda *_: WHERE,
+            not_me_links=lambda _1, _2, readers, _3: [link_of(one) for one in readers],
+        )
         yield made
 
 
@@ -55,14 +67,16 @@ def told(town: Town, name: str = "passkey_added", **options: Any) -> list[tuple[
 
 
 def test_a_notice_goes_to_every_mailbox_and_phone(town: Town, smtp: Mailbox, gateway: SmsPort) -> None:
-    """identity.md: every change is told on all channels, each time with a "This wasn't me" link."""
+    """identity.md: every change is told on all channels, each time with a "This wasn't me" link of one's own."""
     assert told(town) == [("mail", "maria@example.org"), ("mail", "m@work.example"), ("sms", "+33612345678")]
     assert deliver(town, "mail") == 2
     assert deliver(town, "sms") == 1
+    links = {one.to: link_of(one) for one in (*WHERE.emails, *WHERE.phones)}
     for mail in smtp.wait_for(2):
-        assert LINK in text_of(mail).splitlines()
-        assert f'href="{LINK}"' in html_of(mail)
-    assert gateway.wait_for(1)[0].text.endswith(LINK)
+        link = links.pop(mail["To"])
+        assert link in text_of(mail).splitlines()
+        assert f'href="{link}"' in html_of(mail)
+    assert gateway.wait_for(1)[0].text.endswith(links["+33612345678"])
     assert all(one.resident_id == town.maria.resident_id for one in town.rows(Message))
 
 
@@ -89,7 +103,7 @@ def test_a_code_carries_no_such_link_and_ends_soon(town: Town, smtp: Mailbox) ->
     told(town, kind="code")
     assert {one.expires_at for one in town.rows(Message)} == {START + 600}
     deliver(town, "mail")
-    assert not any(LINK in text_of(mail) for mail in smtp.wait_for(2))
+    assert not any("/not-me/" in text_of(mail) for mail in smtp.wait_for(2))
 
 
 def test_it_is_written_in_the_residents_language(town: Town, smtp: Mailbox) -> None:
