@@ -12,7 +12,7 @@ from consent import acts
 from consent import log as consent_log
 from idp import lapses
 from idp.accounts import not_me
-from idp.accounts.models import NotMeLink
+from idp.accounts.models import FormerContactPoint, NotMeLink
 from idp.clients.models import InitialToken
 from idp.clients.registry import ClientRegistry
 from idp.closing import service as closing
@@ -119,6 +119,7 @@ _OVER = (
 _FORGOTTEN = (
     (UsedOnce.id_hash, UsedOnce.expires_at, _FORGET_USED_AFTER),
     (PushedRequest.id_hash, PushedRequest.expires_at, _FORGET_PUSHED_AFTER),
+    (FormerContactPoint.id, FormerContactPoint.expires_at, 0),
 )
 
 

@@ -9,15 +9,13 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import delete, exists, func, insert, select, update
 
-from idp.accounts.models import Attribute, ContactPoint, Resident
+from idp.accounts.models import Attribute, ContactPoint, FormerContactPoint, Resident
 from idp.accounts.rules import normal_email, normal_phone, shown_phone
 from idp.accounts.service import email_index, phone_index, set_attribute
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sqlalchemy.orm import Session
 
     from keys.envelope import Vault
@@ -26,6 +24,8 @@ if TYPE_CHECKING:
 LIMIT = 10
 #: The attribute that a kind of contact point is released as, and where it says it comes from.
 _CLAIMS = {"email": ("email", "mail"), "phone": ("phone_number", "phone")}
+#: What is kept of a contact point that may be put back.
+_KEPT = ("id", "resident_id", "kind", "value", "signs_in", "is_main", "verified_at", "created_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,43 +180,80 @@ def make_main(
     return contact
 
 
-def remove(session: Session, vault: Vault, resident: Resident, contact_id: str, *, now: int) -> bool:
-    """Forget a contact point; the oldest of its kind that is left becomes the main one. False when it was gone."""
+def remove(
+    session: Session, vault: Vault, resident: Resident, contact_id: str, *, now: int, kept_for: int = 0
+) -> bool:
+    """Remove a contact point; the oldest of its kind that is left becomes the main one. False when it was gone.
+
+    One that had been there for `kept_for` can be put back for as long. A newer one cannot: whoever is rid of a thief's
+    address would have it back by the thief's word.
+    """
     removed = session.execute(
         delete(ContactPoint)
         .where(ContactPoint.id == contact_id, ContactPoint.resident_id == resident.id)
-        .returning(ContactPoint.kind, ContactPoint.is_main)
+        .returning(*(getattr(ContactPoint, name) for name in _KEPT))
     ).first()
     if removed is None:
         return False
+    if kept_for and removed.verified_at < max(now - kept_for, resident.created_at + 1):
+        session.execute(insert(FormerContactPoint).values(**removed._asdict(), expires_at=now + kept_for))
     if removed.is_main:
         _promote(session, resident.id, removed.kind)
     _follow(session, vault, resident, removed.kind, now=now)
     return True
 
 
-def forget_since(
+def go_back(
     session: Session, vault: Vault, resident: Resident, *, since: int, reader: str | None, now: int
 ) -> list[str]:
-    """Forget what was confirmed since an instant, but for the contact point of who says so; the ids of what went.
+    """Forget what was confirmed since an instant, by the word of whoever reads at `reader`; the ids of what went.
 
-    The name to sign in with goes back to what is left.
+    That contact point stays, or is put back if it was removed: no other one is, for nobody there has said a word. The
+    name to sign in with goes back to what is left.
     """
     known = of_resident(session, vault, resident)
     doubtful = [one for one in known if one.verified_at >= since and one.id != reader]
     for one in doubtful:
         remove(session, vault, resident, one.id, now=now)
-    if any(one.signs_in for one in doubtful):
-        _sign_in_again(session, resident.id, [one for one in known if one not in doubtful])
+    signed_in = _put_back(session, vault, resident, reader, now=now) if reader is not None else False
+    if signed_in or any(one.signs_in for one in doubtful):
+        _sign_in_again(session, vault, resident, first=reader)
     return [one.id for one in doubtful]
 
 
-def _sign_in_again(session: Session, resident_id: str, left: Sequence[Contact]) -> None:
-    """Sign in with the first of what is left that nobody else signs in with."""
-    for one in left:
-        if not is_taken(session, resident_id, one.id):
-            sign_in_with(session, resident_id, one.id)
-            break
+def _put_back(session: Session, vault: Vault, resident: Resident, contact_id: str, *, now: int) -> bool:
+    """Put back a contact point that was removed; whether it had signed in."""
+    former = session.execute(
+        delete(FormerContactPoint)
+        .where(
+            FormerContactPoint.id == contact_id,
+            FormerContactPoint.resident_id == resident.id,
+            FormerContactPoint.expires_at > now,
+        )
+        .returning(*(getattr(FormerContactPoint, name) for name in _KEPT))
+    ).first()
+    if former is None or resident.data_key is None:
+        return False
+    value = vault.open_data_key(resident.data_key).open(former.value, f"contact|{former.id}")
+    is_main = not _count(session, resident.id, ContactPoint.kind == former.kind)
+    kept = {**former._asdict(), "signs_in": False, "is_main": is_main}
+    index = index_of(vault, former.kind, value)
+    session.execute(insert(ContactPoint).values(**kept, value_index=index))
+    if former.is_main:
+        make_main(session, vault, resident, former.id, now=now)
+    else:
+        _follow(session, vault, resident, former.kind, now=now)
+    return bool(former.signs_in)
+
+
+def _sign_in_again(session: Session, vault: Vault, resident: Resident, *, first: str | None) -> None:
+    """Sign in with one contact point if there is none for it: `first` if it can be, one that nobody else signs in with."""
+    left = sorted(of_resident(session, vault, resident), key=lambda one: one.id != first)
+    if any(one.signs_in for one in left):
+        return
+    free = next((one for one in left if not is_taken(session, resident.id, one.id)), None)
+    if free is not None:
+        sign_in_with(session, resident.id, free.id)
 
 
 def find(session: Session, vault: Vault, resident: Resident, contact_id: str) -> Contact | None:

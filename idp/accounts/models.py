@@ -104,6 +104,31 @@ class ContactPoint(Base):
     created_at: Mapped[int] = mapped_column(BigInteger, comment="When it was given. pii=no")
 
 
+class FormerContactPoint(Base):
+    """A contact point that was removed, for as long as whoever reads there may say that it was not they.
+
+    Nobody is reached here, signs in or gets back in with it: it is only put back.
+    """
+
+    __tablename__ = "accounts_former_contact_point"
+
+    id: Mapped[str] = mapped_column(
+        String(22), primary_key=True, comment="The id that the contact point had. pii=no"
+    )
+    resident_id: Mapped[str] = mapped_column(
+        ForeignKey("accounts_resident.id"), index=True, comment="Who was reached. pii=no"
+    )
+    kind: Mapped[str] = mapped_column(String(10), comment="email or phone. pii=no")
+    value: Mapped[SealedBytes] = mapped_column(Sealed, comment="The address, sealed. pii=yes")
+    signs_in: Mapped[bool] = mapped_column(Boolean, comment="Whether it worked as a user name. pii=no")
+    is_main: Mapped[bool] = mapped_column(Boolean, comment="Whether services were told this one. pii=no")
+    verified_at: Mapped[int] = mapped_column(BigInteger, comment="When it had been confirmed. pii=no")
+    created_at: Mapped[int] = mapped_column(BigInteger, comment="When it had been given. pii=no")
+    expires_at: Mapped[int] = mapped_column(
+        BigInteger, index=True, comment="When it comes back no more. pii=no"
+    )
+
+
 class NotMeLink(Base):
     """A "This wasn't me" link of a notice, for one reader: it freezes the account, once. Only its hash is kept."""
 

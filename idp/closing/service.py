@@ -30,7 +30,7 @@ from idp.messaging.service import tell
 from idp.oidc import erasing
 from idp.oidc.service import revoke_grants
 from idp.recovery.ending import credentials_changed, recoveries_under_way, stop_cases
-from idp.recovery.erase import forget
+from idp.recovery.erase import forget, forget_since
 from idp.recovery.freeze import freeze
 from idp.recovery.helping import end_all_of, end_since
 from idp.signals.endings import follow_up_resident
@@ -118,9 +118,9 @@ def found_alive(
 def not_me(session: Session, ctx: Context, unverified_link: str, *, now: int) -> bool:
     """Act on a "This wasn't me" link: the account freezes, and whatever waits to change stops. False when it works no more.
 
-    Addresses and trusted people that were added lately are forgotten, without a word to them: a thief would get back
-    in by them. How far back that goes depends on who read the link (`Spent`). A closure that a thief may have asked
-    for stops as well.
+    Addresses, ways in and trusted people that were added lately are forgotten, without a word to them: a thief would get
+    back in by them, or the owner would owe what the thief has. How far back that goes depends on who read the link
+    (`Spent`); where they did comes back if it was removed. A closure that a thief may have asked for stops as well.
     """
     resident_id = not_me_link.whose(session, unverified_link, now=now)
     if resident_id is None:
@@ -135,12 +135,11 @@ def not_me(session: Session, ctx: Context, unverified_link: str, *, now: int) ->
     since = max(doubtful_since, spent.reader_since)
     stop_everything(session, resident_id, now=now)
     if resident.data_key is not None:
-        ended = contacts.forget_since(
-            session, ctx.vault, resident, since=since, reader=spent.contact_id, now=now
-        )
+        ended = contacts.go_back(session, ctx.vault, resident, since=since, reader=spent.contact_id, now=now)
         if since == doubtful_since:  # all is undone that anybody else who reads could undo
             ended += [one.id for one in contacts.of_resident(session, ctx.vault, resident)]
         not_me_link.outdate(session, resident_id, ended, now=now)
+    forget_since(session, resident_id, since=since)
     end_since(session, resident_id, since=since, now=now)
     closure = announced(session, resident_id)
     if closure is not None and closure.cause == "asked":

@@ -9,6 +9,7 @@ from flask_babel import gettext
 
 from idp.accounts import not_me
 from idp.closing import service
+from idp.contacts.words import kept_name
 from idp.login.changes import locked
 from idp.login.current import drop_session, for_fresh_residents, for_residents, signed_in
 from idp.login.ports import ports
@@ -113,7 +114,8 @@ def ask_not_me(link: str) -> str | tuple[str, int]:
         resident_id = not_me.whose(reading, link, now=ctx.now())
     if resident_id is None:
         return render_template("ui/not_me_over.html"), 410
-    return render_template("ui/not_me.html", link=link)
+    works_for = kept_name(ctx.settings.accounts.not_me_for)
+    return render_template("ui/not_me.html", link=link, works_for=works_for)
 
 
 @bp.post("/not-me/<link>")

@@ -308,9 +308,10 @@ def _apply_sign_in(
 def _apply_removal(
     session: Session, ctx: Context, resident: Resident, gone: Contact, *, keep: bytes | None, now: int
 ) -> Done:
-    """What goes is told as well, for the last time."""
+    """What goes is told as well, for the last time; whoever reads it there can have it put back."""
     _tell_of(session, ctx, resident, "removed", gone.kind, now=now)
-    contacts.remove(session, ctx.vault, resident, gone.id, now=now)
+    kept_for = ctx.settings.accounts.not_me_for
+    contacts.remove(session, ctx.vault, resident, gone.id, now=now, kept_for=kept_for)
     credentials_changed(session, resident.id, keep_session=keep, now=now)
     return Done()
 

@@ -15,7 +15,9 @@ def done_text(unverified_done: str) -> str:
         "added": gettext("We can reach you there from now on."),
         "main": gettext("Services that may know how to reach you are told this one from now on."),
         "sign-in": gettext("You sign in with it from now on."),
-        "removed": gettext("It is removed. We have told you there for the last time."),
+        "removed": gettext(
+            "It is removed. We have told you there for the last time; the link in that message can bring it back."
+        ),
         "waits": gettext(
             "We have asked the address or number you sign in with now. It is done when you agree there."
         ),

@@ -1,4 +1,4 @@
-"""Forgetting a resident's ways in: one kind of them after it was lost, or all when an account ends."""
+"""Forgetting a resident's ways in: one kind of them after it was lost, what a thief may have added, or all at the end."""
 
 from __future__ import annotations
 
@@ -21,11 +21,27 @@ _TABLES = {
     Method.CARD: ("login_card",),
     Method.UPSTREAM: ("login_upstream_identity",),
 }
+#: When each way in was added that people add by themselves; cards come from the desk.
+_ADDED_AT = {
+    "login_passkey": "created_at",
+    "login_totp": "created_at",
+    "login_recovery_code": "created_at",
+    "login_upstream_identity": "linked_at",
+}
 
 
 def tables_of(method: Method) -> tuple[Table, ...]:
     """The tables of one way in that this town has."""
     return tuple(Base.metadata.tables[name] for name in _TABLES[method] if name in Base.metadata.tables)
+
+
+def forget_since(session: Session, resident_id: str, *, since: int) -> None:
+    """Remove what was added since an instant to sign in with."""
+    for name, added_at in _ADDED_AT.items():
+        table = Base.metadata.tables.get(name)
+        if table is not None:
+            mine = (table.c.resident_id == resident_id, table.c[added_at] >= since)
+            session.execute(delete(table).where(*mine))
 
 
 def forget(session: Session, resident_id: str) -> None:

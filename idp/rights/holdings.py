@@ -65,6 +65,9 @@ HOLDINGS: Final[dict[str, Holding]] = {
         _("What we know of you"), opens={"value": _own("attribute|{resident_id}|{name}")}
     ),
     "accounts_contact_point": Holding(_("Where you are reached"), opens={"value": _own("contact|{id}")}),
+    "accounts_former_contact_point": Holding(
+        _("Where you were reached until lately"), opens={"value": _own("contact|{id}")}
+    ),
     "contacts_change": Holding(
         _("Addresses and numbers about to change"), opens={"value": _own("contacts_change|{id}")}
     ),

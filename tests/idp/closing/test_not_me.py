@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import update
 
-from idp.accounts.models import ContactPoint
+from idp.accounts.models import ContactPoint, FormerContactPoint, Resident
+from idp.accounts.service import read_attributes
+from idp.contacts.service import apply_due
+from idp.login.models import Passkey
+from idp.login.otp.models import AuthenticatorApp
+from idp.login.recovery_codes import service as recovery_codes
+from idp.login.recovery_codes.models import RecoveryCode
+from idp.login.upstream.models import UpstreamIdentity
 from idp.recovery.models import Helper
+from idp.upkeep import purge
+from keys.columns import IndexBytes
 from tests.idp.contacts.test_contacts import NEW, act, add, known, signed_in
-from tests.idp.recovery.steps import FRESH, ask, choose_password, signs_in, trust, type_code
+from tests.idp.recovery.steps import FRESH, ask, choose_password, give_app, signs_in, trust, type_code
+from tests.support.authenticator import Authenticator
+from tests.support.passkeys import add_passkey
+from tests.support.passkeys import sign_in as sign_in_by_passkey
 from tests.support.told import told
 
 if TYPE_CHECKING:
@@ -18,6 +31,7 @@ if TYPE_CHECKING:
 
 DAY = 86_400
 EVIL = "evil@thief.example"
+WAYS = (Passkey, AuthenticatorApp, RecoveryCode, UpstreamIdentity)
 
 
 def add_later(town: Town, browser: Browser, value: str) -> str:
@@ -138,3 +152,150 @@ def test_a_link_of_no_known_reader_undoes_what_came_since_its_notice(town: Town)
     add_later(town, thief, EVIL)
     assert press(town, "/not-me/" + link.rpartition("/")[2]) == 200
     assert set(known(town, town.maria)) == {town.maria.email, "mine@home.example"}
+
+
+# --- what comes back ---
+
+
+@pytest.mark.parametrize("position", [0, -1])
+def test_a_removed_address_comes_back_by_the_click_of_whoever_reads_there(town: Town, position: int) -> None:
+    """Whichever of its notices they press; then it alone is told, and gets its owner back in."""
+    without_sign_in_address(town)
+    thief = signed_in(town)
+    add_later(town, thief, EVIL)
+    own = known(town, town.maria)[town.maria.email]
+    assert act(thief, own.id, "remove") == "/account/contacts?done=removed"
+    assert press(town, link_to(town, town.maria.email, position=position)) == 200
+    assert known(town, town.maria) == {town.maria.email: own}
+    assert [one.to for one in told(town, "account_frozen")] == [town.maria.email]
+    assert claimed_email(town) == town.maria.email
+    type_code(town, browser := ask(town, town.maria.email))
+    assert choose_password(browser) == "/recover/done"
+    assert signs_in(town, town.maria, FRESH)
+
+
+def claimed_email(town: Town) -> object:
+    """What services are told of Maria's address."""
+    with town.context.database.reading() as session:
+        resident = session.get_one(Resident, town.maria.resident_id)
+        return read_attributes(session, town.context.vault, resident)["email"]
+
+
+def test_an_address_that_signed_in_does_so_again(town: Town) -> None:
+    """It was removed after three days of silence."""
+    thief = signed_in(town)
+    add_later(town, thief, EVIL)
+    own = known(town, town.maria)[town.maria.email]
+    assert act(thief, own.id, "remove") == "/account/contacts?done=waits"
+    town.clock.advance(3 * DAY)
+    assert apply_due(town.context, now=int(town.clock())) == 1
+    assert set(known(town, town.maria)) == {EVIL}
+    assert press(town, link_to(town, town.maria.email)) == 200
+    assert known(town, town.maria) == {town.maria.email: own}
+
+
+def test_an_address_at_which_nobody_clicked_stays_removed(town: Town) -> None:
+    """It was removed for a reason, perhaps: nothing is sent there because of what somebody else presses."""
+    old = add_later(town, signed_in(town), NEW)
+    town.clock.advance(15 * DAY)
+    act(signed_in(town), old, "remove")
+    assert press(town, link_to(town, town.maria.email)) == 200
+    assert set(known(town, town.maria)) == {town.maria.email}
+    assert press(town, link_to(town, NEW)) == 200
+    assert set(known(town, town.maria)) == {town.maria.email, NEW}
+
+
+def test_a_new_address_that_was_removed_does_not_come_back(town: Town) -> None:
+    """The owner threw it out: the thief's click freezes, and no more; nor once it is as old as a settled one."""
+    owner = signed_in(town)
+    evil = add_later(town, owner, EVIL)
+    town.clock.advance(DAY)
+    act(signed_in(town), evil, "remove")
+    town.clock.advance(14 * DAY - 60)
+    assert press(town, link_to(town, EVIL)) == 200
+    assert set(known(town, town.maria)) == {town.maria.email}
+    assert EVIL not in {one.to for one in told(town, "account_frozen")}
+
+
+def test_an_address_that_is_there_again_is_not_put_back_twice(town: Town) -> None:
+    """Its owner removed it, thought better of it, and then found a thief."""
+    old = add_later(town, signed_in(town), NEW)
+    town.clock.advance(15 * DAY)
+    owner = signed_in(town)
+    act(owner, old, "remove")
+    removed = link_to(town, NEW)
+    add_later(town, owner, NEW)
+    town.clock.advance(DAY)
+    add(town, signed_in(town), EVIL)
+    assert press(town, removed) == 200
+    found = known(town, town.maria)
+    assert set(found) == {town.maria.email, NEW}
+    assert found[NEW].id == old
+
+
+def test_what_was_removed_is_forgotten_once_nobody_can_object_any_more(town: Town) -> None:
+    """Not a second earlier."""
+    without_sign_in_address(town)
+    thief = signed_in(town)
+    add_later(town, thief, EVIL)
+    act(thief, known(town, town.maria)[town.maria.email].id, "remove")
+    assert {row.resident_id for row in town.rows(FormerContactPoint)} == {town.maria.resident_id}
+    town.clock.advance(14 * DAY)
+    purge(town.context, now=int(town.clock()))
+    assert len(town.rows(FormerContactPoint)) == 1
+    town.clock.advance(1)
+    purge(town.context, now=int(town.clock()))
+    assert town.rows(FormerContactPoint) == []
+
+
+# --- ways in ---
+
+
+def test_ways_in_of_the_last_two_weeks_go_and_older_ones_stay(town: Town) -> None:
+    """Else a recovery would owe what the thief has, or leave the thief's passkey beside the owner's."""
+    town.clock.advance(60)
+    add_passkey(signed_in(town), mine := Authenticator())
+    with town.context.database.transaction() as session:
+        recovery_codes.make(session, town.context.vault, town.maria.resident_id, now=int(town.clock()))
+    town.clock.advance(15 * DAY)
+    before = ways_of(town)
+    assert before == {"login_passkey": 1, "login_recovery_code": 10}
+    sign_in_by_passkey(inside := town.browser(), mine)
+    add_passkey(inside, Authenticator())
+    give_app(town, town.maria)
+    connect(town)
+    assert ways_of(town) == {**before, "login_passkey": 2, "login_totp": 1, "login_upstream_identity": 1}
+    assert press(town, link_to(town, town.maria.email)) == 200
+    assert ways_of(town) == before
+
+
+def connect(town: Town) -> None:
+    """Connect the account with one at another provider."""
+    with town.context.database.transaction() as session:
+        session.add(
+            UpstreamIdentity(
+                id="connection",
+                provider="other",
+                subject_index=IndexBytes(b"subject"),
+                resident_id=town.maria.resident_id,
+                linked_at=int(town.clock()),
+                used_at=None,
+            )
+        )
+
+
+def ways_of(town: Town) -> dict[str, int]:
+    """How many of each way in Maria has, but for her password."""
+    rows = [row for kind in WAYS for row in town.rows(kind) if row.resident_id == town.maria.resident_id]
+    return dict(Counter(row.__tablename__ for row in rows))
+
+
+def test_an_app_of_a_thief_is_not_asked_for_in_a_recovery(town: Town) -> None:
+    """The owner has nothing but the mailbox."""
+    town.clock.advance(60)
+    add(town, signed_in(town), EVIL)
+    give_app(town, town.maria)
+    assert press(town, link_to(town, town.maria.email)) == 200
+    type_code(town, browser := ask(town, "maria"))
+    assert choose_password(browser) == "/recover/done"
+    assert signs_in(town, town.maria, FRESH)
