@@ -259,19 +259,36 @@ def _stop(session: Session, ctx: Context, which: Any, *, now: int) -> bool:
 
 
 def _happen(session: Session, ctx: Context, which: Any, *, now: int) -> bool:
-    """One conditional write decides between the job, the link and a stop; then the change is made."""
+    """One conditional write decides between the job, the link and a stop; then the change is made.
+
+    What cannot be done any more (somebody else signs in with it by now, say) is stopped, and its resident is told.
+    """
     row = _end(session, which, "done", now=now)
     if row is None:
         return False
     resident = session.get_one(Resident, row.resident_id)
     if resident.state == "closed" or resident.data_key is None:
         return False
+    if isinstance(_apply(session, ctx, resident, row, now=now), Done):
+        return True
+    session.execute(
+        update(Change)
+        .where(Change.id == row.id)
+        .values(outcome="stopped")
+        .execution_options(synchronize_session=False)
+    )
+    _tell_of(session, ctx, resident, "stopped", row.kind, now=now)
+    return False
+
+
+def _apply(session: Session, ctx: Context, resident: Resident, row: Any, *, now: int) -> Done | Refusal:
     if row.what == "sign_in":
-        return isinstance(_apply_sign_in(session, ctx, resident, row.contact_id, keep=None, now=now), Done)
+        return _apply_sign_in(session, ctx, resident, row.contact_id, keep=None, now=now)
     gone = contacts.find(session, ctx.vault, resident, row.contact_id)
-    if gone is None or removal_problem(signs_in=gone.signs_in, others=_others(session, ctx, resident, gone)):
-        return False
-    return isinstance(_apply_removal(session, ctx, resident, gone, keep=None, now=now), Done)
+    if gone is None:
+        return Refusal.GONE
+    problem = removal_problem(signs_in=gone.signs_in, others=_others(session, ctx, resident, gone))
+    return problem or _apply_removal(session, ctx, resident, gone, keep=None, now=now)
 
 
 def _end(session: Session, which: Any, outcome: str, *, now: int) -> Any:
@@ -285,7 +302,7 @@ def _end(session: Session, which: Any, outcome: str, *, now: int) -> Any:
         update(Change)
         .where(*waits)
         .values(ended_at=now, outcome=outcome)
-        .returning(Change.resident_id, Change.what, Change.kind, Change.contact_id)
+        .returning(Change.id, Change.resident_id, Change.what, Change.kind, Change.contact_id)
         .execution_options(synchronize_session=False)
     ).first()
 

@@ -322,6 +322,31 @@ def test_silence_lets_the_change_happen_after_three_days(town: Town) -> None:
     assert signs == {town.maria.email: False, NEW: True}
 
 
+@pytest.mark.parametrize("by_link", [False, True])
+def test_a_change_that_is_possible_no_more_is_stopped_and_told(town: Town, *, by_link: bool) -> None:
+    """Somebody else signs in with the address by now: nothing says that it is done."""
+    shared = "family@home.example"
+    browser = signed_in(town)
+    act(browser, add(town, browser, shared), "sign-in")
+    link = told(town, "contact_change_waits")[-1].link
+    with town.context.database.transaction() as session:
+        of_jun = ContactPoint.resident_id == town.jun.resident_id
+        session.execute(update(ContactPoint).where(of_jun).values(signs_in=False))
+    jun = signed_in(town, town.jun)
+    assert act(jun, add(town, jun, shared), "sign-in") == "/account/contacts?done=sign-in"
+    town.clock.advance(WAIT)
+    if by_link:
+        owner = town.browser()
+        owner.get(link)
+        assert "It is stopped" in owner.submit(link, answer="agree").text
+    else:
+        assert apply_due(town.context, now=int(town.clock())) == 0
+    assert [row.outcome for row in town.rows(Change) if row.what == "sign_in"] == ["stopped"]
+    assert known(town, town.maria)[town.maria.email].signs_in
+    notices = [one for one in told(town, "contact_changed") if one.values["change"] == "stopped"]
+    assert {one.to for one in notices} == {town.maria.email, shared}
+
+
 def test_two_changes_do_not_wait_at_once(town: Town) -> None:
     """What the former address is asked stays clear."""
     browser = signed_in(town)
