@@ -20,6 +20,7 @@ from idp.accounts.models import Resident
 from idp.clients.registry import ClientRegistry
 from idp.closing import service as closing
 from idp.closing.views import bp as closing_bp
+from idp.contacts.service import stop as stop_waiting
 from idp.contacts.service import stop_everything
 from idp.contacts.views import bp as contacts_bp
 from idp.db import Database
@@ -282,6 +283,9 @@ def _login_ports(provider: Provider, passwords: Passwords) -> login_ports.Ports:
     def stop_changes(session: Session, resident_id: str, now: int) -> None:
         stop_everything(session, resident_id, now=now)
 
+    def call_off(session: Session, resident_id: str, now: int) -> None:
+        stop_waiting(session, ctx, resident_id, now=now)
+
     return login_ports.Ports(
         passwords=passwords,
         ways=_ways(ctx.settings),
@@ -294,6 +298,7 @@ def _login_ports(provider: Provider, passwords: Passwords) -> login_ports.Ports:
         begun=begun,
         end_others=end_others,
         stop_changes=stop_changes,
+        call_off=call_off,
     )
 
 

@@ -218,7 +218,7 @@ def stop_by_link(session: Session, ctx: Context, unverified_link: str, *, now: i
 
 
 def stop(session: Session, ctx: Context, resident_id: str, *, now: int) -> bool:
-    """The resident thinks better of it, or somebody pressed "This wasn't me"."""
+    """The resident thinks better of it, or has another password."""
     return _stop(session, ctx, Change.resident_id == resident_id, now=now)
 
 

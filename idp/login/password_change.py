@@ -45,6 +45,7 @@ def change(writing: Session, owner: SignedIn, encoded: str, *, is_short: bool, n
         return Refusal.TOO_SHORT
     passwords.keep_hash(writing, resident.id, encoded, is_short=is_short, now=now)
     budgets.restore(writing, context().vault, "password", resident.id)
+    ports().call_off(writing, resident.id, now)
     changes.follow(writing, owner, resident, "password_changed")
     log.info("password changed")
     return None
@@ -64,6 +65,7 @@ def remove(writing: Session, owner: SignedIn) -> Refusal | None:
         return Refusal.NO_PASSWORD
     # Without a password, codes open an account whose resident never chose; this one knew them as a second step.
     codes.keep_after(writing, resident.id, found.enrolled - found.alone, now=context().now())
+    ports().call_off(writing, resident.id, context().now())
     changes.follow(writing, owner, resident, "password_removed")
     log.info("password removed")
     return None

@@ -50,6 +50,8 @@ class Ports:
     begun: notes that a resident has signed in, in the transaction that begins the session; it is given what was found
         besides (`Ways.besides`). A page of ours that must come before all others, or "".
     stop_changes: stops whatever waits to change a resident's contact points, in the transaction that ends a recovery.
+    call_off: stops the change of how a resident signs in that waits, if any does, and tells them, in the transaction that
+        changes their password: whoever began it may have known the former one.
     end_others: ends every session and family of tokens of a resident but for one session (its hash, or None).
     """
 
@@ -64,6 +66,7 @@ class Ports:
     begun: Callable[[Session, str, Mapping[str, Any], int], str]
     end_others: Callable[[Session, str, bytes | None, int], None]
     stop_changes: Callable[[Session, str, int], None]
+    call_off: Callable[[Session, str, int], None]
 
 
 def ports() -> Ports:

@@ -322,6 +322,23 @@ def test_silence_lets_the_change_happen_after_three_days(town: Town) -> None:
     assert signs == {town.maria.email: False, NEW: True}
 
 
+def test_a_new_password_stops_what_whoever_knew_the_former_one_began(town: Town) -> None:
+    """The owner throws a thief out: three days later the thief's address would sign in, and the owner's would not."""
+    thief, owner = signed_in(town), signed_in(town)
+    act(thief, add(town, thief), "sign-in")
+    owner.get("/account/password")
+    answer = owner.submit("/account/password", password=FRESH)
+    assert answer.status_code == 303, answer.text
+    assert [row.outcome for row in town.rows(Change) if row.what == "sign_in"] == ["stopped"]
+    assert {one.to for one in told(town, "contact_changed") if one.values["change"] == "stopped"} == {
+        town.maria.email,
+        NEW,
+    }
+    town.clock.advance(WAIT)
+    assert apply_due(town.context, now=int(town.clock())) == 0
+    assert known(town, town.maria)[town.maria.email].signs_in
+
+
 @pytest.mark.parametrize("by_link", [False, True])
 def test_a_change_that_is_possible_no_more_is_stopped_and_told(town: Town, *, by_link: bool) -> None:
     """Somebody else signs in with the address by now: nothing says that it is done."""
