@@ -384,7 +384,7 @@ def _write_to(
 ) -> bool:
     """A letter alone; False when there is no address that may be printed."""
     reach = reach_ports(ctx.settings, ctx.vault).reach(session, resident)
-    others, facts = (*reach.emails, *reach.phones), _facts(ctx, closure)
+    others, facts = [one.to for one in (*reach.emails, *reach.phones)], _facts(ctx, closure)
     return bool(tell(session, ctx.vault, resident, message, facts, now=now, kind="letter", except_=others))
 
 
