@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Table
     from sqlalchemy.orm import Session
 
-#: Where each way in keeps what belongs to a resident. What hangs on those rows goes with them (ON DELETE CASCADE).
-_TABLES = {
+#: Where each way in that can be lost keeps what belongs to a resident. What hangs on those rows goes with them (ON DELETE
+#: CASCADE), as the paper list does with its card.
+TABLES = {
     Method.PASSKEY: ("login_passkey",),
     Method.TOTP: ("login_totp",),
     Method.RECOVERY_CODE: ("login_recovery_code",),
@@ -31,8 +32,8 @@ _ADDED_AT = {
 
 
 def tables_of(method: Method) -> tuple[Table, ...]:
-    """The tables of one way in that this town has."""
-    return tuple(Base.metadata.tables[name] for name in _TABLES[method] if name in Base.metadata.tables)
+    """The tables of one way in."""
+    return tuple(Base.metadata.tables[name] for name in TABLES[method])
 
 
 def forget_since(session: Session, resident_id: str, *, since: int) -> None:

@@ -16,7 +16,7 @@ from idp.login.levels import Method
 from idp.login.passwords import keep_hash
 from idp.messaging.service import tell
 from idp.recovery.ending import credentials_changed
-from idp.recovery.erase import tables_of
+from idp.recovery.erase import TABLES, tables_of
 from idp.recovery.models import Case, Helper
 from idp.recovery.rules import Proof, Second, is_enough, owes_second, would_do
 
@@ -33,14 +33,7 @@ log = logging.getLogger("denizen.recovery")
 
 #: Ways in that a resident may keep through a recovery, if they say that they still have them. The password is
 #: always replaced; messages go to contact points, which have their own pages.
-KEEPABLE = (
-    Method.PASSKEY,
-    Method.TOTP,
-    Method.RECOVERY_CODE,
-    Method.CARD,
-    Method.PAPER_CODE,
-    Method.UPSTREAM,
-)
+KEEPABLE = tuple(TABLES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ def keepable_names(methods: Iterable[Method]) -> list[tuple[str, str]]:
         Method.CARD: gettext("My card of the town and its paper list"),
         Method.UPSTREAM: gettext("My other digital identity"),
     }
-    return [(method.value, names[method]) for method in methods if method in names]
+    return [(method.value, names[method]) for method in methods]
 
 
 def second_label(enrolled: Collection[Method]) -> str:
