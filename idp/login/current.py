@@ -79,7 +79,7 @@ def _highest(session: sessions.SignedIn) -> str:
     """The level of all that the resident signs in with together; codes that nobody asked for do not count."""
     with context().database.reading() as reading:
         found = ports().ways.of(reading, session.resident_id)
-    return level_of([typical(method) for method in found.alone | found.owed]) or BASIC
+    return level_of([typical(method, found.rests_on) for method in found.alone | found.owed]) or BASIC
 
 
 def put_session(response: Response, cookie_value: str) -> None:

@@ -49,7 +49,8 @@ _AMR: dict[Method, str] = {
 #: The most that one method is worth by itself; upstream providers are mapped by the operator.
 _MOST = {Method.PASSKEY: PHR, Method.UPSTREAM: PHR}
 #: Something known with something had: two factors. A code by mail counts with a password alone, because a mailbox
-#: is no possession; a card and its PIN are one factor, because the card can be copied.
+#: is no possession; a card and its PIN are one factor, because the card can be copied. A password pairs with no code
+#: that comes by the way by which alone it was set (`Proof.rests_on`).
 _PAIRS = frozenset(
     {
         (Method.PASSWORD, Method.TOTP),
@@ -84,23 +85,47 @@ _THEN = (
     Method.CARD,
     Method.UPSTREAM,
 )
+#: Codes that are sent: who reads somebody's messages has them.
+SENT = frozenset({Method.EMAIL_CODE, Method.SMS_CODE})
 #: For whoever has not got their second factor with them.
 STANDS_IN = frozenset({Method.RECOVERY_CODE})
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """One thing that was proved: what it is worth by itself, its amr, and which credential it was (an id or "")."""
+    """One thing that was proved: what it is worth by itself, its amr, and which credential it was (an id or "").
+
+    Of a password the detail is what it rests on: the codes by which alone whoever set it was known, or "".
+    """
 
     method: Method
     level: str = BASIC
     amr: str = ""
     detail: str = ""
 
+    @property
+    def rests_on(self) -> str:
+        """The method from which this follows, so that the two together are one factor; "" for none."""
+        return self.detail if self.method is Method.PASSWORD else ""
 
-def typical(method: Method) -> Proof:
-    """What proving a method is usually worth; an upstream provider only what its configuration says, so basic."""
-    return Proof(method, PHR if method is Method.PASSKEY else BASIC, _AMR[method])
+
+def typical(method: Method, rests_on: str = "") -> Proof:
+    """What proving a method is usually worth; an upstream provider only what its configuration says, so basic.
+
+    `rests_on` is what the resident's password rests on.
+    """
+    level = PHR if method is Method.PASSKEY else BASIC
+    return Proof(method, level, _AMR[method], rests_on if method is Method.PASSWORD else "")
+
+
+def common_root(proofs: Collection[Proof]) -> str:
+    """The sent code from which all of this could have come, if it is one; "" else.
+
+    A password that is set on the strength of it rests on it (NIST SP 800-63B-4 §4.2.2: one code recovers an account of
+    one factor, not of two).
+    """
+    roots = {proof.rests_on or proof.method.value for proof in proofs}
+    return roots.pop() if len(roots) == 1 and roots <= SENT else ""
 
 
 def rank(level: str) -> int:
@@ -124,8 +149,9 @@ def _alone(proof: Proof) -> str:
 
 
 def _together(proofs: Collection[Proof]) -> str:
-    known = {proof.method for proof in proofs if proof.level in LEVELS}
-    return STRONG if any(pair <= known for pair in map(frozenset, _PAIRS)) else ""
+    known = [proof for proof in proofs if proof.level in LEVELS]
+    pairs = ((one, other) for one in known for other in known if (one.method, other.method) in _PAIRS)
+    return STRONG if any(one.rests_on != other.method for one, other in pairs) else ""
 
 
 def amr_of(proofs: Collection[Proof]) -> str:
@@ -142,8 +168,11 @@ def amr_of(proofs: Collection[Proof]) -> str:
 
 
 def noted(proofs: Collection[Proof]) -> str:
-    """Proofs as a session keeps them: which methods, and what each is worth by itself."""
-    return " ".join(f"{proof.method}={proof.level}" for proof in proofs if proof.level in LEVELS)
+    """Proofs as a session keeps them: which methods, what each is worth by itself, and on what it rests."""
+    known = (proof for proof in proofs if proof.level in LEVELS)
+    return " ".join(
+        f"{one.method}={one.level}" + (f"/{one.rests_on}" if one.rests_on else "") for one in known
+    )
 
 
 def carried(acr: str, amr: str, kept: str | None) -> tuple[Proof, ...]:
@@ -153,7 +182,8 @@ def carried(acr: str, amr: str, kept: str | None) -> tuple[Proof, ...]:
     the amr is of which proof is of no account, because they are only ever said together.
     """
     said = (one.partition("=") for one in (kept or "").split())
-    proofs = tuple(Proof(Method(method), level, amr) for method, _, level in said)
+    worth = ((method, *rest.partition("/")) for method, _, rest in said)
+    proofs = tuple(Proof(Method(method), level, amr, rests_on) for method, level, _, rests_on in worth)
     return proofs if rank(level_of(proofs)) <= rank(acr) else ()
 
 
@@ -175,8 +205,9 @@ def needed_next(
     enrolled: Collection[Method],
     wanted: str,
     owed: Collection[Method] = (),
+    rests_on: str = "",
 ) -> tuple[Method, ...]:
-    """What can be offered towards what is still owed, the best first.
+    """What can be offered towards what is still owed, the best first. `rests_on` is what the password rests on.
 
     Empty when nothing is owed (`is_enough`), and when nothing that the resident has would do.
     """
@@ -188,14 +219,16 @@ def needed_next(
     left = [method for method in _THEN if method in enrolled and method not in done]
     if not is_enough(proved, owed, ""):
         return tuple(m for m in left if m in owed or m in STANDS_IN or m is Method.PASSKEY)
-    return tuple(_towards(proved, left, wanted))
+    return tuple(_towards(proved, left, wanted, rests_on))
 
 
-def _towards(proved: Collection[Proof], left: Collection[Method], wanted: str) -> Iterable[Method]:
+def _towards(
+    proved: Collection[Proof], left: Collection[Method], wanted: str, rests_on: str
+) -> Iterable[Method]:
     """What reaches the wanted level at once, or else with one more step."""
 
     def get_there(*methods: Method) -> bool:
-        return reaches(level_of([*proved, *map(typical, methods)]), wanted)
+        return reaches(level_of([*proved, *(typical(one, rests_on) for one in methods)]), wanted)
 
     at_once = [method for method in left if get_there(method)]
     return at_once or [one for one in left if any(get_there(one, other) for other in left)]

@@ -37,6 +37,10 @@ class Password(Base):
         server_default=false(),
         comment="Whether it is good enough only beside a second factor. pii=no",
     )
+    rests_on: Mapped[str | None] = mapped_column(
+        String(20),
+        comment="Codes by which alone whoever set it was known: email-code or sms-code; NULL: by more. pii=no",
+    )
     changed_at: Mapped[int] = mapped_column(BigInteger, comment="When it was set. pii=no")
 
 

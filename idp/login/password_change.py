@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from idp.accounts import contacts
 from idp.accounts import service as accounts
 from idp.accounts.models import Resident
-from idp.login import budgets, changes, passwords
+from idp.login import budgets, changes, passwords, sessions
 from idp.login.codes import service as codes
-from idp.login.levels import Method
+from idp.login.levels import Method, common_root
 from idp.login.ports import ports
 from idp.web.context import context
 
@@ -43,7 +43,8 @@ def change(writing: Session, owner: SignedIn, encoded: str, *, is_short: bool, n
     resident, _ = changes.locked(writing, owner)
     if is_short and not ports().ways.of(writing, resident.id).owed:
         return Refusal.TOO_SHORT
-    passwords.keep_hash(writing, resident.id, encoded, is_short=is_short, now=now)
+    rests_on = common_root(sessions.proofs_of(writing, owner.sid))
+    passwords.keep_hash(writing, resident.id, encoded, is_short=is_short, rests_on=rests_on, now=now)
     budgets.restore(writing, context().vault, "password", resident.id)
     ports().call_off(writing, resident.id, now)
     changes.follow(writing, owner, resident, "password_changed")

@@ -90,9 +90,22 @@ def set_password(
     keep_hash(session, resident_id, passwords.hash(password), is_short=passwords.is_short(password), now=now)
 
 
-def keep_hash(session: Session, resident_id: str, encoded: str, *, is_short: bool, now: int) -> None:
-    """Keep a password that was hashed before the transaction began; the former one is replaced."""
-    session.merge(Password(resident_id=resident_id, hash=encoded, is_short=is_short, changed_at=now))
+def keep_hash(
+    session: Session, resident_id: str, encoded: str, *, is_short: bool, now: int, rests_on: str = ""
+) -> None:
+    """Keep a password that was hashed before the transaction began; the former one is replaced.
+
+    `rests_on`: by what alone whoever sets it is known (`levels.common_root`).
+    """
+    session.merge(
+        Password(
+            resident_id=resident_id,
+            hash=encoded,
+            is_short=is_short,
+            rests_on=rests_on or None,
+            changed_at=now,
+        )
+    )
 
 
 def remove_password(session: Session, resident_id: str) -> bool:

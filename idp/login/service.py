@@ -39,7 +39,7 @@ _FIND = prepared(
         devices.known_to(Resident.id).scalar_subquery().label("device"),
     ).where(Resident.id == NAMED)
 )
-_HASH = prepared(select(Password.hash).where(Password.resident_id == RESIDENT))
+_HASH = prepared(select(Password.hash, Password.rests_on).where(Password.resident_id == RESIDENT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +89,21 @@ def _sign_in(
     with settler.writing(found.password_of) as session:
         budgets.refund(ctx, found.guess, now=settler.now, connection=session)
         ways = settler.ways.ask(session, found.password_of) if attempt is None else None
-        if session.execute(_HASH, {"resident_id": found.password_of}).scalar() != found.kept:
+        row = session.execute(_HASH, {"resident_id": found.password_of}).first()
+        if row is None or row.hash != found.kept:
             raise _Changed
+        rests_on = row.rests_on or ""
         if renewed is not None:
             is_short = passwords.is_short(typed.unverified_password)
-            keep_hash(session, found.password_of, renewed, is_short=is_short, now=settler.now)
-        proof = typical(Method.PASSWORD)
+            keep_hash(
+                session,
+                found.password_of,
+                renewed,
+                is_short=is_short,
+                rests_on=rests_on,
+                now=settler.now,
+            )
+        proof = typical(Method.PASSWORD, rests_on)
         if attempt is not None:
             return settler.next(session, attempt, proof, found.password_of)
         return settler.first(session, goal, proof, found.password_of, ways)

@@ -60,7 +60,7 @@ class Underway:
         if not self.attempt.proofs:
             return ()
         attempt, found = self.attempt, self.found
-        return needed_next(attempt.proofs, found.enrolled, attempt.wanted_acr, found.owed)
+        return needed_next(attempt.proofs, found.enrolled, attempt.wanted_acr, found.owed, found.rests_on)
 
 
 def enter() -> Underway | Response:
@@ -197,7 +197,7 @@ def next_page(handle: str) -> str:
         if attempt is None or attempt.resident_id is None:
             return address("/login", handle)
         found = ports().ways.of(session, attempt.resident_id)
-    offered = needed_next(attempt.proofs, found.enrolled, attempt.wanted_acr, found.owed)
+    offered = needed_next(attempt.proofs, found.enrolled, attempt.wanted_acr, found.owed, found.rests_on)
     pages = [page for method in offered if (page := ports().ways.page_of(method))]
     return address(pages[0] if pages else OTHER_WAYS, handle)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BindParameter, bindparam, select
 
 from idp.accounts.models import Resident
+from idp.login.models import Password
 from idp.statements import ahead, prepared
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 #: Stands for the resident in what a factor says of itself.
 RESIDENT: BindParameter[str] = bindparam("resident_id")
+_RESTS_ON = select(Password.rests_on).where(Password.resident_id == RESIDENT).scalar_subquery()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ class Way:
 class Found:
     """A resident's ways in, as they are now. `state` is the account's; `data_key` seals what is theirs, wrapped.
 
-    `besides`: the answers to what `Ways.besides` asks.
+    `rests_on`: the method on which the password rests (`levels.Proof.rests_on`), or "". `besides`: the answers to what
+    `Ways.besides` asks.
     """
 
     state: str
@@ -50,6 +53,7 @@ class Found:
     enrolled: frozenset[Method]
     owed: frozenset[Method]
     alone: frozenset[Method]
+    rests_on: str = ""
     besides: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -75,7 +79,7 @@ class Ways:
         columns = [
             condition.label(f"{kind}_{method.name.lower()}") for kind, method, condition in self._asked
         ]
-        about = Resident.state.label("resident_state"), Resident.data_key
+        about = Resident.state.label("resident_state"), Resident.data_key, _RESTS_ON.label("rests_on")
         besides = [asked.label(name) for name, asked in self.besides.items()]
         return ahead(prepared(select(*about, *besides, *columns).where(Resident.id == RESIDENT)))
 
@@ -94,14 +98,14 @@ class Ways:
         if row is None:
             return NOBODY
         found: dict[str, list[Method]] = {"has": [], "owed": [], "alone": []}
-        state, data_key, *more = row
+        state, data_key, rests_on, *more = row
         besides = dict(zip(self.besides, more, strict=False))
         answers = more[len(besides) :]
         for (kind, method, _), is_so in zip(self._asked, answers, strict=True):
             if is_so:
                 found[kind].append(method)
         has, owed, alone = (frozenset(methods) for methods in found.values())
-        return Found(state, data_key, has, owed, alone, besides)
+        return Found(state, data_key, has, owed, alone, rests_on or "", besides)
 
     def page_of(self, method: Method) -> str | None:
         """Where a method is proved, if the town has it."""

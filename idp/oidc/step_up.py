@@ -12,14 +12,14 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from idp.clients.rules import highest_level
-from idp.login.levels import BASIC, level_of, rank, reaches, typical
+from idp.login.levels import BASIC, PHR, Method, common_root, level_of, rank, reaches, typical
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from idp.clients.registry import Client
-    from idp.login.levels import Method
     from idp.login.sessions import SignedIn
+    from idp.login.ways import Found
     from idp.oidc.provider import ClientPurposes
     from idp.oidc.request import AuthorizationRequest
 
@@ -132,9 +132,32 @@ def stated_acr(demand: Demand, acr: str) -> str:
     return next(fit, acr)
 
 
-def can_reach(enrolled: Collection[Method], wanted: str) -> bool:
+def can_reach(found: Found, wanted: str) -> bool:
     """Whether somebody with these ways to sign in could ever reach a level."""
-    return reaches(level_of([typical(method) for method in enrolled]), wanted)
+    return reaches(level_of([typical(method, found.rests_on) for method in found.enrolled]), wanted)
+
+
+class Missing(Enum):
+    """What somebody would have to add to reach a level that they have no way to."""
+
+    PASSKEY = "passkey"
+    #: Their codes would do beside a password.
+    PASSWORD = "password"  # noqa: S105 - a name
+    #: They have a password and codes, and it rests on those.
+    OTHER_CODES = "other codes"
+    SECOND = "second"
+
+
+def missing(found: Found, wanted: str) -> Missing:
+    """What to advise whoever cannot reach a level."""
+    if wanted == PHR:
+        return Missing.PASSKEY
+    if Method.PASSWORD in found.enrolled:
+        proofs = [typical(method) for method in found.enrolled]
+        return Missing.OTHER_CODES if reaches(level_of(proofs), wanted) else Missing.SECOND
+    would_rest_on = common_root([typical(method) for method in found.alone | found.owed])
+    with_password = [typical(method, would_rest_on) for method in {*found.enrolled, Method.PASSWORD}]
+    return Missing.PASSWORD if reaches(level_of(with_password), wanted) else Missing.SECOND
 
 
 def lacking(minimum: str, acr: str) -> str:

@@ -18,7 +18,7 @@ from idp.messaging.service import tell
 from idp.recovery.ending import credentials_changed
 from idp.recovery.erase import TABLES, tables_of
 from idp.recovery.models import Case, Helper
-from idp.recovery.rules import Proof, Second, is_enough, owes_second, would_do
+from idp.recovery.rules import Proof, Second, is_enough, owes_second, rests_on, would_do
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -112,7 +112,7 @@ def finish(
     for method in KEEPABLE:
         if method in stands.found.enrolled and not (method in stands.keepable and method.value in keep):
             _forget(session, method, resident.id)
-    keep_hash(session, resident.id, encoded, is_short=False, now=now)
+    keep_hash(session, resident.id, encoded, is_short=False, rests_on=rests_on(stands.proved), now=now)
     budgets.restore(session, ctx.vault, "password", resident.id)
     resident.state = "active" if resident.state == "frozen" else resident.state
     credentials_changed(session, resident.id, keep_session=None, now=now)

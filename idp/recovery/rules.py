@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from idp.login.levels import Method
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -89,6 +91,16 @@ def is_enough(proved: Collection[Proof], second: Second) -> bool:
 def owes_second(proved: Collection[Proof], second: Second) -> bool:
     """Whether the page for the second factor comes next."""
     return bool(_CHANNELS & set(proved)) and not is_enough(proved, second)
+
+
+#: What comes by the same way as a proof.
+_SENT = {Proof.MAIL: Method.EMAIL_CODE, Proof.PHONE: Method.SMS_CODE}
+
+
+def rests_on(proved: Collection[Proof]) -> str:
+    """The codes with which the new password is one factor: those that come by the only way that was proved; "" for none."""
+    (only, *more) = proved
+    return "" if more or only not in _SENT else _SENT[only].value
 
 
 #: What each wish can prove.

@@ -17,8 +17,8 @@ from idp.login import sessions
 from idp.login.current import drop_session, signed_in
 from idp.oidc import families, interactions
 from idp.oidc.errors import Refusal
-from idp.oidc.step_up import Owed
-from idp.oidc.views.interaction import UNMET, answered_with, can_raise, is_expected, standing, waiting_request
+from idp.oidc.step_up import Owed, can_reach, missing
+from idp.oidc.views.interaction import UNMET, answered_with, is_expected, standing, waiting_request, ways_of
 from idp.oidc.views.lost import client_of, lost
 from idp.oidc.wiring import provider as current_provider
 
@@ -87,13 +87,14 @@ def ask_level() -> str | Response:
     if session is None or owed is not Owed.LEVEL or not is_expected(provider, waiting.request, session):
         return redirect(f"/authorize/continue?flow={handle}", 303)
     firm = demand.lacks(session.acr, keeps_level=True)
+    found, wanted = ways_of(session), firm or demand.liked
     g.form_targets = client.form_targets
     return render_template(
         "ui/safer_sign_in.html",
         client_name=client.name,
         must=bool(firm),
-        can=can_raise(session, firm or demand.liked),
-        needs_passkey=(firm or demand.liked) == "phr",
+        can=can_reach(found, wanted),
+        missing=missing(found, wanted).value,
         flow=handle,
     )
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from idp.clients.registry import Client
     from idp.login.sessions import SignedIn
+    from idp.login.ways import Found
     from idp.oidc.granted import Granted
     from idp.oidc.interactions import Waiting
     from idp.oidc.provider import Provider
@@ -136,8 +137,13 @@ def standing(provider: Provider, waiting: Waiting, client: Client, session: Sign
 
 def can_raise(session: SignedIn, wanted: str) -> bool:
     """Whether the resident of a session has the means to reach a level."""
+    return step_up.can_reach(ways_of(session), wanted)
+
+
+def ways_of(session: SignedIn) -> Found:
+    """The ways in of the resident of a session."""
     with current_provider().context.database.reading() as reading:
-        return step_up.can_reach(ports().ways.of(reading, session.resident_id).enrolled, wanted)
+        return ports().ways.of(reading, session.resident_id)
 
 
 def _is_firm(demand: Demand, session: SignedIn) -> bool:

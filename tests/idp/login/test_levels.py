@@ -12,6 +12,7 @@ from idp.login.levels import (
     Proof,
     amr_of,
     carried,
+    common_root,
     is_enough,
     level_of,
     needed_next,
@@ -66,6 +67,55 @@ HAD = {M.TOTP, M.SMS_CODE, M.RECOVERY_CODE, M.PAPER_CODE, M.EMAIL_CODE}
 def test_what_each_combination_is_worth(methods: list[Method], level: str) -> None:
     """identity.md's table; a mailbox is no possession, a card can be copied, a PIN and a card are one factor."""
     assert level_of([typical(method) for method in methods]) == level
+
+
+@pytest.mark.parametrize(
+    ("rests_on", "method", "level"),
+    [
+        (M.EMAIL_CODE, M.EMAIL_CODE, "basic"),
+        (M.SMS_CODE, M.SMS_CODE, "basic"),
+        (M.EMAIL_CODE, M.SMS_CODE, "strong"),
+        (M.SMS_CODE, M.EMAIL_CODE, "strong"),
+        (M.EMAIL_CODE, M.TOTP, "strong"),
+        (M.SMS_CODE, M.RECOVERY_CODE, "strong"),
+    ],
+)
+def test_a_password_and_the_code_that_could_have_set_it_are_one_factor(
+    rests_on: Method, method: Method, level: str
+) -> None:
+    """Decision 0037: in one sign-in, and in a session that is raised; nor is the code offered towards more."""
+    password = typical(M.PASSWORD, rests_on)
+    assert level_of([password, typical(method)]) == level
+    assert ("mfa" in amr_of([password, typical(method)])) == (level == "strong")
+    brought = carried("basic", "pwd", noted([password]))
+    assert level_of([*brought, typical(method)]) == level
+    offered = (method,) if level == "strong" else ()
+    assert needed_next(brought, {M.PASSWORD, method}, "strong", (), rests_on) == offered
+    begun = needed_next([typical(method)], {M.PASSWORD, method}, "strong", (), rests_on)
+    assert begun == ((M.PASSWORD,) if level == "strong" else ())
+
+
+@pytest.mark.parametrize(
+    ("proofs", "root"),
+    [
+        ([], ""),
+        ([typical(M.EMAIL_CODE)], "email-code"),
+        ([typical(M.SMS_CODE)], "sms-code"),
+        ([typical(M.EMAIL_CODE), typical(M.SMS_CODE)], ""),
+        ([typical(M.PASSWORD)], ""),
+        ([typical(M.PASSWORD, M.EMAIL_CODE)], "email-code"),
+        ([typical(M.PASSWORD, M.EMAIL_CODE), typical(M.EMAIL_CODE)], "email-code"),
+        ([typical(M.PASSWORD, M.EMAIL_CODE), typical(M.SMS_CODE)], ""),
+        ([typical(M.PASSWORD, M.EMAIL_CODE), typical(M.TOTP)], ""),
+        ([typical(M.PASSWORD), typical(M.EMAIL_CODE)], ""),
+        ([typical(M.CARD)], ""),
+        ([typical(M.PASSKEY)], ""),
+    ],
+)
+def test_what_a_password_rests_on_is_what_alone_opened_the_session_that_sets_it(
+    proofs: list[Proof], root: str
+) -> None:
+    assert common_root(proofs) == root
 
 
 @given(PROOFS)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from joserfc import jwt
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from idp.clients.models import ClientRow
 from idp.clients.rules import SIGN_IN_LEVELS
@@ -20,11 +20,14 @@ from idp.clients.service import ClientRefused, NewClient, demand_level
 from idp.jobs.stamps import CLIENTS, bump
 from idp.login.cards.models import PaperCode
 from idp.login.codes.models import SentCode
-from idp.login.levels import LEVELS
-from idp.login.models import BrowserSession, LoginProof
+from idp.login.levels import LEVELS, Method
+from idp.login.models import BrowserSession, LoginProof, Password
+from idp.login.ways import Found
+from idp.oidc.step_up import Missing, can_reach, missing
 from tests.idp.login.cards.conftest import issue
 from tests.support.authenticator import Authenticator
-from tests.support.factors import attempt_of, sent_code
+from tests.support.factors import ask_for_code, attempt_of, sent_code, with_app
+from tests.support.factors import shown as app_shows
 from tests.support.passkeys import add_passkey, hand_over, options, sign_in
 from tests.support.settled import assert_refused_back, parameters
 from tests.support.town import CALLBACK, START, Proof, choices, code_of, hidden_fields
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from tests.support.settled import Settled
     from tests.support.town import Browser, Partner, Town
 
+M = Method
 SCOPE = "openid profile email"
 PASSKEY_PAGE = 'action="/login/passkey"'
 
@@ -190,6 +194,50 @@ def test_who_has_no_way_to_the_minimum_reads_why_and_the_client_is_told(plain: t
     assert "needs a safer sign-in" in browser.last.text
     answer = browser.submit("/authorize/level", level="back")
     assert_refused_back(answer, "unmet_authentication_requirements")
+
+
+def test_who_has_codes_of_every_kind_and_no_password_is_told_to_choose_one(town: Town) -> None:
+    """An app and a code by e-mail are two codes: to set up an app would not help."""
+    town.tokens(town.library, town.maria, SCOPE)
+    secret = with_app(town, town.maria)
+    with town.context.database.transaction() as session:
+        session.execute(delete(Password).where(Password.resident_id == town.maria.resident_id))
+    demand(town, town.library, minimum_acr="strong")
+    browser = town.browser()
+    start = browser.follow(browser.authorize(town.library, SCOPE, Proof()))
+    ask_for_code(browser, "maria", query=f"?{start.request.query_string.decode()}")
+    browser.follow(browser.submit("/login/email-code", code=sent_code(town)))
+    page = browser.follow(browser.submit("/login/totp", code=app_shows(town, secret)))
+    assert page.request.path == "/authorize/level"
+    assert "You can add a password or a passkey" in page.text
+    assert "a code from an app" not in page.text
+    browser.get("/account/password")
+    new = "eleven grey herons waiting"
+    assert browser.submit("/account/password", password=new).status_code == 303
+    page = browser.follow(browser.authorize(town.library, SCOPE, Proof()))
+    code_of(browser.follow(browser.submit("/login", username="maria", password=new)))
+
+
+@pytest.mark.parametrize(
+    ("enrolled", "alone", "rests_on", "wanted", "lacks"),
+    [
+        ({M.PASSWORD}, {M.PASSWORD}, "", "phr", Missing.PASSKEY),
+        ({M.PASSWORD}, {M.PASSWORD}, "", "strong", Missing.SECOND),
+        ({M.EMAIL_CODE}, {M.EMAIL_CODE}, "", "strong", Missing.SECOND),
+        ({M.EMAIL_CODE, M.TOTP}, {M.EMAIL_CODE}, "", "strong", Missing.PASSWORD),
+        ({M.EMAIL_CODE, M.SMS_CODE}, {M.EMAIL_CODE}, "", "strong", Missing.PASSWORD),
+        ({M.UPSTREAM, M.EMAIL_CODE}, {M.UPSTREAM}, "", "strong", Missing.PASSWORD),
+        ({M.CARD}, {M.CARD}, "", "strong", Missing.SECOND),
+        ({M.PASSWORD, M.EMAIL_CODE}, {M.PASSWORD}, M.EMAIL_CODE, "strong", Missing.OTHER_CODES),
+    ],
+)
+def test_what_is_advised_leads_to_the_level(
+    enrolled: set[Method], alone: set[Method], rests_on: str, wanted: str, lacks: Missing
+) -> None:
+    """A password that would rest on the only code there is, is none that helps."""
+    found = Found("active", None, frozenset(enrolled), frozenset(), frozenset(alone), rests_on)
+    assert not can_reach(found, wanted)
+    assert missing(found, wanted) is lacks
 
 
 def test_keeping_the_level_is_no_way_around_the_minimum(plain: tuple[Town, Browser]) -> None:
