@@ -11,6 +11,7 @@ from sqlalchemy import delete, select, update
 from idp.accounts.models import Resident
 from idp.accounts.service import log_event
 from idp.login import budgets
+from idp.login.codes import service as codes
 from idp.login.devices import forget_all
 from idp.login.levels import Method
 from idp.login.passwords import keep_hash
@@ -18,7 +19,7 @@ from idp.messaging.service import tell
 from idp.recovery.ending import credentials_changed
 from idp.recovery.erase import TABLES, tables_of
 from idp.recovery.models import Case, Helper
-from idp.recovery.rules import Proof, Second, is_enough, owes_second, rests_on, would_do
+from idp.recovery.rules import Proof, Second, is_enough, not_proved, owes_second, rests_on, would_do
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("denizen.recovery")
 
 #: Ways in that a resident may keep through a recovery, if they say that they still have them. The password is
-#: always replaced; messages go to contact points, which have their own pages.
+#: always replaced; messages go to contact points, which have their own pages, but whoever did not prove one is neither
+#: asked for a code that goes there nor let in by it.
 KEEPABLE = tuple(TABLES)
 
 
@@ -112,6 +114,7 @@ def finish(
     for method in KEEPABLE:
         if method in stands.found.enrolled and not (method in stands.keepable and method.value in keep):
             _forget(session, method, resident.id)
+    codes.remove_choices(session, resident.id, not_proved(stands.proved))
     keep_hash(session, resident.id, encoded, is_short=False, rests_on=rests_on(stands.proved), now=now)
     budgets.restore(session, ctx.vault, "password", resident.id)
     resident.state = "active" if resident.state == "frozen" else resident.state

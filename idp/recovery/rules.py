@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from idp.login.codes.rules import Channel
 from idp.login.levels import Method
 
 if TYPE_CHECKING:
@@ -101,6 +102,13 @@ def rests_on(proved: Collection[Proof]) -> str:
     """The codes with which the new password is one factor: those that come by the only way that was proved; "" for none."""
     (only, *more) = proved
     return "" if more or only not in _SENT else _SENT[only].value
+
+
+def not_proved(proved: Collection[Proof]) -> tuple[Channel, ...]:
+    """The channels for messages by which nothing was proved."""
+    return tuple(
+        channel for channel in Channel if not any(_SENT.get(one) is channel.method for one in proved)
+    )
 
 
 #: What each wish can prove.

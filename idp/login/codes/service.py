@@ -237,9 +237,10 @@ def keep_after(session: Session, resident_id: str, methods: Collection[Method], 
             choose(session, resident_id, channel, "after", now=now)
 
 
-def remove_choices(session: Session, resident_id: str) -> None:
-    """Back to what holds for everybody, as after a recovery."""
-    session.execute(delete(CodeChoice).where(CodeChoice.resident_id == resident_id))
+def remove_choices(session: Session, resident_id: str, channels: Collection[Channel]) -> None:
+    """Back to what holds for everybody: a recovery that did not prove these channels counts them as lost."""
+    lost = CodeChoice.channel.in_([channel.value for channel in channels])
+    session.execute(delete(CodeChoice).where(CodeChoice.resident_id == resident_id, lost))
 
 
 def expire(session: Any, *, now: int) -> None:

@@ -11,6 +11,8 @@ from idp.accounts.contacts import add_confirmed
 from idp.accounts.models import Resident
 from idp.db import Base
 from idp.login.cards.models import Card, PaperCode
+from idp.login.codes import service as codes
+from idp.login.codes.rules import Channel
 from idp.login.levels import Method
 from idp.login.models import BrowserSession, Password
 from idp.login.passwords import Passwords
@@ -85,6 +87,71 @@ def test_a_card_goes_through_a_recovery_with_its_paper_list_or_dies_with_it(town
     assert len(town.rows(Card)) == int(kept)
     assert len(town.rows(PaperCode)) == (len(holder.printed.codes) if kept else 0)
     assert (holder.sign_in(town.browser()).status_code == 303) is kept
+
+
+# --- codes that go where nothing was proved ---
+
+
+def test_a_lost_mailbox_is_not_asked_for_again_after_the_recovery(texting: Town) -> None:
+    """Phone and letter proved it; else every recovery would lead to the same locked door."""
+    town = texting
+    give_address(town, town.maria)
+    _choose(town, Channel.EMAIL, "always")
+    _choose(town, Channel.SMS, "alone")
+    browser = ask(town, PHONE)
+    assert type_code(town, browser).endswith("/second")
+    page = f"{case_page(browser)}/other"
+    browser.get(page)
+    browser.submit(page, wish="letter")
+    browser = town.browser()
+    browser.get("/recover/letter")
+    browser.submit("/recover/letter", code=told(town, "recovery_letter")[-1].values["code"])
+    assert path_of(browser).endswith("/password")
+    assert choose_password(browser) == "/recover/done"
+    browser = town.browser()
+    browser.get("/login")
+    answer = browser.submit("/login", username="maria", password=FRESH)
+    assert answer.headers["Location"] == "/account"
+    assert _choices(town) == {"sms": "alone"}
+
+
+def test_a_lost_mailbox_lets_nobody_in_after_the_recovery(texting: Town) -> None:
+    """Whoever reads it now must not open the account with nothing but a code."""
+    town = texting
+    _choose(town, Channel.EMAIL, "alone")
+    recovered(town, PHONE)
+    stranger = town.browser()
+    before = len(told(town, "sign_in_code"))
+    ask_for_code(stranger, "maria")
+    if len(told(town, "sign_in_code")) > before:
+        stranger.submit("/login/email-code", code=sent_code(town))
+    assert stranger.get("/account").status_code == 303
+    assert _choices(town) == {}
+
+
+def test_a_channel_that_was_proved_keeps_what_was_chosen_for_it(texting: Town) -> None:
+    """Nothing was lost there."""
+    town = texting
+    give_address(town, town.maria)
+    _choose(town, Channel.SMS, "always")
+    browser = ask(town, PHONE)
+    assert type_code(town, browser).endswith("/second")
+    browser.submit(f"{case_page(browser)}/other")
+    browser.follow()
+    browser.submit(f"{case_page(browser)}/code", code=told(town, "recover")[-1].values["code"])
+    assert path_of(browser).endswith("/password")
+    assert choose_password(browser) == "/recover/done"
+    assert _choices(town) == {"sms": "always"}
+
+
+def _choose(town: Town, channel: Channel, choice: str) -> None:
+    with town.context.database.transaction() as session:
+        codes.choose(session, town.maria.resident_id, channel, choice, now=int(town.clock()))
+
+
+def _choices(town: Town) -> dict[str, str]:
+    with town.context.database.reading() as session:
+        return codes.choices(session, town.maria.resident_id)
 
 
 # --- what the new password is worth ---
