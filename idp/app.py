@@ -29,27 +29,22 @@ from idp.home.pause import bp as pause_bp
 from idp.home.views import bp as home_bp
 from idp.home.ways_in import bp as ways_in_bp
 from idp.jobs.worker import Worker
-from idp.login import passkey_sign_in, passkey_views
+from idp.login import passkey_views
 from idp.login import ports as login_ports
-from idp.login import service as login
 from idp.login.admission import Busy, admission_of
 from idp.login.breached import known_passwords
 from idp.login.busy import BusyPages
-from idp.login.cards.service import CARD_WAY, PAPER_WAY
 from idp.login.cards.views import bp as cards_bp
-from idp.login.codes import service as codes
 from idp.login.codes.link_views import bp as code_links_bp
 from idp.login.codes.own_views import bp as code_choices_bp
 from idp.login.codes.views import bp as codes_bp
 from idp.login.current import signed_in, to_sign_in
-from idp.login.otp import service as otp
+from idp.login.factors import ways_of
 from idp.login.otp.views import bp as otp_bp
 from idp.login.password_views import bp as passwords_bp
 from idp.login.passwords import Passwords
-from idp.login.recovery_codes import service as recovery_codes
 from idp.login.recovery_codes.views import bp as recovery_codes_bp
 from idp.login.shared import bp as shared_bp
-from idp.login.upstream import identities as upstream_identities
 from idp.login.upstream.account_views import bp as connect_bp
 from idp.login.upstream.service import open_upstreams
 from idp.login.upstream.views import bp as upstream_bp
@@ -143,8 +138,6 @@ _BLUEPRINTS = (
     questions_bp,
     receipt_views.bp,
 )
-#: The factors that every town has.
-WAYS = Ways((login.WAY, otp.WAY, CARD_WAY, PAPER_WAY, recovery_codes.WAY))
 
 
 def open_context(
@@ -238,16 +231,6 @@ def _protocol_endpoints(app: WebApp, provider: Provider) -> None:
         serve(testing_hooks.RESOURCE, ("GET",), partial(testing_hooks.resource, provider))
 
 
-def _ways(settings: Settings) -> Ways:
-    """The town's ways in: passkeys where it has a name, text messages where it sends any, providers where it knows some."""
-    passkeys = (passkey_sign_in.way(settings.passkey_domain),) if settings.passkey_domain else ()
-    providers = [one.id for one in settings.upstream.providers]
-    upstream = (upstream_identities.way(providers),) if providers else ()
-    return Ways(
-        (*passkeys, *WAYS.all, *codes.ways(has_sms=settings.sms.enabled), *upstream), closing.STANDING
-    )
-
-
 def _login_ports(provider: Provider, passwords: Passwords) -> login_ports.Ports:
     ctx = provider.context
 
@@ -288,7 +271,7 @@ def _login_ports(provider: Provider, passwords: Passwords) -> login_ports.Ports:
 
     return login_ports.Ports(
         passwords=passwords,
-        ways=_ways(ctx.settings),
+        ways=Ways(ways_of(ctx.settings).all, closing.STANDING),
         describe=describe,
         leads_to=lost.leads_to,
         lost=lost.lost,

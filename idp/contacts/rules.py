@@ -21,6 +21,7 @@ class Refusal(Enum):
     WAITING = "waiting"
     NAMELESS = "nameless"
     LAST = "last"
+    ONLY_WAY_IN = "only_way_in"
     SHORT_PASSWORD = "short_password"  # noqa: S105 - a name
 
 
@@ -28,19 +29,23 @@ class Refusal(Enum):
 class Others:
     """What a resident has besides one contact point: others that are confirmed, a name, other ways back in.
 
-    `needs_it`: codes that go there are all that stands beside a password too short to stand alone.
+    `needs_it`: codes that go there are all that stands beside a password too short to stand alone. `opens`: whether
+    anything opens the account but codes that go there.
     """
 
     contacts: int
     has_username: bool
     ways_back: int
     needs_it: bool = False
+    opens: bool = True
 
 
 def removal_problem(*, signs_in: bool, others: Others) -> Refusal | None:
     """Why a contact point may not be removed: nothing would be left to sign in with, or to get back in by."""
     if signs_in and not others.has_username:
         return Refusal.NAMELESS
+    if not others.opens:
+        return Refusal.ONLY_WAY_IN
     if not others.contacts and not others.ways_back:
         return Refusal.LAST
     if others.needs_it:

@@ -19,13 +19,10 @@ from idp.accounts.reach import postal_address, reached
 from idp.contacts.models import Change
 from idp.contacts.rules import Others, Refusal, removal_problem
 from idp.jobs.one_by_one import one_by_one
-from idp.login.codes import service as codes
 from idp.login.codes.rules import Channel
+from idp.login.factors import ways_of
 from idp.login.models import Passkey
-from idp.login.otp import service as otp
 from idp.login.passwords import needs_second
-from idp.login.recovery_codes.models import RecoveryCode
-from idp.login.ways import Ways
 from idp.messaging.service import enqueue, enqueue_sms, tell
 from idp.recovery.ending import credentials_changed, stop_cases
 from idp.recovery.models import Helper
@@ -40,8 +37,6 @@ if TYPE_CHECKING:
 #: A link to a former address is worth something for a while after the change happened, to say that it did.
 _AFTERWARDS = 14 * 86_400
 _BATCH = 100
-#: What an account may always ask for after the password, by whether the town sends text messages.
-_SECOND = {has_sms: Ways((otp.WAY, *codes.ways(has_sms=has_sms))) for has_sms in (False, True)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +113,12 @@ def remove(
 
 
 def _others(session: Session, ctx: Context, resident: Resident, gone: Contact) -> Others:
-    """What is left without a contact point. A passkey counts: whoever has it needs no recovery."""
+    """What is left without a contact point. A passkey counts as a way back: whoever has it needs no recovery.
+
+    Recovery codes do not: they stand in for a second factor, and alone lead nowhere (`idp.recovery.rules.is_enough`).
+    """
     known = contacts.of_resident(session, ctx.vault, resident)
     counted = (
-        select(func.count())
-        .select_from(RecoveryCode)
-        .where(RecoveryCode.resident_id == resident.id, RecoveryCode.spent_at.is_(None)),
         select(func.count())
         .select_from(Helper)
         .where(Helper.resident_id == resident.id, Helper.state == "accepted"),
@@ -132,18 +127,16 @@ def _others(session: Session, ctx: Context, resident: Resident, gone: Contact) -
     ways_back = sum(int(session.execute(one).scalar_one()) for one in counted)
     has_address = postal_address(session, ctx.vault, resident) is not None
     left = [one for one in known if one.id != gone.id]
-    needs_it = not any(one.kind == gone.kind for one in left) and _is_alone_beside(
-        session, ctx, resident.id, gone.kind
+    found = ways_of(ctx.settings).of(session, resident.id)
+    kinds = {one.kind for one in left}
+    lost = {one.method for one in Channel if one.contact == gone.kind and one.contact not in kinds}
+    return Others(
+        len(left),
+        resident.username_index is not None,
+        ways_back + has_address,
+        needs_it=bool(lost) and found.owed <= lost and needs_second(session, resident.id),
+        opens=not found.alone or not found.alone <= lost,
     )
-    return Others(len(left), resident.username_index is not None, ways_back + has_address, needs_it)
-
-
-def _is_alone_beside(session: Session, ctx: Context, resident_id: str, kind: str) -> bool:
-    """Whether nothing but codes to this kind of contact point stands beside a password too short to stand alone."""
-    if not needs_second(session, resident_id):
-        return False
-    owed = _SECOND[ctx.settings.sms.enabled].of(session, resident_id).owed
-    return owed <= {one.method for one in Channel if one.contact == kind}
 
 
 # --- waiting ---

@@ -58,13 +58,17 @@ def refusal_text(refusal: Refusal, kind: str = "email") -> str:
             "You sign in with it, and would have no name left to sign in with. Choose another address or number "
             "to sign in with first."
         ),
+        Refusal.ONLY_WAY_IN: gettext(
+            "Codes that we send there are your only way to sign in. Add another one first, such as a passkey or a "
+            "password."
+        ),
         Refusal.SHORT_PASSWORD: gettext(
             "Your password is too short to be all that you sign in with, and codes that we send there stand beside it. "
             "Choose a longer password first."
         ),
         Refusal.LAST: gettext(
             "It is the last place where we reach you. If you ever cannot sign in, nothing would be left to get you "
-            "back in. Add another address or number first, or recovery codes, or somebody you trust."
+            "back in. Add another address or number first, or a passkey, or somebody you trust."
         ),
     }
     return texts[refusal]

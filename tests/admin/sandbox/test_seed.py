@@ -16,10 +16,11 @@ from admin.staff.service import find_staff
 from consent.purposes import notices_for, purposes_for_client
 from idp.accounts.rules import normal_phone
 from idp.accounts.service import find_resident, read_attributes
-from idp.app import WAYS, open_context
+from idp.app import open_context
 from idp.login.cards import service as cards
 from idp.login.cards.rules import LIST_LENGTH
 from idp.login.codes import service as codes
+from idp.login.factors import WAYS
 from idp.login.models import Password
 from idp.login.passwords import Passwords
 from idp.login.rules import password_problem

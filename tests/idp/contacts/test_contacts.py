@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from idp.accounts import contacts
 from idp.accounts.models import ContactPoint, Resident
@@ -16,9 +16,9 @@ from idp.login.codes import service as codes
 from idp.login.codes.rules import Channel
 from idp.login.models import Password
 from idp.recovery.codes import TRIES
-from tests.idp.recovery.steps import FRESH, choose_password, signs_in, type_code
+from tests.idp.recovery.steps import FRESH, choose_password, give_address, signs_in, type_code
 from tests.idp.recovery.steps import ask as ask_back_in
-from tests.support.factors import after_password, attempt_of, sent_code
+from tests.support.factors import after_password, ask_for_code, attempt_of, sent_code
 from tests.support.nodes import NODES, THREADS, Request, two_nodes
 from tests.support.told import told
 from tests.support.town import ISSUER, hidden_fields, make_town
@@ -466,7 +466,53 @@ def test_the_last_contact_point_stays_unless_another_way_back_is_left(town: Town
     assert "last place where we reach you" in act(browser, own, "remove")
     with town.context.database.transaction() as session:
         recovery_codes.make(session, town.context.vault, town.maria.resident_id, now=int(town.clock()))
+    # They stand in for a second factor; a recovery by them alone there is none.
+    assert "last place where we reach you" in act(browser, own, "remove")
+    give_address(town, town.maria)
     assert act(browser, own, "remove") == "/account/contacts?done=waits"
+
+
+def test_the_only_way_in_is_not_removed_with_its_address(town: Town) -> None:
+    """Codes by mail open the account and nothing else does: without the address nobody would get in again."""
+    give_address(town, town.maria)
+    _open_by_mail(town)
+    _forget_password(town)
+    browser = town.browser()
+    ask_for_code(browser, "maria")
+    assert browser.submit("/login/email-code", code=sent_code(town)).status_code == 303
+    own = known(town, town.maria)[town.maria.email].id
+    assert "your only way to sign in" in act(browser, own, "remove")
+    assert town.rows(Change) == []
+    add(town, browser)
+    assert act(browser, own, "remove") == "/account/contacts?done=waits"
+
+
+def test_an_address_that_became_the_only_way_in_stays_when_its_time_comes(town: Town) -> None:
+    """The password went while the removal waited."""
+    give_address(town, town.maria)
+    _open_by_mail(town)
+    browser = signed_in(town)
+    own = known(town, town.maria)[town.maria.email].id
+    # Changes need a sign-in with all that they have.
+    browser.follow(browser.get(f"/account/contacts/{own}"))
+    browser.follow(browser.submit("/login", username="maria", password=town.maria.password))
+    browser.follow(browser.submit("/login/email-code", send="1"))
+    browser.submit("/login/email-code", code=sent_code(town))
+    assert act(browser, own, "remove") == "/account/contacts?done=waits"
+    _forget_password(town)
+    town.clock.advance(WAIT)
+    apply_due(town.context, now=int(town.clock()))
+    assert town.maria.email in known(town, town.maria)
+
+
+def _open_by_mail(town: Town) -> None:
+    with town.context.database.transaction() as session:
+        codes.choose(session, town.maria.resident_id, Channel.EMAIL, "alone", now=1)
+
+
+def _forget_password(town: Town) -> None:
+    with town.context.database.transaction() as session:
+        session.execute(delete(Password).where(Password.resident_id == town.maria.resident_id))
 
 
 def test_somebody_elses_contact_point_is_not_there(town: Town) -> None:

@@ -543,7 +543,7 @@ def test_a_stranger_cannot_be_made_to_help(town: Town) -> None:
 
 def test_the_last_step_itself_asks_again_what_was_proved(town: Town) -> None:
     """K27: not the page alone; between it and the write an app may have been enrolled."""
-    from idp.app import WAYS
+    from idp.login.factors import WAYS
     from idp.recovery import service
     from idp.recovery.finishing import finish
 
