@@ -158,7 +158,7 @@ class Settler:
         found = self.ways.found(ways or self.ways.ask(session, resident_id))
         if not _opens(found, (proof,)):
             return Failure.WRONG
-        if is_enough((proof,), found.owed, goal.wanted_acr):
+        if is_enough((proof,), found.owed_after((proof,)), goal.wanted_acr):
             proved = _Proved(resident_id, found, (proof,), goal.flow_handle, self.visitor.place)
             return self._begin_session(session, proved)
         handle = self.begin(session, goal, is_shared=self.visitor.place.is_shared)
@@ -186,7 +186,7 @@ class Settler:
         found = self.ways.of(session, attempt.resident_id)
         if not _opens(found, attempt.proofs):
             return Failure.WRONG
-        if not is_enough(attempt.proofs, found.owed, attempt.wanted_acr):
+        if not is_enough(attempt.proofs, found.owed_after(attempt.proofs), attempt.wanted_acr):
             return Owing(handle)
         if not attempts.end(session, attempt.id_hash, now=self.now):
             return Failure.WRONG

@@ -60,7 +60,12 @@ class Underway:
         if not self.attempt.proofs:
             return ()
         attempt, found = self.attempt, self.found
-        return needed_next(attempt.proofs, found.enrolled, attempt.wanted_acr, found.owed, found.rests_on)
+        return _offers(attempt, found)
+
+
+def _offers(attempt: Attempt, found: Found) -> tuple[Method, ...]:
+    owed = found.owed_after(attempt.proofs)
+    return needed_next(attempt.proofs, found.enrolled, attempt.wanted_acr, owed, found.rests_on)
 
 
 def enter() -> Underway | Response:
@@ -197,7 +202,7 @@ def next_page(handle: str) -> str:
         if attempt is None or attempt.resident_id is None:
             return address("/login", handle)
         found = ports().ways.of(session, attempt.resident_id)
-    offered = needed_next(attempt.proofs, found.enrolled, attempt.wanted_acr, found.owed, found.rests_on)
+    offered = _offers(attempt, found)
     pages = [page for method in offered if (page := ports().ways.page_of(method))]
     return address(pages[0] if pages else OTHER_WAYS, handle)
 
@@ -248,4 +253,4 @@ def attempt_is_over(handle: str) -> Response:
 def is_complete(underway: Underway) -> bool:
     """Whether nothing is owed any more, as after a change in another tab."""
     attempt = underway.attempt
-    return is_enough(attempt.proofs, underway.found.owed, attempt.wanted_acr)
+    return is_enough(attempt.proofs, underway.found.owed_after(attempt.proofs), attempt.wanted_acr)

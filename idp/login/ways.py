@@ -6,23 +6,28 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BindParameter, bindparam, select
+from sqlalchemy import BindParameter, bindparam, outerjoin, select
+from sqlalchemy.orm import aliased
 
 from idp.accounts.models import Resident
+from idp.login.levels import Method
 from idp.login.models import Password
 from idp.statements import ahead, prepared
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy import ColumnElement
 
-    from idp.login.levels import Method
+    from idp.login.levels import Proof
     from idp.statements import FastResult
 
 #: Stands for the resident in what a factor says of itself.
 RESIDENT: BindParameter[str] = bindparam("resident_id")
-_RESTS_ON = select(Password.rests_on).where(Password.resident_id == RESIDENT).scalar_subquery()
+#: Under a name of its own, so that what a factor says of passwords stays apart from it.
+_PASSWORD = aliased(Password, name="own_password")
+#: What may be asked for beside a short password where the account asks for nothing of its own.
+_BESIDE = frozenset({Method.TOTP, Method.SMS_CODE, Method.EMAIL_CODE, Method.PAPER_CODE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +49,8 @@ class Way:
 class Found:
     """A resident's ways in, as they are now. `state` is the account's; `data_key` seals what is theirs, wrapped.
 
-    `rests_on`: the method on which the password rests (`levels.Proof.rests_on`), or "". `besides`: the answers to what
-    `Ways.besides` asks.
+    `rests_on`: the method on which the password rests (`levels.Proof.rests_on`), or ""; `is_short`: whether it is too short
+    to stand alone. `besides`: the answers to what `Ways.besides` asks.
     """
 
     state: str
@@ -54,7 +59,17 @@ class Found:
     owed: frozenset[Method]
     alone: frozenset[Method]
     rests_on: str = ""
+    is_short: bool = False
     besides: Mapping[str, Any] = field(default_factory=dict)
+
+    def owed_after(self, proofs: Collection[Proof]) -> frozenset[Method]:
+        """The second factors of which one is asked for after these proofs: those that the account always asks for.
+
+        A password too short to stand alone never does, even if the town has switched off what stood beside it: then
+        whatever else there is is asked for.
+        """
+        is_alone = self.is_short and not self.owed and any(one.method is Method.PASSWORD for one in proofs)
+        return self.enrolled & _BESIDE if is_alone else self.owed
 
 
 NOBODY = Found("", None, frozenset(), frozenset(), frozenset())
@@ -79,9 +94,17 @@ class Ways:
         columns = [
             condition.label(f"{kind}_{method.name.lower()}") for kind, method, condition in self._asked
         ]
-        about = Resident.state.label("resident_state"), Resident.data_key, _RESTS_ON.label("rests_on")
+        about = (
+            Resident.state.label("resident_state"),
+            Resident.data_key,
+            _PASSWORD.rests_on,
+            _PASSWORD.is_short,
+        )
+        known = outerjoin(Resident, _PASSWORD, _PASSWORD.resident_id == Resident.id)
         besides = [asked.label(name) for name, asked in self.besides.items()]
-        return ahead(prepared(select(*about, *besides, *columns).where(Resident.id == RESIDENT)))
+        return ahead(
+            prepared(select(*about, *besides, *columns).select_from(known).where(Resident.id == RESIDENT))
+        )
 
     def of(self, connection: Any, resident_id: str) -> Found:
         """What this resident has; nothing when there is no such resident."""
@@ -98,14 +121,14 @@ class Ways:
         if row is None:
             return NOBODY
         found: dict[str, list[Method]] = {"has": [], "owed": [], "alone": []}
-        state, data_key, rests_on, *more = row
+        state, data_key, rests_on, is_short, *more = row
         besides = dict(zip(self.besides, more, strict=False))
         answers = more[len(besides) :]
         for (kind, method, _), is_so in zip(self._asked, answers, strict=True):
             if is_so:
                 found[kind].append(method)
         has, owed, alone = (frozenset(methods) for methods in found.values())
-        return Found(state, data_key, has, owed, alone, rests_on or "", besides)
+        return Found(state, data_key, has, owed, alone, rests_on or "", bool(is_short), besides)
 
     def page_of(self, method: Method) -> str | None:
         """Where a method is proved, if the town has it."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pyotp
 import pytest
 
+from idp.accounts.contacts import add_confirmed
 from idp.accounts.models import Resident
 from idp.app import create_app
 from idp.login import password_change
@@ -20,19 +21,22 @@ from idp.login.codes import service as codes
 from idp.login.codes.rules import Channel
 from idp.login.models import BrowserSession, Password
 from idp.login.otp import service as otp
-from idp.login.passwords import Passwords, needs_second
+from idp.login.passwords import Passwords, needs_second, set_password
 from idp.login.sessions import SignedIn
 from idp.messaging.models import Message
 from idp.signup.forms import AccountForm
 from tests.idp.login.cards.conftest import issue
+from tests.idp.recovery.steps import ask, type_code
 from tests.support.factors import after_password, ask_for_code, sent_code
 from tests.support.town import ISSUER, Proof, hidden_fields, make_town
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.founding import Founding
     from tests.support.town import Browser, Town
 
+SMS = {"provider": "http", "url": "https://sms.example/send", "sender": "Riverton"}
 NEW = "nine lamps along the quay"
 
 
@@ -161,6 +165,43 @@ def test_beside_a_second_factor_eight_characters_are_enough(town: Town) -> None:
     assert browser.submit("/account/password", password="9 lamps!").status_code == 303
     with town.context.database.reading() as session:
         assert needs_second(session, town.maria.resident_id)
+
+
+def test_a_short_password_does_not_stand_alone_when_the_town_stops_sending_text_messages(
+    database_url: str, founding: Founding, tmp_path: Path
+) -> None:
+    """NIST SP 800-63B-4 §3.1.1.2: what stood beside it is gone, so the code goes by mail; the next one is long."""
+    town = make_town(database_url, tmp_path, founding=founding, sms=SMS)
+    hasher = Passwords(town.settings.passwords, town.context.vault.subkey("password-pepper"))
+    with town.context.database.transaction() as session:
+        resident = session.get_one(Resident, town.maria.resident_id)
+        add_confirmed(session, town.context.vault, resident, "phone", "+33612345678", now=1)
+        codes.choose(session, resident.id, Channel.SMS, "always", now=1)
+        set_password(session, hasher, resident.id, "9 lamps!", now=1)
+    assert _after("9 lamps!", town) == "/login/sms-code"
+    settings = town.settings.model_copy(update={"sms": type(town.settings.sms)()})
+    town.context = replace(town.context, settings=settings)
+    town.app = create_app(town.context)
+    assert _after("9 lamps!", town) == "/login/email-code"
+    browser = town.browser()
+    browser.get("/login")
+    browser.follow(browser.submit("/login", username="maria", password="9 lamps!"))
+    browser.follow(browser.submit("/login/email-code", send="1"))
+    assert browser.submit("/login/email-code", code=sent_code(town)).status_code == 303
+    assert "At least 15 characters" in browser.get("/account/password").text
+    assert browser.submit("/account/password", password="9 cards!").status_code == 422
+    assert browser.submit("/account/password", password=NEW).status_code == 303
+    assert _after(NEW, town) == "/account"
+    assert type_code(town, ask(town, "maria")).endswith("/password")
+    town.context.database.close()
+
+
+def _after(password: str, town: Town) -> str:
+    """Where a password alone leads."""
+    browser = town.browser()
+    browser.get("/login")
+    answer = browser.follow(browser.submit("/login", username="maria", password=password))
+    return str(answer.request.path)
 
 
 def test_a_second_factor_that_goes_meanwhile_lets_no_short_password_in(town: Town) -> None:
