@@ -83,7 +83,7 @@ def test_what_each_combination_is_worth(methods: list[Method], level: str) -> No
 def test_a_password_and_the_code_that_could_have_set_it_are_one_factor(
     rests_on: Method, method: Method, level: str
 ) -> None:
-    """Decision 0037: in one sign-in, and in a session that is raised; nor is the code offered towards more."""
+    """Decision 0038: in one sign-in, and in a session that is raised; nor is the code offered towards more."""
     password = typical(M.PASSWORD, rests_on)
     assert level_of([password, typical(method)]) == level
     assert ("mfa" in amr_of([password, typical(method)])) == (level == "strong")

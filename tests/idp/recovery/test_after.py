@@ -193,7 +193,7 @@ def with_code(town: Town, browser: Browser, kind: str) -> TestResponse:
 
 @pytest.mark.parametrize(("name", "same"), [("maria", "email"), (PHONE, "sms")])
 def test_one_channel_alone_never_makes_two_factors(texting: Town, name: str, same: str) -> None:
-    """Decision 0037: who reads the mail, or has the SIM, set the password and gets the code; nobody else has both."""
+    """Decision 0038: who reads the mail, or has the SIM, set the password and gets the code; nobody else has both."""
     town, proof = texting, Proof()
     town.tokens(town.library, town.maria, SCOPE)
     recovered(town, name)

@@ -6,8 +6,8 @@ Phase: expand. Of a password that was set before it is not known, and nothing is
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0032"
-down_revision = "0025"
+revision = "0027"
+down_revision = "0026"
 branch_labels = None
 depends_on = None
 
