@@ -181,7 +181,7 @@ def send_code(
     write: Callable[..., str]
     kind, write, works_for = ("mail", enqueue, STEP_FOR) if is_mail else ("phone", enqueue_sms, SMS_FOR)
     link, digits, until = new_secret(), new_digits(DIGITS), now + works_for
-    _outdate(session, resident.id, kind, now=now)
+    _outdate(session, case, resident.id, kind, now=now)
     kept: dict[str, Any] = {
         "contact_id": point.id,
         "code_hash": keyed_hash(ctx.vault, "message", case.id, digits),
@@ -267,11 +267,16 @@ def _keep_token(
     )
 
 
-def _outdate(session: Session, resident_id: str, kind: str, *, now: int) -> None:
-    """A newer link makes older ones worthless (K22)."""
+def _outdate(session: Session, case: Case, resident_id: str, kind: str, *, now: int) -> None:
+    """A newer link makes older ones worthless (K22).
+
+    Digits in a text message, which has no link, are good in their own browser alone. A newer message makes those of
+    another browser no safer, and whoever has nothing else would be kept out by strangers who ask (K28).
+    """
+    of_whom = Token.case_id == case.id if kind == "phone" else Token.resident_id == resident_id
     session.execute(
         update(Token)
-        .where(Token.resident_id == resident_id, Token.kind == kind, Token.spent_at.is_(None))
+        .where(of_whom, Token.kind == kind, Token.spent_at.is_(None))
         .values(spent_at=now)
         .execution_options(synchronize_session=False)
     )
@@ -294,7 +299,7 @@ def _post(this: _Answer, resident: Resident, to: PostalAddress) -> None:
     """The code leaves with the next letters; an earlier one is worthless from now on. The case waits no longer for it."""
     code, works_for = new_code(), this.ctx.settings.accounts.letter_code_for
     until = min(this.case.expires_at, this.now + works_for)
-    _outdate(this.session, resident.id, "letter", now=this.now)
+    _outdate(this.session, this.case, resident.id, "letter", now=this.now)
     _keep_token(this.session, this.case, resident, code, kind="letter", until=until, now=this.now)
     link = f"{this.ctx.settings.server.issuer}/recover/letter"
     enqueue_letter(

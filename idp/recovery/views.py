@@ -35,6 +35,7 @@ from idp.web.pages import incoming
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sqlalchemy.orm import Session
     from werkzeug.wrappers import Response
 
     from idp.recovery.finishing import Standing
@@ -281,10 +282,17 @@ def set_password(handle: str) -> str | Response | tuple[str, int]:
         is_done = finish(session, ctx, ports().ways, found, encoded=encoded, keep=keep, now=ctx.now())
         if is_done:
             ports().stop_changes(session, found.resident_id or "", ctx.now())
+            flow = _flow_here(session, found)
     if not is_done:
         return _over()
-    flow = found.flow if found.flow and ports().describe(found.flow) else ""
     return redirect(url_for("recovery.done", flow=flow or None), 303)
+
+
+def _flow_here(session: Session, found: Underway) -> str:
+    """The partner's request that waits, in this browser from now on if the recovery began in another; "" without one."""
+    if not found.flow or ports().describe(found.flow):
+        return found.flow
+    return ports().move(session, found.flow, browser_id(), context().now()) or ""
 
 
 @bp.get("/recover/done")

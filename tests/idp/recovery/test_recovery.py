@@ -18,6 +18,7 @@ from idp.login.devices.models import KnownDevice
 from idp.login.otp.models import AuthenticatorApp
 from idp.login.recovery_codes import service as recovery_codes
 from idp.recovery import finishing
+from idp.recovery.answering import answer_asked
 from idp.recovery.freeze import freeze
 from idp.recovery.models import Case, Helper, Token
 from tests.idp.contacts import test_contacts as contact_steps
@@ -37,7 +38,7 @@ from tests.idp.recovery.steps import (
 )
 from tests.support.statements import side_by_side
 from tests.support.told import told
-from tests.support.town import make_town
+from tests.support.town import Proof, code_of, make_town
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -592,3 +593,37 @@ def test_the_end_of_a_recovery_and_its_link_take_turns(town: Town) -> None:
     )
     assert done.startswith("/recover/done")
     assert opened == 410
+
+
+def test_strangers_who_ask_make_no_digits_on_a_telephone_worthless(texting: Town) -> None:
+    """K28: the text message has no link, so the digits are all that its owner has, in the browser that asked for them."""
+    owner, number = ask(texting, "+33612345678"), "+33612345678"
+    digits = told(texting, "recover")[-1].values["code"]
+    texting.clock.advance(1)
+    stranger = ask(texting, number)
+    assert not type_code(texting, stranger, digits).endswith("/password"), (
+        "they are good in one browser alone"
+    )
+    assert type_code(texting, owner, digits).endswith("/password")
+
+
+def test_a_recovery_that_ends_on_another_device_takes_the_request_along(town: Town) -> None:
+    """The mail is read on the telephone: from there it goes on to the library, and the computer has the request no more."""
+    computer, telephone, proof = town.browser(), town.browser(), Proof()
+    page = computer.follow(computer.authorize(town.library, "openid", proof))
+    flow = page.request.args["flow"]
+    computer.get(f"/recover?flow={flow}")
+    computer.submit("/recover", name="maria", wish="message")
+    answer_asked(town.context, now=int(town.clock()))
+    link = told(town, "recover")[-1].link
+    telephone.get(link)
+    telephone.submit(link)
+    telephone.follow()
+    assert choose_password(telephone) == "/recover/done"
+    assert telephone.last is not None
+    (onward,) = re.findall(r'href="(/login\?flow=[^"]+)"', telephone.last.text)
+    telephone.get(onward)
+    answer = telephone.follow(telephone.submit("/login", username="maria", password=FRESH))
+    answer = telephone.follow(telephone.allow()) if 'action="/consent"' in answer.text else answer
+    assert town.redeem(town.library, code_of(answer), proof).status_code == 200
+    assert computer.get(f"/authorize/continue?flow={flow}").status_code == 400
