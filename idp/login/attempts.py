@@ -77,7 +77,10 @@ _EXPIRE = (
 _NOTE = prepared(
     text(
         "INSERT INTO login_proof (attempt_hash, method, level, amr, detail, proved_at, raised_sid) "
-        "VALUES (:attempt_hash, :method, :level, :amr, :detail, :proved_at, :raised_sid) ON CONFLICT DO NOTHING"
+        "VALUES (:attempt_hash, :method, :level, :amr, :detail, :proved_at, :raised_sid) "
+        "ON CONFLICT (attempt_hash, method) DO UPDATE SET level = excluded.level, amr = excluded.amr, "
+        "detail = excluded.detail, proved_at = excluded.proved_at, raised_sid = excluded.raised_sid "
+        "WHERE (login_proof.level, excluded.level) IN (('basic', 'strong'), ('basic', 'phr'), ('strong', 'phr'))"
     )
 )
 _END = prepared(
@@ -236,7 +239,7 @@ def carry(
 def _note(
     session: Any, id_hash: bytes, proofs: Iterable[Proof], proved_at: int, raised_sid: str | None = None
 ) -> None:
-    """Each method once: proving it again says nothing new."""
+    """Each method once: proving it again says nothing new, unless a provider upstream now says more."""
     for proof in proofs:
         values = {
             "method": proof.method.value,

@@ -9,6 +9,7 @@ from idp.login import passkey_sign_in
 from idp.login import service as login
 from idp.login.cards.service import CARD_WAY, PAPER_WAY
 from idp.login.codes import service as codes
+from idp.login.levels import BASIC, rank
 from idp.login.otp import service as otp
 from idp.login.recovery_codes import service as recovery_codes
 from idp.login.upstream import identities as upstream_identities
@@ -24,12 +25,14 @@ WAYS = Ways((login.WAY, otp.WAY, CARD_WAY, PAPER_WAY, recovery_codes.WAY))
 def ways_of(settings: Settings) -> Ways:
     """The town's ways in: passkeys where it has a name, text messages where it sends any, providers where it knows some."""
     providers = tuple(one.id for one in settings.upstream.providers)
-    return _ways(settings.passkey_domain, settings.sms.enabled, providers)
+    levels = {level for one in settings.upstream.providers for level in one.levels.values()}
+    worth = max(levels, key=rank, default=BASIC)
+    return _ways(settings.passkey_domain, settings.sms.enabled, providers, worth)
 
 
 @lru_cache(maxsize=8)
-def _ways(passkey_domain: str, has_sms: bool, providers: tuple[str, ...]) -> Ways:  # noqa: FBT001 - as it is kept
+def _ways(passkey_domain: str, has_sms: bool, providers: tuple[str, ...], worth: str) -> Ways:  # noqa: FBT001 - as it is kept
     """The same for the same settings: its statement is built once."""
     passkeys = (passkey_sign_in.way(passkey_domain),) if passkey_domain else ()
-    upstream = (upstream_identities.way(providers),) if providers else ()
+    upstream = (upstream_identities.way(providers, worth),) if providers else ()
     return Ways((*passkeys, *WAYS.all, *codes.ways(has_sms=has_sms), *upstream))

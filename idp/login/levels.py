@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
 #: The acr values, lowest first: one factor; two factors; a passkey that verified its user, which cannot be phished.
 LEVELS = ("basic", "strong", "phr")
@@ -205,30 +205,39 @@ def needed_next(
     enrolled: Collection[Method],
     wanted: str,
     owed: Collection[Method] = (),
-    rests_on: str = "",
+    would_prove: Callable[[Method], Proof] = typical,
 ) -> tuple[Method, ...]:
-    """What can be offered towards what is still owed, the best first. `rests_on` is what the password rests on.
+    """What can be offered towards what is still owed, the best first. `would_prove`: what a method would be worth here.
 
-    Empty when nothing is owed (`is_enough`), and when nothing that the resident has would do.
+    A provider upstream can be asked once more, where it could say more than it has said. Empty when nothing is owed (`is_enough`), and when nothing that the resident has would do.
     """
     if not proved:
         return tuple(method for method in FIRST if method in enrolled)
     if is_enough(proved, owed, wanted):
         return ()
-    done = {proof.method for proof in proved}
+    done = {one.method for one in proved if not _says_more(one, would_prove)}
     left = [method for method in _THEN if method in enrolled and method not in done]
     if not is_enough(proved, owed, ""):
         return tuple(m for m in left if m in owed or m in STANDS_IN or m is Method.PASSKEY)
-    return tuple(_towards(proved, left, wanted, rests_on))
+    return tuple(_towards(proved, left, wanted, would_prove))
+
+
+def _says_more(proof: Proof, would_prove: Callable[[Method], Proof]) -> bool:
+    """Whether a provider upstream that was asked already could say more."""
+    is_upstream = proof.method is Method.UPSTREAM
+    return is_upstream and rank(would_prove(proof.method).level) > rank(proof.level)
 
 
 def _towards(
-    proved: Collection[Proof], left: Collection[Method], wanted: str, rests_on: str
+    proved: Collection[Proof],
+    left: Collection[Method],
+    wanted: str,
+    would_prove: Callable[[Method], Proof],
 ) -> Iterable[Method]:
     """What reaches the wanted level at once, or else with one more step."""
 
     def get_there(*methods: Method) -> bool:
-        return reaches(level_of([*proved, *(typical(one, rests_on) for one in methods)]), wanted)
+        return reaches(level_of([*proved, *map(would_prove, methods)]), wanted)
 
     at_once = [method for method in left if get_there(method)]
     return at_once or [one for one in left if any(get_there(one, other) for other in left)]

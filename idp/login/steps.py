@@ -65,7 +65,7 @@ class Underway:
 
 def _offers(attempt: Attempt, found: Found) -> tuple[Method, ...]:
     owed = found.owed_after(attempt.proofs)
-    return needed_next(attempt.proofs, found.enrolled, attempt.wanted_acr, owed, found.rests_on)
+    return needed_next(attempt.proofs, found.enrolled, attempt.wanted_acr, owed, found.would_prove)
 
 
 def enter() -> Underway | Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from sqlalchemy import BindParameter, bindparam, outerjoin, select
 from sqlalchemy.orm import aliased
 
 from idp.accounts.models import Resident
-from idp.login.levels import Method
+from idp.login.levels import BASIC, Method, typical
 from idp.login.models import Password
 from idp.statements import ahead, prepared
 
@@ -35,7 +35,8 @@ class Way:
     """One factor. `page` is where it is proved; `has` and `owed` are conditions in which `RESIDENT` stands.
 
     `has`: whether the resident can use it. `owed`: whether the account always asks for it as a second factor.
-    `alone`: whether it can be the only thing proved, and so counts when the last way in must not be removed.
+    `alone`: whether it can be the only thing proved, and so counts when the last way in must not be removed. `worth`: the
+    level that it reaches by itself at best, where the town says so.
     """
 
     method: Method
@@ -43,6 +44,7 @@ class Way:
     has: ColumnElement[bool]
     owed: ColumnElement[bool] | None = None
     alone: ColumnElement[bool] | None = None
+    worth: str = BASIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,13 @@ class Found:
     rests_on: str = ""
     is_short: bool = False
     besides: Mapping[str, Any] = field(default_factory=dict)
+    #: What a provider upstream would say at best.
+    upstream: str = BASIC
+
+    def would_prove(self, method: Method) -> Proof:
+        """What proving a method would be worth at best."""
+        proof = typical(method, self.rests_on)
+        return replace(proof, level=self.upstream) if method is Method.UPSTREAM else proof
 
     def owed_after(self, proofs: Collection[Proof]) -> frozenset[Method]:
         """The second factors of which one is asked for after these proofs: those that the account always asks for.
@@ -88,6 +97,10 @@ class Ways:
         kinds = ("has", "owed", "alone")
         found = [(kind, way.method, getattr(way, kind)) for way in self.all for kind in kinds]
         return [one for one in found if one[2] is not None]
+
+    @cached_property
+    def _upstream(self) -> str:
+        return next((way.worth for way in self.all if way.method is Method.UPSTREAM), BASIC)
 
     @cached_property
     def _statement(self) -> Any:
@@ -128,7 +141,9 @@ class Ways:
             if is_so:
                 found[kind].append(method)
         has, owed, alone = (frozenset(methods) for methods in found.values())
-        return Found(state, data_key, has, owed, alone, rests_on or "", bool(is_short), besides)
+        return Found(
+            state, data_key, has, owed, alone, rests_on or "", bool(is_short), besides, self._upstream
+        )
 
     def page_of(self, method: Method) -> str | None:
         """Where a method is proved, if the town has it."""

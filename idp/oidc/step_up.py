@@ -134,7 +134,7 @@ def stated_acr(demand: Demand, acr: str) -> str:
 
 def can_reach(found: Found, wanted: str) -> bool:
     """Whether somebody with these ways to sign in could ever reach a level."""
-    return reaches(level_of([typical(method, found.rests_on) for method in found.enrolled]), wanted)
+    return reaches(level_of([found.would_prove(method) for method in found.enrolled]), wanted)
 
 
 class Missing(Enum):

@@ -97,12 +97,15 @@ def remove(session: Session, connection_id: str, *, resident_id: str) -> str | N
     ).scalar()
 
 
-def way(providers: Collection[str]) -> Way:
-    """Signing in upstream, as one of the town's ways in; a connection with a provider that is gone is none."""
+def way(providers: Collection[str], worth: str) -> Way:
+    """Signing in upstream, as one of the town's ways in; a connection with a provider that is gone is none.
+
+    `worth`: the level of the best that any of them says.
+    """
     connected = exists(
         select(1).where(
             UpstreamIdentity.resident_id == RESIDENT,
             or_(*(UpstreamIdentity.provider == one for one in sorted(providers))),
         )
     )
-    return Way(Method.UPSTREAM, "/login/upstream", connected, alone=connected)
+    return Way(Method.UPSTREAM, "/login/upstream", connected, alone=connected, worth=worth)

@@ -12,8 +12,9 @@ from idp.clients.service import demand_level
 from idp.login.models import BrowserSession, LoginProof
 from idp.login.otp import service as otp
 from tests.idp.login.upstream.test_signing_in import link
+from tests.idp.oidc.test_step_up import demand
 from tests.support.factors import sent_code
-from tests.support.town import Proof
+from tests.support.town import Proof, code_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,3 +94,38 @@ def test_a_provider_that_proved_two_factors_is_enough(connect: Connect) -> None:
     add_app(town, town.maria.resident_id)
     browser = town.browser()
     assert browser.follow(provider.sign_in(browser)).request.path == "/account"
+
+
+def test_a_provider_that_says_enough_raises_a_session(connect: Connect) -> None:
+    """Signed in by password; what the service demands is what the provider can say, and nothing else they have."""
+    town, provider = connect(levels={"two-factors": "strong", "hardware": "phr"})
+    link(town, provider, town.maria)
+    demand(town, town.library, minimum_acr="phr")
+    browser = town.browser()
+    browser.sign_in(town.maria)
+    page = browser.follow(browser.authorize(town.library, "openid", ours := Proof()))
+    assert page.request.path == "/login/upstream"
+    provider.claims = {"acr": "hardware"}
+    landed = browser.follow(provider.sign_in(browser, page))
+    landed = browser.follow(browser.allow()) if 'action="/consent"' in landed.text else landed
+    assert town.redeem(town.library, code_of(landed), ours).status_code == 200
+
+
+def test_a_provider_may_say_more_when_it_is_asked_again(connect: Connect) -> None:
+    """The session came from there at a lower level; one proof of each kind is kept, the better one."""
+    town, provider = connect(levels={"two-factors": "strong", "hardware": "phr"})
+    link(town, provider, town.maria)
+    provider.claims = {"acr": "two-factors"}
+    browser = town.browser()
+    provider.sign_in(browser)
+    demand(town, town.library, minimum_acr="phr")
+    page = browser.follow(browser.authorize(town.library, "openid", Proof()))
+    assert page.request.path == "/login/upstream"
+    provider.claims = {"acr": "two-factors"}
+    again = browser.follow(provider.sign_in(browser, page))
+    assert again.request.path == "/login/upstream", "it said no more than before"
+    provider.claims = {"acr": "hardware"}
+    landed = browser.follow(provider.sign_in(browser, again))
+    landed = browser.follow(browser.allow()) if 'action="/consent"' in landed.text else landed
+    assert code_of(landed)
+    assert "phr" in [row.acr for row in town.rows(BrowserSession)]
