@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from pathlib import Path  # noqa: TC003 - pydantic reads it
 from typing import Literal
@@ -47,9 +48,14 @@ class ServerSettings(Section):
     trusted_proxies: tuple[str, ...] = Field(
         (), description="Addresses of reverse proxies whose X-Forwarded-For is believed."
     )
+    proxy_secret: str = Field(
+        "",
+        description="Ends the names of the proxy's headers, X-Forwarded-For-… and Client-Cert-…, so that nobody else can write them: 32 or more small letters and digits; mtls_url needs it.",
+        repr=False,
+    )
     mtls_url: str = Field(
         "",
-        description="Address at which the proxy asks for client certificates and passes them on as Client-Cert; may be the issuer; empty: none is believed.",
+        description="Address at which the proxy asks for client certificates and passes them on as Client-Cert-…; may be the issuer; empty: none is believed.",
     )
     client_ca: Path | None = Field(
         None,
@@ -70,6 +76,15 @@ class ServerSettings(Section):
         host, _, port = value.rpartition(":")
         if value and not (host and is_port(port)):
             raise ValueError("write address:port, such as 127.0.0.1:8400")
+        return value
+
+    @field_validator("proxy_secret")
+    @classmethod
+    def _check_proxy_secret(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[a-z0-9]{32,128}", value):
+            raise ValueError(
+                "write 32 or more small letters and digits, as `openssl rand -hex 16` makes them"
+            )
         return value
 
     @field_validator("trusted_proxies")
@@ -93,6 +108,11 @@ class ServerSettings(Section):
             raise ValueError(
                 "mtls_url needs trusted_proxies: Denizen's own TLS asks nobody for a certificate, so only a proxy "
                 "of yours can say who holds a key"
+            )
+        if self.mtls_url and not self.proxy_secret:
+            raise ValueError(
+                "mtls_url needs proxy_secret: else whoever gets a header past the proxy could act as any client "
+                "that proves itself by a certificate"
             )
         return self
 

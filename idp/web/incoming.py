@@ -162,6 +162,16 @@ class Incoming:
         return value.strip() if scheme.lower() == "bearer" and value.strip() else None
 
 
+def headers_of_proxy(secret: str) -> tuple[str, str, str]:
+    """Where a request's environment has what the proxy says: the source, the certificate and its chain.
+
+    WSGI reads `Client_Cert` as `Client-Cert`, and of the two only one is left, so that a client could write what the
+    proxy is to say by the spelling that the proxy lets through. It cannot write a name that it does not know.
+    """
+    end = f"_{secret.upper()}" if secret else ""
+    return f"HTTP_X_FORWARDED_FOR{end}", f"HTTP_CLIENT_CERT{end}", f"HTTP_CLIENT_CERT_CHAIN{end}"
+
+
 def form_decoded(value: str) -> str:
     """Decode one form-encoded value, as client ids and secrets come in Basic (RFC 6749 §2.3.1)."""
     return unquote_plus(value, errors="strict")

@@ -33,7 +33,7 @@ from idp.web.answers import (
 )
 from idp.web.cookies import VALUE_LENGTH
 from idp.web.csrf import csrf_token, is_forged
-from idp.web.incoming import BODY_LIMIT, FIELD_LIMIT, BadRequest, Incoming
+from idp.web.incoming import BODY_LIMIT, FIELD_LIMIT, BadRequest, Incoming, headers_of_proxy
 from idp.web.paths import LOCALE
 from idp.web.statics import StaticFiles
 
@@ -71,6 +71,7 @@ class WebApp(Flask):
         self._hot_enabled = hot
         self._hot: dict[tuple[str, str], Handler] = {}
         self._trusted = frozenset(context.settings.server.trusted_proxies)
+        self._headers = headers_of_proxy(context.settings.server.proxy_secret)
         # A proxy that asks nobody for a certificate may let anybody's header through.
         self._has_certificates = bool(context.settings.server.mtls_url)
         self.statics = StaticFiles()
@@ -118,11 +119,11 @@ class WebApp(Flask):
     def wsgi_app(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer a hot endpoint at once; everything else goes through Flask's dispatch."""
         if environ.get("REMOTE_ADDR") in self._trusted:
-            forwarded = environ.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
+            source, certificate, chain = self._headers
+            forwarded = environ.get(source, "").rpartition(",")[2].strip()
             environ["REMOTE_ADDR"] = forwarded or environ["REMOTE_ADDR"]
-            if self._has_certificates and "HTTP_CLIENT_CERT" in environ:
-                chain = environ.get("HTTP_CLIENT_CERT_CHAIN", "")
-                environ["denizen.client_certificate"] = (environ["HTTP_CLIENT_CERT"], chain)
+            if self._has_certificates and certificate in environ:
+                environ["denizen.client_certificate"] = (environ[certificate], environ.get(chain, ""))
         handler = self._hot.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
         if handler is not None:
             found = Incoming(environ)

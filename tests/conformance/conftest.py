@@ -20,6 +20,7 @@ from idp.clients.models import ClientRow
 from idp.jobs.stamps import CLIENTS, bump
 from idp.settings import load
 from idp.web.fetcher import Fetcher
+from tests.conformance.fapi import DOOR_SECRET
 from tests.conformance.hosted import Hosted
 from tests.conformance.run import Run
 from tests.conformance.suite import Suite, read_printed
@@ -65,7 +66,7 @@ def inside(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> I
     shutil.copyfile(sqlite_template, folder / "denizen.sqlite")
     ours = tmp_path_factory.mktemp("suite")
     authority = make_authority(ours)
-    places = Places("https://denizen.test:9443", "127.0.0.1", 9443, 9444)
+    places = Places("https://denizen.test:9443", "127.0.0.1", 9443, 9444, DOOR_SECRET)
     plan = Plan(suite_ca=authority.ca)
     told = json.loads(printed(found_town(folder, places, plan).told, places, plan.alias))
     clock = Clock(time.time())

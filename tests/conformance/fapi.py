@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _DUPLICATES = ("response_type", "client_id", "scope", "redirect_uri")
 _OF_ANSWERS = {"code", "state", "iss", "session_state"}
 _MINUTES = 600
+#: What the door would write, with the secret of the town in this process.
+DOOR_SECRET = "0123456789abcdef0123456789abcdef"
+CLIENT_CERT = f"Client-Cert-{DOOR_SECRET}"
 
 
 class Party:
@@ -92,7 +95,7 @@ class Party:
     def shown(self, *, binds: bool) -> dict[str, str]:
         """The certificate, where it proves the client or, with `binds`, holds a token."""
         needed = self.variant.auth == "mtls" or (binds and self.variant.bound == "mtls")
-        return {"Client-Cert": self.certificate} if needed else {}
+        return {CLIENT_CERT: self.certificate} if needed else {}
 
     # --- the request ---
 
@@ -291,7 +294,7 @@ class Party:
         if headers is None and self.variant.bound == "dpop":
             own = self.proven(self.resource_url, "GET", **{"token": token, **proof})
         elif headers is None:
-            own = {"Client-Cert": self.certificate}
+            own = {CLIENT_CERT: self.certificate}
         sent = {"Authorization": f"{scheme} {token}", **own, **(headers or {})}
         if query:
             del sent["Authorization"]

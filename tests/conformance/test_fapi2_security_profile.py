@@ -15,7 +15,7 @@ import pytest
 
 from tests.conformance.browser import Browser
 from tests.conformance.client import OF_SCOPE
-from tests.conformance.fapi import Party
+from tests.conformance.fapi import CLIENT_CERT, Party
 from tests.conformance.pages import form_with
 from tests.conformance.plans import CODE, CREDENTIALS, Variant, module
 
@@ -244,5 +244,5 @@ def test_a_bound_token_is_of_no_use_without_its_certificate(
     party, second = Party(suite, variant), Party(suite, variant, "2")
     token = party.tokens(browser)["access_token"]
     assert party.resource(token, headers={}).status in {400, 401}
-    assert party.resource(token, headers={"Client-Cert": second.certificate}).status in {400, 401}
+    assert party.resource(token, headers={CLIENT_CERT: second.certificate}).status in {400, 401}
     assert party.resource(token).status == 200

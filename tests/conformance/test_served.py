@@ -89,6 +89,19 @@ def test_a_certificate_that_is_only_written_down_is_not_believed_by_the_door(ser
         assert got.status_code == 401
 
 
+def test_nor_by_the_town_itself(served: Served) -> None:
+    """K10, RFC 9440 §4: it listens on this machine, where everybody is the proxy, and reads `_` as `-`."""
+    import base64
+
+    pem = served.printed["clients"]["fapi2-mtls"]["certificate"]
+    forged = f":{base64.b64encode(ssl.PEM_cert_to_DER_cert(pem)).decode()}:"
+    address = served.suite.metadata["token_endpoint"]
+    form = {"grant_type": "client_credentials", "client_id": "fapi2-mtls"}
+    for header in ("Client-Cert", "Client_Cert", "client-cert"):
+        got = requests.post(address, verify=served.ca, data=form, headers={header: forged}, timeout=20)
+        assert got.status_code == 401
+
+
 def _by_certificate(served: Served, address: str, name: str | None, **more: Any) -> requests.Response:
     cert = None
     if name is not None:

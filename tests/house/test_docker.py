@@ -18,6 +18,12 @@ DOCKERFILE = (DOCKER / "Dockerfile").read_text(encoding="utf-8")
 ARRANGEMENTS = ["village", "city"]
 
 
+@pytest.fixture(autouse=True)
+def _secret_of_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What compose takes from docker/.env, and a city does not start without."""
+    monkeypatch.setenv("DENIZEN_SERVER__PROXY_SECRET", "0" * 32)
+
+
 def compose(arrangement: str) -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load(
         (DOCKER / f"compose.{arrangement}.yaml").read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ from admin.sandbox.sites import SiteServer
 from tests.house.test_nginx import NAMES, _ask, _context
 from tests.support import nginx
 from tests.support.loopback import free_port
-from tests.support.proving import Certified, Prover, _register, certificate
+from tests.support.proving import CLIENT_CERT, PROXY_SECRET, Certified, Prover, _register, certificate
 from tests.support.town import ISSUER, STAFF, START, Proof, Town, make_town
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Ite
         "staff_url": STAFF,
         "trusted_proxies": ["127.0.0.1"],
         "mtls_url": CERTIFICATE_PORT,
+        "proxy_secret": PROXY_SECRET,
         "client_ca": folder / "authority.crt",
     }
     town = make_town(f"sqlite:///{folder}/denizen.sqlite", folder, server=server)
@@ -125,7 +126,7 @@ def test_a_client_proves_itself_by_its_certificate(site: Site, client: str) -> N
 def test_a_certificate_that_a_client_only_writes_down_proves_nothing(site: Site, port: str) -> None:
     """RFC 9440 §4: the header comes from nginx or from nobody; underscores are no way around it."""
     for header in ("Client-Cert", "client-cert", "Client_Cert"):
-        forged = {header: site.certificates["self"].headers["Client-Cert"]}
+        forged = {header: site.certificates["self"].headers[CLIENT_CERT]}
         assert site.own_token("self", None, port=port, **forged)[0] == 401
         if port == "mtls":
             assert site.own_token("self", "stranger", **forged)[0] == 401

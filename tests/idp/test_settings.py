@@ -96,6 +96,17 @@ MISTAKES = [
     ("keys", 'algorithms = ["RS256", "ES256", "HS256"]', "[keys] algorithms"),
     ("server", 'tls_key = "tls.key"', "[server]: tls_certificate and tls_key belong together"),
     ("server", 'mtls_url = "https://id.riverton.example:8444"', "[server]: mtls_url needs trusted_proxies"),
+    ("server", 'proxy_secret = "short"', "[server] proxy_secret: write 32 or more"),
+    (
+        "server",
+        'proxy_secret = "0123456789ABCDEF0123456789ABCDEF"',
+        "[server] proxy_secret: write 32 or more",
+    ),
+    (
+        "server",
+        'proxy_secret = "0123456789_abcdef0123456789_abcdef"',
+        "[server] proxy_secret: write 32 or more",
+    ),
     ("elsewhere", "x = 1", "[elsewhere]: no such setting"),
 ]
 
@@ -200,8 +211,9 @@ def test_settings_cannot_be_changed_once_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["village", "city"])
-def test_the_settings_that_we_ship_are_fine(name: str) -> None:
-    """docker/*.toml are what a town begins with."""
+def test_the_settings_that_we_ship_are_fine(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docker/*.toml are what a town begins with; what is secret comes from docker/.env."""
+    monkeypatch.setenv("DENIZEN_SERVER__PROXY_SECRET", "0" * 32)
     settings = load(ROOT / "docker" / f"{name}.toml")
     assert settings.is_secure
     assert settings.is_sqlite == (name == "village")
@@ -276,7 +288,7 @@ def test_testing_is_for_addresses_that_nobody_else_can_own() -> None:
         for server in (
             {**inside, "issuer": public},
             {"staff_url": public, "issuer": "https://localhost"},
-            {**inside, **more, "mtls_url": public, "issuer": "https://localhost"},
+            {**inside, **more, "mtls_url": public, "proxy_secret": "0" * 32, "issuer": "https://localhost"},
         ):
             with pytest.raises(ValueError, match="refused with a public"):
                 Settings(**values | {"server": server}, testing=switches[0])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.support.loopback import free_port, wait_for_port
+from tests.support.proving import PROXY_SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +59,10 @@ def _write(folder: Path, ports: dict[str, int], residents: int, staff: int) -> N
         text, count = re.subn(before, after, text)
         assert count, f"{before} is not in nginx.conf any more"
     (folder / "nginx.conf").write_text(text)
+    (folder / "proxy.conf").write_text(
+        f"proxy_set_header X-Forwarded-For-{PROXY_SECRET} $remote_addr;\n"
+        f"proxy_set_header Client-Cert-{PROXY_SECRET} $client_cert;\n"
+    )
 
 
 def _make_certificate(folder: Path) -> None:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 PROXY = "10.1.2.3"
+PROXY_SECRET = "0123456789abcdef0123456789abcdef"
+CLIENT_CERT = f"Client-Cert-{PROXY_SECRET}"
 BOTH = ("authorization_code", "refresh_token")
 SCOPES = ("openid", "profile", "email", "residence", "offline_access", "tax:read")
 
@@ -176,7 +178,7 @@ class Certified:
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"Client-Cert": f":{base64.b64encode(self.der).decode()}:"}
+        return {CLIENT_CERT: f":{base64.b64encode(self.der).decode()}:"}
 
     @property
     def jwk(self) -> dict[str, Any]:
@@ -371,6 +373,7 @@ def make_proving(url: str, folder: Path) -> Proving:
         "staff_url": "https://staff.riverton.example",
         "trusted_proxies": [PROXY],
         "mtls_url": ISSUER,
+        "proxy_secret": PROXY_SECRET,
         "client_ca": folder / "clients.pem",
     }
     town = make_town(url, folder, server=server)

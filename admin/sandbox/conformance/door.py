@@ -39,7 +39,11 @@ _KEPT_BACK: Final = frozenset(
 
 
 class Door(ThreadingHTTPServer):
-    """Listens at `address` and asks the town at `town`, both host and port; certificates of `trusted` may pass."""
+    """Listens at `address` and asks the town at `town`, both host and port; certificates of `trusted` may pass.
+
+    `secret` ends the names of what it tells the town (`[server] proxy_secret`): the town would believe the whole
+    machine else.
+    """
 
     daemon_threads = True
     request_queue_size = 32
@@ -52,9 +56,10 @@ class Door(ThreadingHTTPServer):
         certificate: str,
         key: str,
         trusted: Iterable[str],
+        secret: str,
     ) -> None:
         super().__init__(address, _Handler)
-        self.town = town
+        self.town, self.secret = town, secret
         self._tls = _server_side(certificate, key, trusted)
         # The town is our own child, found by its port: its certificate is for the name that others use.
         self.client_side = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -120,10 +125,10 @@ class _Handler(BaseHTTPRequestHandler):
             for name, value in self.headers.items()
             if name.lower().replace("_", "-") not in _KEPT_BACK
         }
-        certificate = self.connection.getpeercert(binary_form=True)
+        certificate, secret = self.connection.getpeercert(binary_form=True), self.server.secret
         if certificate:
-            sent["Client-Cert"] = f":{base64.b64encode(certificate).decode()}:"
-        return {**sent, "X-Forwarded-For": str(self.client_address[0])}
+            sent[f"Client-Cert-{secret}"] = f":{base64.b64encode(certificate).decode()}:"
+        return {**sent, f"X-Forwarded-For-{secret}": str(self.client_address[0])}
 
     def _answer(self, answer: http.client.HTTPResponse) -> None:
         body = answer.read()

@@ -70,4 +70,5 @@ def _door(town: Founded, places: Places) -> Door:
         certificate=str(town.certificate),
         key=str(town.key),
         trusted=[town.authority, *shown],
+        secret=places.door_secret,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -45,6 +45,8 @@ class Places:
     bind: str
     port: int
     mtls_port: int | None
+    #: Ends the names of the door's headers.
+    door_secret: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
 
     @property
     def host(self) -> str:
@@ -197,6 +199,7 @@ def _door_settings(folder: Path, places: Places) -> dict[str, Any]:
         return {}
     return {
         "trusted_proxies": [places.near],
+        "proxy_secret": places.door_secret,
         "mtls_url": places.mtls_url,
         "client_ca": str(folder / "authority.pem"),
     }

@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from idp.app import create_app, open_context
 from idp.clients.metadata import Details, NewClient
 from idp.settings import ServerSettings, Settings
-from tests.support.proving import BOTH, PROXY, Prover, certificate, dpop, key_for
+from tests.support.proving import BOTH, CLIENT_CERT, PROXY, PROXY_SECRET, Prover, certificate, dpop, key_for
 from tests.support.town import ISSUER, STAFF, START, Proof, make_town
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def test_a_chain_that_is_sent_along_is_followed(proving: Proving) -> None:
     between = certificate("Between", issuer=proving.authority, is_ca=True)
     leaf = certificate("pki", issuer=between)
     assert _error(_ask(proving, "pki", leaf.headers)) == (401, "invalid_client")
-    chain = {"Client-Cert-Chain": between.headers["Client-Cert"]}
+    chain = {f"Client-Cert-Chain-{PROXY_SECRET}": between.headers[CLIENT_CERT]}
     assert _ask(proving, "pki", {**leaf.headers, **chain}).status_code == 200
 
 
@@ -131,7 +131,7 @@ def test_addresses_are_compared_as_addresses(proving: Proving) -> None:
 )
 def test_what_is_no_certificate_proves_nothing(proving: Proving, header: str) -> None:
     """RFC 8941 §3.3.5; never a failure of ours."""
-    assert _error(_ask(proving, "self", {"Client-Cert": header})) == (401, "invalid_client")
+    assert _error(_ask(proving, "self", {CLIENT_CERT: header})) == (401, "invalid_client")
 
 
 def test_a_certificate_is_no_second_way_for_others(proving: Proving) -> None:
@@ -155,7 +155,7 @@ def test_tokens_are_bound_to_the_certificate(proving: Proving) -> None:
     assert found["cnf"] == {"x5t#S256": own.thumbprint}
     bearer = {"Authorization": f"Bearer {token}"}
     assert proving.userinfo({**bearer, **own.headers}).json["email"] == "maria@example.org"
-    for headers in ({}, proving.certificates["pki"].headers, {"Client-Cert": ":AA:"}):
+    for headers in ({}, proving.certificates["pki"].headers, {CLIENT_CERT: ":AA:"}):
         refused = proving.userinfo({**bearer, **headers})
         assert (refused.status_code, refused.json["error"]) == (401, "invalid_token")
     direct = proving.town.app.test_client(use_cookies=False).get(
@@ -240,7 +240,7 @@ def test_a_town_that_asks_nobody_for_certificates_believes_none(database_url: st
     assert metadata["tls_client_certificate_bound_access_tokens"] is False
     assert "mtls_endpoint_aliases" not in metadata
     with_certificates = town.settings.model_dump() | {
-        "server": {**server, "mtls_url": "https://mtls.riverton.example"}
+        "server": {**server, "mtls_url": "https://mtls.riverton.example", "proxy_secret": PROXY_SECRET}
     }
     context = open_context(Settings(**with_certificates), clock=town.clock)
     status, metadata = _told(replace(town, context=context, app=create_app(context)), own)
@@ -260,3 +260,5 @@ def test_only_a_proxy_of_ours_can_bring_certificates() -> None:
     server = {"issuer": ISSUER, "staff_url": STAFF, "mtls_url": ISSUER}
     with pytest.raises(ValueError, match="trusted_proxies"):
         ServerSettings(**server)
+    with pytest.raises(ValueError, match="mtls_url needs proxy_secret"):
+        ServerSettings(**server, trusted_proxies=(PROXY,))
