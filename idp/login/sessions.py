@@ -48,6 +48,7 @@ _FIND = prepared(
 )
 _LIVING = (BrowserSession.sid == bindparam("known_as"), BrowserSession.ended_at.is_(None))
 _LIVES = prepared(select(BrowserSession.sid).where(*_LIVING))
+_IN_TURN = prepared(select(Resident.id).where(Resident.id == bindparam("owner_id")).with_for_update())
 _PROVED = select(BrowserSession.acr, BrowserSession.amr, BrowserSession.proofs).where(*_LIVING)
 _BEGIN = quiet(prepared(insert(BrowserSession)))
 _KEEPING = Keeping(BrowserSession)
@@ -241,6 +242,12 @@ def hold(session: Session, owner: SignedIn) -> Resident | None:
     """
     resident = session.get_one(Resident, owner.resident_id, with_for_update=True)
     return resident if session.execute(_LIVES, {"known_as": owner.sid}).first() else None
+
+
+def is_held(connection: Any, owner: SignedIn) -> bool:
+    """As `hold`, for whoever needs nothing of the resident."""
+    connection.execute(_IN_TURN, {"owner_id": owner.resident_id})
+    return connection.execute(_LIVES, {"known_as": owner.sid}).first() is not None
 
 
 def proofs_of(session: Any, sid: str) -> tuple[Proof, ...]:

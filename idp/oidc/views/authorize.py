@@ -108,6 +108,10 @@ def _answer_at_once(provider: Provider, draft: Draft, found: Incoming) -> Answer
     if known is None:
         return None  # the page takes over
     with writing(provider, request) as connection:
+        # Whoever redeems a code sees whether its session lives; what passes the browser is good at once.
+        if request.response_type != "code" and not sessions.is_held(connection, known.session):
+            _person_needed(request, "login_required", "The resident was signed out in this very moment")
+            return None
         if not _is_first_answer(provider.context, connection, request, found, now=now):
             return None  # the page says that it was answered
         granted = grant_request(

@@ -26,13 +26,16 @@ from idp.login.models import BrowserSession, Passkey, Password
 from idp.login.passwords import keep_hash
 from idp.messaging.models import Message
 from idp.oidc.models import Grant
+from idp.oidc.views import authorize
 from idp.recovery import ending
 from idp.recovery.ending import credentials_changed
 from idp.recovery.models import Helper
 from tests.support.authenticator import Authenticator
 from tests.support.factors import ask_for_code, sent_code, sent_link
+from tests.support.front import TYPES, front
 from tests.support.passkeys import ADD, hand_over, new_page, options
 from tests.support.riverton import until
+from tests.support.settled import WAYS
 from tests.support.statements import is_one_waiting, side_by_side
 from tests.support.told import told
 from tests.support.town import Person, Proof
@@ -43,7 +46,10 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from idp.login.passwords import Passwords
+    from tests.support.front import Front
     from tests.support.town import Browser, Town
+
+__all__ = ["front"]
 
 NEW = "another house at the river"
 
@@ -160,6 +166,14 @@ def sent_away(town: Town) -> None:
         change(session, town, encoded)
 
 
+def signed_out(town: Town) -> None:
+    """As `sent_away`, with the password that it was: the town is there for many tests."""
+    maria = town.maria.resident_id
+    with town.context.database.transaction() as session:
+        session.execute(select(Resident).where(Resident.id == maria).with_for_update())
+        credentials_changed(session, maria, keep_session=None, now=int(town.clock()))
+
+
 def signed_in(town: Town) -> Browser:
     browser = town.browser()
     browser.sign_in(town.maria)
@@ -174,6 +188,19 @@ def once_before(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, act: Cal
         if acts:
             acts.pop()()
         return real(*values, **named)
+
+    monkeypatch.setattr(owner, name, acting)
+
+
+def once_after(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, act: Callable[[], None]) -> None:
+    """Right after the first call of a function something happens."""
+    real, acts = getattr(owner, name), [act]
+
+    def acting(*values: Any, **named: Any) -> Any:
+        found = real(*values, **named)
+        if acts:
+            acts.pop()()
+        return found
 
     monkeypatch.setattr(owner, name, acting)
 
@@ -237,6 +264,35 @@ def test_a_code_of_a_session_that_has_ended_is_worth_nothing(town: Town) -> None
     with town.context.database.transaction() as session:
         sessions.end_all(session, town.maria.resident_id, now=int(town.clock()))
     assert town.redeem(town.library, code, proof).json["error"] == "invalid_grant"
+
+
+@pytest.mark.parametrize("kinds", [one for one in TYPES if one != "code"])
+@pytest.mark.parametrize("prompt", [None, "none"])
+def test_nothing_passes_the_browser_of_whoever_is_signed_out_meanwhile(
+    front: Front, monkeypatch: pytest.MonkeyPatch, kinds: str, prompt: str | None
+) -> None:
+    """K16, ASVS 7.4.3: at once, as by way of a page. What has passed the browser is never checked again as a code is."""
+    town, browser = front.town, signed_in(front.town)
+    once_after(monkeypatch, authorize, "_known", lambda: signed_out(town))
+    answer = front.ask("old", browser, response_type=kinds, prompt=prompt, nonce="n")
+    if prompt == "none":
+        assert front.read(answer, front.clients["old"]).values["error"] == "login_required"
+    else:
+        assert answer.headers["Location"].startswith("/authorize/continue?flow=")
+
+
+@pytest.mark.parametrize("front", [way for way in WAYS if way.startswith("postgresql")], indirect=True)
+def test_a_change_waits_for_what_is_about_to_pass_the_browser(front: Front) -> None:
+    """It ends what it sees, so it must not look before that is there. SQLite has one writer."""
+    town, browser, client = front.town, signed_in(front.town), front.clients["old"]
+    answer, _ = side_by_side(
+        town.context.database,
+        lambda: front.ask("old", browser, response_type="code id_token token", nonce="n"),
+        lambda: signed_out(town),
+        meets_at=(authorize, "grant_request"),
+    )
+    token = front.read(answer, client).values["access_token"]
+    assert town.userinfo(token).status_code == 401
 
 
 # --- what was sent or begun before ---
