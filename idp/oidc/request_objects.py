@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -20,7 +21,7 @@ from idp.web.fetcher import FetchFailed
 from idp.web.incoming import FIELD_LIMIT, Parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from idp.clients.registry import Client
     from idp.oidc.provider import Provider
@@ -32,9 +33,11 @@ _TYPES = frozenset({"", "jwt", "oauth-authz-req+jwt"})
 #: Claims of the JWT itself; all others are parameters.
 _OF_THE_JWT = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti"})
 _NEVER_INSIDE = ("request", "request_uri")
-#: So many fetches wait for others at the same time, each for so long for a place, in seconds.
-_PLACES = threading.BoundedSemaphore(2)
+#: So many fetches wait for others at the same time, one of each client, each for so long for a place, in seconds.
+_AT_ONCE = 4
 _PLACE_FOR = 1.0
+_turns = threading.Condition()
+_fetching: set[str] = set()
 _OK = 200
 
 
@@ -159,19 +162,34 @@ def fetch_object(provider: Provider, client: Client, unverified_uri: str) -> str
     address = unverified_uri.partition("#")[0]
     if not {unverified_uri, address} & set(client.details.request_uris):
         raise Refusal("invalid_request_uri", "request_uri is not registered for this client")
-    if not _PLACES.acquire(timeout=_PLACE_FOR):
-        raise Refusal("invalid_request_uri", "request_uri cannot be read now; try again")
     try:
-        answer = provider.fetcher.get(
-            address,
-            headers={"Accept": "application/oauth-authz-req+jwt, application/jwt"},
-            limit=jose.SIZE_LIMIT,
-        )
+        with _place_of(client):
+            answer = provider.fetcher.get(
+                address,
+                headers={"Accept": "application/oauth-authz-req+jwt, application/jwt"},
+                limit=jose.SIZE_LIMIT,
+            )
         if answer.status != _OK:
             raise FetchFailed(f"status {answer.status}")
         return answer.body.decode("ascii").strip()
     except (FetchFailed, UnicodeDecodeError) as error:
         log.warning("request object not read %s", getattr(error, "private", "not ASCII"))
         raise Refusal("invalid_request_uri", "request_uri could not be read") from None
+
+
+@contextmanager
+def _place_of(client: Client) -> Iterator[None]:
+    """Keep whoever asks in the name of one client from taking every place: anybody's browser can ask."""
+    name = client.client_id
+    with _turns:
+        if not _turns.wait_for(
+            lambda: len(_fetching) < _AT_ONCE and name not in _fetching, timeout=_PLACE_FOR
+        ):
+            raise Refusal("invalid_request_uri", "request_uri cannot be read now; try again")
+        _fetching.add(name)
+    try:
+        yield
     finally:
-        _PLACES.release()
+        with _turns:
+            _fetching.remove(name)
+            _turns.notify_all()

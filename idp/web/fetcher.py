@@ -13,20 +13,19 @@ import io
 import socket
 import ssl
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from idp.web.addresses import is_host, is_loopback_address, is_private_address, is_public
+from idp.web.lookups import Lookups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from idp.settings.testing import TestingSettings
-
-    Resolve = Callable[[str, int], Sequence[str]]
+    from idp.web.lookups import Resolve
 
 #: A whole fetch ends after this many seconds, a try to connect to one address after fewer.
 TOTAL_FOR = 5.0
@@ -107,10 +106,6 @@ class Fetcher:
     resolve: Resolve = system_resolve
     total_for: float = TOTAL_FOR
     monotonic: Callable[[], float] = time.monotonic
-    #: The system's resolver cannot be interrupted, so it is waited for from outside.
-    _resolvers: ThreadPoolExecutor = field(
-        default_factory=lambda: ThreadPoolExecutor(max_workers=4, thread_name_prefix="resolve")
-    )
 
     def get(self, url: str, *, headers: Mapping[str, str] | None = None, limit: int = BODY_LIMIT) -> Fetched:
         """GET an address; at most `limit` bytes of body.
@@ -184,11 +179,7 @@ class Fetcher:
 
     def _checked_addresses(self, target: _Target, deadline: _Deadline) -> Sequence[str]:
         """Every address of the host; one that is not allowed spoils them all."""
-        looking = self._resolvers.submit(self.resolve, target.host, target.port)
-        try:
-            addresses = looking.result(timeout=deadline.left())
-        finally:
-            looking.cancel()  # does nothing to one that has begun
+        addresses = self._lookups.addresses(target.host, target.port, within=deadline.left())
         if not addresses:
             raise FetchFailed("no address", target.host)
         if not all(self._is_allowed(target, address) for address in addresses):
@@ -202,6 +193,10 @@ class Fetcher:
         if is_private_address(address):
             return (self.testing.allow_private or is_own) and target.scheme == "https"
         return target.scheme == "https" and is_public(address)
+
+    @cached_property
+    def _lookups(self) -> Lookups:
+        return Lookups(self.resolve, patience=self.total_for)
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:

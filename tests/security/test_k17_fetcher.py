@@ -5,14 +5,18 @@ Whatever fetches an address that somebody else names goes through `idp.web.fetch
 
 from __future__ import annotations
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
 from idp.settings import testing
+from idp.web import lookups
 from idp.web.fetcher import TOTAL_FOR, Fetcher, FetchFailed
 from tests.house.repository import sources
+from tests.support.riverton import until
 from tests.support.tls import Authority, listening, make_authority
 
 if TYPE_CHECKING:
@@ -252,6 +256,11 @@ def _head(more: str = "") -> bytes:
     return f"HTTP/1.1 200 OK\r\n{more}\r\n".encode()
 
 
+def _well(sock: socket.socket) -> None:
+    sock.recv(4096)
+    sock.sendall(_head("Content-Length: 0\r\n"))
+
+
 def _trickle(before: bytes, piece: bytes) -> object:
     def answer(sock: socket.socket) -> None:
         sock.sendall(before)
@@ -313,6 +322,79 @@ def test_a_resolver_that_hangs_holds_nobody(authority: Authority) -> None:
     with pytest.raises(FetchFailed, match="too slow"):
         Fetcher(testing.TestingSettings(), resolve=slow, total_for=0.1).get("https://partner.example/")
     assert time.monotonic() - began < 0.9
+
+
+def test_names_that_hang_are_in_nobody_elses_way(authority: Authority) -> None:
+    """K39: a lookup goes on when its fetch has ended, and may be one of many; each name is looked up once meanwhile."""
+    may_end, asked = threading.Event(), []
+
+    def resolve(host: str, _port: int) -> list[str]:
+        asked.append(host)
+        if host.startswith("slow"):
+            may_end.wait(20)
+        return ["127.0.0.1"]
+
+    fetcher = on_loopback(authority, resolve=resolve, total_for=1.0)
+    names = [f"slow{number}.example" for number in range(12)]
+
+    def fetch(name: str) -> int:
+        return fetcher.get(f"https://{name}:{port}/").status
+
+    def is_refused(name: str) -> bool:
+        with pytest.raises(FetchFailed, match="too slow"):
+            fetch(name)
+        return True
+
+    try:
+        with (
+            listening(_well, authority.server_side) as port,
+            ThreadPoolExecutor(len(names)) as pool,
+        ):
+            assert all(pool.map(is_refused, names))
+            assert fetch("localhost") == 200
+            assert all(map(is_refused, names))
+        assert sorted(asked) == sorted([*names, "localhost"])
+    finally:
+        may_end.set()
+
+
+def test_a_name_that_hung_is_looked_up_again_when_it_no_longer_does(authority: Authority) -> None:
+    may_end = threading.Event()
+
+    def resolve(*_: object) -> list[str]:
+        may_end.wait(20)
+        return ["127.0.0.1"]
+
+    with listening(_well, authority.server_side) as port:
+        fetcher = on_loopback(authority, resolve=resolve)
+        object.__setattr__(fetcher, "_lookups", lookups.Lookups(resolve, patience=0.01))
+        with pytest.raises(TimeoutError):
+            fetcher._lookups.addresses("localhost", port, within=0.02)
+        with pytest.raises(FetchFailed, match="too slow"):
+            fetcher.get(f"https://localhost:{port}/")
+        may_end.set()
+        until(lambda: not fetcher._lookups._under_way, "the lookup has ended")
+        assert fetcher.get(f"https://localhost:{port}/").status == 200
+
+
+def test_there_is_an_end_to_names_that_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more is refused before it costs a thread."""
+    monkeypatch.setattr(lookups, "AT_ONCE", 3)
+    may_end, asked = threading.Event(), []
+
+    def resolve(host: str, _port: int) -> list[str]:
+        asked.append(host)
+        may_end.wait(20)
+        return [PUBLIC]
+
+    fetcher = Fetcher(testing.TestingSettings(), resolve=resolve, total_for=0.05)
+    try:
+        for number in range(4):
+            with pytest.raises(FetchFailed, match="too slow"):
+                fetcher.get(f"https://slow{number}.example/")
+        assert len(asked) == 3
+    finally:
+        may_end.set()
 
 
 @pytest.mark.parametrize(
