@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPSConnection
+from http.client import HTTPConnection, HTTPSConnection, RemoteDisconnected
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,13 @@ import pytest
 
 from tests.house.repository import ROOT
 from tests.support import nginx
+from tests.support.loopback import free_port
 from tests.support.proving import PROXY_SECRET
+from tests.support.tls import listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 NAMES = {"residents": "id.riverton.example", "staff": "staff.riverton.example"}
@@ -117,6 +120,67 @@ def test_unknown_name_is_shown_no_certificate(site: dict[str, Any]) -> None:
 def test_health_is_not_public(site: dict[str, Any]) -> None:
     """The containers ask it themselves."""
     assert _ask(site["tls"], NAMES["residents"], "/health")[0] == 404
+
+
+def test_only_the_container_itself_is_told_that_nginx_is_up(site: dict[str, Any]) -> None:
+    """Its own listener, at the loopback address alone: `return` is answered before `deny` is looked at."""
+    assert _plain(site["check"], "/nginx-is-up") == 204
+    for port, source in (("plain", "127.0.0.1"), ("plain", "127.0.0.9")):
+        assert _plain(site[port], "/nginx-is-up", source) is None
+    compose = (ROOT / "docker" / "compose.city.yaml").read_text(encoding="utf-8")
+    configuration = (ROOT / "docker" / "nginx.conf").read_text(encoding="utf-8")
+    (address,) = set(re.findall(r"http://(\S+)/nginx-is-up", compose))
+    assert address.startswith("127.0.0.1:")
+    assert f"listen {address};" in configuration
+
+
+def _plain(port: int, path: str, source: str = "127.0.0.1") -> int | None:
+    """The status of an answer; None when there is none."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=10, source_address=(source, 0))
+    try:
+        connection.request("GET", path, headers={"Host": "127.0.0.1"})
+        return connection.getresponse().status
+    except (RemoteDisconnected, ConnectionResetError):
+        return None
+    finally:
+        connection.close()
+
+
+@contextmanager
+def quitter(asked: list[str]) -> Iterator[int]:
+    """A node that reads each request and goes away."""
+
+    def quit_(sock: socket.socket) -> None:
+        asked.append(sock.recv(4096).split(b" ")[1].decode())
+
+    with listening(quit_, None) as port:
+        yield port
+
+
+def test_what_reached_a_node_and_changes_something_is_never_sent_to_another(tmp_path: Path) -> None:
+    """RFC 9110 §9.2.2: a code that is redeemed twice would end its family. A page may be asked for again."""
+    asked: list[str] = []
+    with (
+        quitter(asked) as first,
+        node() as second,
+        nginx.running(tmp_path, first, second, second=second) as ports,
+    ):
+        statuses = {
+            path: _ask(ports["tls"], NAMES["residents"], path, method="POST", body=b"x")[0]
+            for path in ("/one", "/two")
+        }
+        assert {path for path, status in statuses.items() if status == 502} == set(asked)
+        assert len(asked) == 1, statuses
+        for number in range(3):
+            assert _ask(ports["tls"], NAMES["residents"], f"/page/{number}")[0] == 200
+        assert len(asked) > 1
+
+
+def test_a_node_that_is_not_there_is_left_out(tmp_path: Path) -> None:
+    """One after the other restarts, and nobody notices."""
+    with node() as there, nginx.running(tmp_path, free_port(), there, second=there) as ports:
+        for _ in range(3):
+            assert _ask(ports["tls"], NAMES["residents"], "/token", method="POST", body=b"x")[0] == 200
 
 
 @pytest.mark.parametrize("port", ["tls", "mtls"])

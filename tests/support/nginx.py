@@ -20,13 +20,18 @@ CONFIGURATION = Path(__file__).parents[2] / "docker" / "nginx.conf"
 
 
 @contextmanager
-def running(folder: Path, residents: int, staff: int) -> Iterator[dict[str, int]]:
-    """Nginx before two nodes; its ports `plain`, `tls` and `mtls`."""
+def running(
+    folder: Path, residents: int, staff: int, *, second: int | None = None
+) -> Iterator[dict[str, int]]:
+    """Nginx before the nodes at these ports; its own are `plain`, `check`, `tls` and `mtls`.
+
+    `second` is the other node for residents, or else it is the same.
+    """
     assert NGINX is not None, "nginx is not installed (tests/support/system.sh)"
     folder.chmod(0o755)
     _make_certificate(folder)
-    ports = {"plain": free_port(), "tls": free_port(), "mtls": free_port()}
-    _write(folder, ports, residents, staff)
+    ports = {name: free_port() for name in ("plain", "check", "tls", "mtls")}
+    _write(folder, ports, (residents, second or residents), staff)
     command = [NGINX, "-e", f"{folder}/errors", "-p", str(folder), "-c", f"{folder}/nginx.conf"]
     checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr
@@ -40,17 +45,19 @@ def running(folder: Path, residents: int, staff: int) -> Iterator[dict[str, int]
         server.wait(10)
 
 
-def _write(folder: Path, ports: dict[str, int], residents: int, staff: int) -> None:
+def _write(folder: Path, ports: dict[str, int], residents: tuple[int, int], staff: int) -> None:
     text = CONFIGURATION.read_text(encoding="utf-8")
     changes = {
         r"(?<= )/tmp/": f"{folder}/",  # before any path below the temporary folder is put in
         r"/etc/nginx/tls": str(folder),
         r"/dev/stderr": f"{folder}/errors",
         r"/dev/stdout": f"{folder}/access",
+        r"listen 127.0.0.1:8081": f"listen 127.0.0.1:{ports['check']}",
         r"listen 8080": f"listen 127.0.0.1:{ports['plain']}",
         r"listen 8443": f"listen 127.0.0.1:{ports['tls']}",
         r"listen 8444": f"listen 127.0.0.1:{ports['mtls']}",
-        r"node-[ab]:8400": f"127.0.0.1:{residents}",
+        r"node-a:8400": f"127.0.0.1:{residents[0]}",
+        r"node-b:8400": f"127.0.0.1:{residents[1]}",
         r"staff:8401": f"127.0.0.1:{staff}",
         r"worker_processes auto": "worker_processes 1",
         r"worker_connections 4096": "worker_connections 64",
