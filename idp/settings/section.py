@@ -5,12 +5,19 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address, ip_network
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Seconds = Annotated[int, Field(ge=0)]
 _HIGHEST_PORT = 65535
+_IPV6 = 6
+_USUAL_PORTS = {"https": 443, "http": 80}
+#: A name as browsers and certificates have it; one whose last label is a number would be an address to them.
+_NAME = re.compile(
+    r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*(?!\d+\Z|0x[0-9a-f]*\Z)"
+    r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+)
 _PRIVATE_NETWORKS = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 
 
@@ -62,7 +69,36 @@ def check_origin(url: str) -> str:
         raise ValueError("write the address without path, query, fragment or user name")
     if parts.scheme == "http" and not is_loopback(url):
         raise ValueError("a public address must begin with https://")
-    return url.rstrip("/")
+    one = _one_spelling(parts)
+    if url.rstrip("/") != one:
+        raise ValueError(f"write the address as {one}, as browsers send it")
+    return one
+
+
+def _one_spelling(parts: SplitResult) -> str:
+    """An origin as browsers write it (RFC 6454 §6.1, WHATWG URL §3.5): what is compared as text has no other spelling."""
+    host = parts.hostname or ""
+    if is_address(host):
+        address = ip_address(host)
+        if "%" in host or getattr(address, "ipv4_mapped", None):
+            raise ValueError("write a plain address, without a zone and without an IPv4 address inside")
+        host = f"[{address}]" if address.version == _IPV6 else str(address)
+    elif not host.isascii():
+        raise ValueError("write the host name as it stands in the DNS, in ASCII (xn--…)")
+    elif not _NAME.fullmatch(host):
+        raise ValueError("write a full address such as https://id.example.org, with the name of one host")
+    port = parts.port
+    return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, _USUAL_PORTS[parts.scheme]) else "")
+
+
+def as_address(text: str) -> str:
+    """An IP address in its one spelling; an IPv4 address inside an IPv6 one is that.
+
+    Raises:
+        ValueError: when it is none.
+    """
+    address = ip_address(text)
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def _has_good_port(netloc: str) -> bool:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
 from pathlib import Path  # noqa: TC003 - pydantic reads it
 from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from idp.settings.section import Section, check_origin, is_address, is_port
+from idp.settings.section import Section, as_address, check_origin, is_address, is_port
 
 
 class ServerSettings(Section):
@@ -90,9 +89,7 @@ class ServerSettings(Section):
     @field_validator("trusted_proxies")
     @classmethod
     def _check_proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for address in value:
-            ip_address(address)
-        return value
+        return tuple(map(as_address, value))
 
     @model_validator(mode="after")
     def _check_rp_id(self) -> ServerSettings:

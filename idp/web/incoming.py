@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 BODY_LIMIT = 64 * 1024
 QUERY_LIMIT = 16 * 1024
@@ -170,6 +170,14 @@ def headers_of_proxy(secret: str) -> tuple[str, str, str]:
     """
     end = f"_{secret.upper()}" if secret else ""
     return f"HTTP_X_FORWARDED_FOR{end}", f"HTTP_CLIENT_CERT{end}", f"HTTP_CLIENT_CERT_CHAIN{end}"
+
+
+def spellings_of(addresses: Iterable[str]) -> Iterator[str]:
+    """As the server may name these peers: one that listens for IPv6 names IPv4 ones by an address around theirs."""
+    for one in addresses:
+        yield one
+        if "." in one:
+            yield f"::ffff:{one}"
 
 
 def form_decoded(value: str) -> str:

@@ -33,7 +33,7 @@ from idp.web.answers import (
 )
 from idp.web.cookies import VALUE_LENGTH
 from idp.web.csrf import csrf_token, is_forged
-from idp.web.incoming import BODY_LIMIT, FIELD_LIMIT, BadRequest, Incoming, headers_of_proxy
+from idp.web.incoming import BODY_LIMIT, FIELD_LIMIT, BadRequest, Incoming, headers_of_proxy, spellings_of
 from idp.web.paths import LOCALE
 from idp.web.statics import StaticFiles
 
@@ -70,7 +70,7 @@ class WebApp(Flask):
         self.extensions["denizen"] = context
         self._hot_enabled = hot
         self._hot: dict[tuple[str, str], Handler] = {}
-        self._trusted = frozenset(context.settings.server.trusted_proxies)
+        self._trusted = frozenset(spellings_of(context.settings.server.trusted_proxies))
         self._headers = headers_of_proxy(context.settings.server.proxy_secret)
         # A proxy that asks nobody for a certificate may let anybody's header through.
         self._has_certificates = bool(context.settings.server.mtls_url)

@@ -65,6 +65,40 @@ MISTAKES = [
     ("server", 'issuer = "https://id.riverton.example:99999"', "[server] issuer: write a full address"),
     ("server", 'issuer = "https://["', "[server] issuer: "),
     ("server", 'issuer = "https://ID.riverton.example"', "[server] issuer: write the address in lower case"),
+    *(
+        (
+            "server",
+            f'issuer = "https://{written}"',
+            f"[server] issuer: write the address as https://{one}, as",
+        )
+        for written, one in {
+            "id.example:443": "id.example",
+            "id.example:08443": "id.example:8443",
+            "id.example?": "id.example",
+            "id.example#": "id.example",
+            "@id.example": "id.example",
+            "[2001:db8:0::1]": "[2001:db8::1]",
+            "[2001:db8::1]:443": "[2001:db8::1]",
+        }.items()
+    ),
+    (
+        "server",
+        'issuer = "http://localhost:80"',
+        "[server] issuer: write the address as http://localhost, as",
+    ),
+    ("server", 'issuer = "https://*.example"', "[server] issuer: write a full address"),
+    ("server", 'issuer = "https://id.example."', "[server] issuer: write a full address"),
+    ("server", 'issuer = "https://-.example"', "[server] issuer: write a full address"),
+    ("server", 'issuer = "https://a b.example"', "[server] issuer: write a full address"),
+    ("server", 'issuer = "https://10.1"', "[server] issuer: write a full address"),
+    ("server", 'issuer = "https://id.0x7f"', "[server] issuer: write a full address"),
+    (
+        "server",
+        'issuer = "https://münchen.example"',
+        "[server] issuer: write the host name as it stands in the DNS",
+    ),
+    ("server", 'issuer = "https://[::ffff:8.8.8.8]"', "[server] issuer: write a plain address"),
+    ("server", 'issuer = "https://[fe80::1%eth0]"', "[server] issuer: write a plain address"),
     ("server", 'staff_url = "https://id.riverton.example"', "[server]: staff_url must differ from issuer"),
     ("server", 'bind = "8400"', "[server] bind: write address:port"),
     ("server", 'bind = "127.0.0.1:99999"', "[server] bind: write address:port"),
@@ -220,6 +254,18 @@ def test_the_settings_that_we_ship_are_fine(name: str, monkeypatch: pytest.Monke
     assert not settings.testing.enabled
 
 
+def test_a_proxy_is_an_address_in_whatever_spelling() -> None:
+    """As the server names its peers; a network is none."""
+    server = {
+        **tomllib.loads(GOOD)["server"],
+        "trusted_proxies": ["2001:DB8:0::1", "::ffff:10.0.0.1", "10.0.0.2"],
+    }
+    settings = Settings(**tomllib.loads(GOOD) | {"server": server})
+    assert settings.server.trusted_proxies == ("2001:db8::1", "10.0.0.1", "10.0.0.2")
+    with pytest.raises(ValueError, match=r"10\.0\.0\.0/8"):
+        Settings(**tomllib.loads(GOOD) | {"server": server | {"trusted_proxies": ["10.0.0.0/8"]}})
+
+
 def test_only_this_machine_counts_as_loopback() -> None:
     """Plain http and testing switches are for these alone."""
     ours = [
@@ -263,8 +309,6 @@ OUTSIDE = (
     "https://0.0.0.0",
     "https://[2001:db8::1]",
     "https://[fe80::1]",
-    "https://[::ffff:8.8.8.8]",
-    "https://10.1",
 )
 
 

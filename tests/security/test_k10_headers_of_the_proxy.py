@@ -39,6 +39,7 @@ def test_nor_does_an_address(proving: Proving, name: str) -> None:
     assert _source(proving, {told: "192.0.2.1", name: "198.51.100.7"}) == "192.0.2.1"
     assert _source(proving, {told: "198.51.100.7, 192.0.2.1"}) == "192.0.2.1"
     assert _source(proving, {told: "192.0.2.1"}, via="10.1.2.4") == "10.1.2.4"
+    assert _source(proving, {told: "192.0.2.1"}, via=f"::ffff:{PROXY}") == "192.0.2.1"
 
 
 def _source(proving: Proving, headers: dict[str, str], *, via: str = PROXY) -> str:
