@@ -96,15 +96,29 @@ def check_ports(ports: Ports) -> None:
 
 def is_taken(port: int) -> bool:
     """Whether somebody listens on this port of `localhost`, by its IPv4 or its IPv6 address."""
-    return _is_refused(socket.AF_INET, "127.0.0.1", port) or _is_refused(socket.AF_INET6, "::1", port)
+    return _is_refused("127.0.0.1", port) or _is_refused("::1", port)
 
 
-def _is_refused(family: socket.AddressFamily, host: str, port: int) -> bool:
+def family_of(host: str) -> socket.AddressFamily:
+    """How to listen at an address."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def probe(host: str, port: int) -> None:
+    """See that one can listen there, and that nobody does: a server that shares its port would not notice.
+
+    Raises:
+        OSError: when it cannot be.
+    """
+    with socket.socket(family_of(host)) as tried:
+        # A connection that has just ended does not count; only a listener does.
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        tried.bind((host, port))
+
+
+def _is_refused(host: str, port: int) -> bool:
     try:
-        with socket.socket(family) as probe:
-            # A connection that has just ended does not count; only a listener does.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
+        probe(host, port)
     except OSError as error:
         # A machine without IPv6 has no such address, and so nobody on it.
         return error.errno in (errno.EADDRINUSE, errno.EACCES)

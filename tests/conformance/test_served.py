@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from click.testing import CliRunner
 from joserfc.jwk import import_key
 
 from admin.cli import main
+from admin.sandbox.ports import probe
 from tests.conformance.run import assertion, by_key
 from tests.conformance.suite import read_printed
 from tests.support.loopback import free_port
@@ -121,8 +123,6 @@ def test_what_is_answered_has_a_date(served: Served) -> None:
 
 def test_only_tls_1_3_is_spoken_by_the_town_itself(served: Served) -> None:
     """FAPI 2.0 §5.2.2: of TLS 1.2 the server cannot leave out a suite, so that it speaks none of it here."""
-    import socket
-
     parts = urlsplit(served.suite.issuer)
     context = ssl.create_default_context(cafile=served.ca)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -161,6 +161,8 @@ def test_each_plan_has_a_configuration_with_what_was_printed(served: Served) -> 
         "https://test:1",
         "http://localhost:9443",
         "https://localhost:9443/path",
+        "https://münchen.test:9443",
+        "https://localhost:443",
     ],
 )
 def test_a_public_issuer_is_refused(issuer: str, tmp_path: Path) -> None:
@@ -168,6 +170,38 @@ def test_a_public_issuer_is_refused(issuer: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["conformance", "--issuer", issuer, "--folder", str(tmp_path)])
     assert result.exit_code == 2
     assert "--issuer" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["65535"], "no port after 65535"),
+        (["9443", "--mtls-port=9443"], "another port than that of --issuer"),
+    ],
+)
+def test_a_port_that_cannot_be_the_second_is_refused(tmp_path: Path, more: list[str], said: str) -> None:
+    """In words of the option that moves it."""
+    command = ["conformance", f"--issuer=https://localhost:{more[0]}", *more[1:], f"--folder={tmp_path}"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert "--mtls-port" in result.stderr
+
+
+@pytest.mark.parametrize("which", ["issuer", "mtls-port"])
+def test_a_port_that_somebody_listens_at_is_refused(tmp_path: Path, which: str) -> None:
+    """Also one that is shared: an older town would answer in place of this one."""
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        ports = (taken, free_port()) if which == "issuer" else (free_port(), taken)
+        command = ["conformance", f"--issuer=https://localhost:{ports[0]}", f"--mtls-port={ports[1]}"]
+        result = CliRunner().invoke(main, [*command, f"--folder={tmp_path}"])
+    assert result.exit_code == 1, result.output
+    assert f"port {taken} of 127.0.0.1 cannot be used" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -181,7 +215,12 @@ def test_a_public_issuer_is_refused(issuer: str, tmp_path: Path) -> None:
         ("algorithms = ['RS256', 'HS256']", "algorithms"),
         ("algorithms = ['PS256']", "RS256 and ES256 among them"),
         ("[clients.fapi2-mtls]\ncertificate = 'x'", "clients.fapi2-mtls.certificate is no certificate"),
+        ("[clients.fapi2-signed]\ncertificate = 'x'", "clients.fapi2-signed.certificate is no certificate"),
+        ("[clients.basic]\ncertificate = 'x'", "clients: Value error, basic shows no certificate"),
+        ("[clients.fapi2-mtls-2.jwks]\nkeys = []", "clients: Value error, fapi2-mtls-2 has no keys"),
         ("[clients.fapi2-dpop.jwks]\nkeys = []", "jwks"),
+        ("tls_certificate = 'a.pem'", "tls_certificate and tls_key belong together"),
+        ("tls_key = 'a.key'", "tls_certificate and tls_key belong together"),
         ("not toml", "plan.toml"),
     ],
 )
@@ -189,7 +228,7 @@ def test_a_mistake_in_the_file_is_explained(tmp_path: Path, text: str, said: str
     """One line that says where."""
     path = tmp_path / "plan.toml"
     path.write_text(text)
-    command = ["conformance", "--issuer", "https://localhost:9443", "--config", str(path)]
+    command = ["conformance", "--issuer", f"https://localhost:{free_port()}", "--config", str(path)]
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 1, result.output
     assert said in result.stderr
@@ -201,6 +240,14 @@ def test_a_folder_with_something_in_it_is_refused(tmp_path: Path) -> None:
     command = ["conformance", "--issuer", "https://localhost:9443", "--folder", str(tmp_path)]
     assert CliRunner().invoke(main, command).exit_code == 2
     assert (tmp_path / "denizen.key").read_text() == "mine"
+
+
+def has_ipv6() -> bool:
+    try:
+        probe("::1", 0)
+    except OSError:
+        return False
+    return True
 
 
 def test_what_a_client_brings_is_registered_and_ctrl_c_ends_everything(
@@ -217,9 +264,9 @@ def test_what_a_client_brings_is_registered_and_ctrl_c_ends_everything(
     }
     (tmp_path / "plan.json").write_text(json.dumps(given))
     (tmp_path / "tmp").mkdir()
-    port, door = free_port(), free_port()
-    command = [DENIZEN, "conformance", f"--issuer=https://127.0.0.1:{port}", f"--mtls-port={door}"]
-    environment = {"PATH": os.defpath, "TMPDIR": str(tmp_path / "tmp")}
+    port, door, host = free_port(), free_port(), "[::1]" if has_ipv6() else "127.0.0.1"
+    command = [DENIZEN, "conformance", f"--issuer=https://{host}:{port}", f"--mtls-port={door}"]
+    environment = {"PATH": os.defpath, "TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": str(ROOT)}
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
             [*command, f"--config={tmp_path / 'plan.json'}"],
@@ -239,6 +286,9 @@ def test_what_a_client_brings_is_registered_and_ctrl_c_ends_everything(
         assert "certificate_key" not in clients["fapi2-mtls"]
         assert "jwks" not in clients["private-key-jwt"]
         assert len(list((tmp_path / "tmp").iterdir())) == 1
+        (tmp_path / "ca.pem").write_text(told["authority"])
+        address = told["mtls_url"] + "/.well-known/openid-configuration"
+        assert requests.get(address, verify=str(tmp_path / "ca.pem"), timeout=20).status_code == 200
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(45) == 0, (tmp_path / "log").read_text()
@@ -246,4 +296,4 @@ def test_what_a_client_brings_is_registered_and_ctrl_c_ends_everything(
     assert list((tmp_path / "tmp").iterdir()) == []
     for one in (port, door):
         with pytest.raises(requests.ConnectionError):
-            requests.get(f"https://127.0.0.1:{one}/health", timeout=5)
+            requests.get(f"https://{host}:{one}/health", timeout=5)

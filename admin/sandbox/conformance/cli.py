@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from admin.sandbox.ports import HIGHEST, probe
 from idp.settings.section import check_origin, is_address, is_internal
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def conformance(
     See docs/conformance.md. A public issuer is refused.
     """  # noqa: D301 - click wants the backspace itself
     places = _places(issuer, bind, mtls_port)
+    _check_free(places)
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="denizen-conformance-") as made:
             _run(Path(made), places, plan_path)
@@ -77,7 +79,27 @@ def _places(issuer: str, bind: str | None, mtls_port: int | None) -> Places:
     parts = urlsplit(issuer)
     host, port = parts.hostname or "", parts.port or 443
     chosen = port + 1 if mtls_port is None else mtls_port
+    if chosen > HIGHEST:
+        raise click.UsageError(f"there is no port after {HIGHEST}: say --mtls-port, or 0 for none")
+    if chosen == port:
+        raise click.UsageError("--mtls-port must be another port than that of --issuer")
     return Places(issuer, bind or (host if is_address(host) else "127.0.0.1"), port, chosen or None)
+
+
+def _check_free(places: Places) -> None:
+    """Before anything is made. Servers share a port when they can, and then another town would answer for this one.
+
+    Raises:
+        click.ClickException: when somebody listens there already, or nobody can.
+    """
+    for port in filter(None, (places.port, places.mtls_port)):
+        try:
+            probe(places.bind, port)
+        except OSError as error:
+            raise click.ClickException(
+                f"port {port} of {places.bind} cannot be used: {error.strerror}; choose others by --issuer, --bind "
+                "and --mtls-port"
+            ) from None
 
 
 def _run(folder: Path, places: Places, plan_path: Path | None) -> None:

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from joserfc.jwk import ECKey, RSAKey
 
-from admin.sandbox.conformance.plan import API, API_SCOPE, CLIENTS, PERMISSION, PlanProblem
+from admin.sandbox.conformance.plan import API, API_SCOPE, CLIENTS, PERMISSION, PlanProblem, shows_certificate
 from idp.clients.details_types import DetailsField, DetailsType
 from idp.clients.metadata import Details, NewClient
 from idp.oidc.every_claim import PURPOSE
@@ -112,7 +112,7 @@ def _by_key(name: str, plan: Plan, given: Given | None, authority: Authority) ->
         details=new.details.model_copy(update=changes),
         id_token_signed_response_alg="ES256" if is_fapi else _RS256,
     )
-    if kind not in ("fapi2-key-mtls", "fapi2-signed"):
+    if not shows_certificate(name):
         return StaticClient(new, private)
     certified, pem = _certified(name, given, authority)
     return StaticClient(new, private, certified, pem)
@@ -146,6 +146,7 @@ def _by_certificate(name: str, plan: Plan, given: Given | None, authority: Autho
 def _certified(name: str, given: Given | None, authority: Authority) -> tuple[Certified | None, str]:
     """A certificate, made unless one was given, and its PEM."""
     if given and given.certificate:
+        _key_of(name, given.certificate)  # one that cannot be read is told here
         return None, given.certificate
     made = authority.for_client(name)
     return made, made.pem

@@ -14,6 +14,8 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 
+from admin.sandbox.ports import family_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -58,6 +60,7 @@ class Door(ThreadingHTTPServer):
         trusted: Iterable[str],
         secret: str,
     ) -> None:
+        self.address_family = family_of(address[0])
         super().__init__(address, _Handler)
         self.town, self.secret = town, secret
         self._tls = _server_side(certificate, key, trusted)

@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from idp.settings.section import check_origin
 
@@ -43,6 +43,19 @@ CLIENTS: Final = (
 API: Final = "conformance-api"
 API_SCOPE: Final = "conformance"
 PERMISSION: Final = {"type": "conformance", "actions": ["read"]}
+
+
+def shows_certificate(name: str) -> bool:
+    """Whether a client proves itself by a certificate, or may have its tokens bound to one."""
+    kind = name.removesuffix("-2")
+    return kind.startswith("fapi2-mtls") or kind in {"fapi2-key-mtls", "fapi2-signed"}
+
+
+def has_keys(name: str) -> bool:
+    """Whether a client signs something: its assertions, or its requests."""
+    kind = name.removesuffix("-2")
+    by_key = kind.startswith(("fapi2", "private-key-jwt")) and not kind.startswith("fapi2-mtls")
+    return by_key or (kind.startswith("fapi2") and kind.endswith("-signed"))
 
 
 class PlanProblem(Exception):
@@ -83,7 +96,18 @@ class Plan(_Part):
     def _check_names(cls, value: dict[str, Given]) -> dict[str, Given]:
         if unknown := sorted(set(value) - set(CLIENTS)):
             raise ValueError(f"there is no client {', '.join(unknown)}; the clients are {', '.join(CLIENTS)}")
+        for name, given in value.items():
+            if given.certificate and not shows_certificate(name):
+                raise ValueError(f"{name} shows no certificate")
+            if given.jwks is not None and not has_keys(name):
+                raise ValueError(f"{name} has no keys")
         return value
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Plan:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together")
+        return self
 
     def at(self, path: str) -> str:
         """An address of the suite for this run."""
