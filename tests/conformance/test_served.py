@@ -121,6 +121,17 @@ def test_what_is_answered_has_a_date(served: Served) -> None:
             assert "Date" in requests.get(known[name], verify=served.ca, timeout=20).headers
 
 
+def test_metadata_of_userinfo_is_named_where_it_says_the_address_that_was_asked(served: Served) -> None:
+    """RFC 9728 §3.3: strict clients throw away what names another one."""
+    at = served.suite.metadata["userinfo_endpoint"]
+    challenge = requests.get(at, verify=served.ca, timeout=20).headers["WWW-Authenticate"]
+    where = challenge.partition('resource_metadata="')[2].partition('"')[0]
+    assert requests.get(where, verify=served.ca, timeout=20).json()["resource"] == at
+    alias = served.suite.metadata["mtls_endpoint_aliases"]["userinfo_endpoint"]
+    challenge = requests.get(alias, verify=served.ca, timeout=20).headers["WWW-Authenticate"]
+    assert challenge.startswith('Bearer realm="denizen", DPoP ')
+
+
 def test_only_tls_1_3_is_spoken_by_the_town_itself(served: Served) -> None:
     """FAPI 2.0 §5.2.2: of TLS 1.2 the server cannot leave out a suite, so that it speaks none of it here."""
     parts = urlsplit(served.suite.issuer)

@@ -164,3 +164,16 @@ def test_discovery_sends_clients_with_certificates_to_their_port(site: Site) -> 
         assert site.post(path, {}, "self")[0] in {400, 401}, name
     for path in ("/authorize", "/login", "/.well-known/openid-configuration", "/tokens"):
         assert site.ask(path, "self")[0] == 404
+
+
+def test_metadata_of_a_resource_is_named_at_its_own_address_alone(site: Site) -> None:
+    """RFC 9728 §3.3: userinfo at the port for certificates is another resource to whoever compares."""
+    for port, is_named in (("tls", True), ("mtls", False)):
+        for by in {None, None if port == "tls" else "self"}:
+            status, headers, _ = _ask(
+                site.ports[port], NAMES["residents"], "/userinfo", context=site.context(by)
+            )
+            challenge = headers["WWW-Authenticate"]
+            assert (status, "resource_metadata=" in challenge) == (401, is_named), (port, by)
+            assert 'Bearer realm="denizen"' in challenge
+            assert "DPoP algs=" in challenge

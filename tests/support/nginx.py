@@ -56,6 +56,7 @@ def _write(folder: Path, ports: dict[str, int], residents: tuple[int, int], staf
         r"listen 8080": f"listen 127.0.0.1:{ports['plain']}",
         r"listen 8443": f"listen 127.0.0.1:{ports['tls']}",
         r"listen 8444": f"listen 127.0.0.1:{ports['mtls']}",
+        r"(?<=\n        )8444 ": f"{ports['mtls']} ",  # and the client is told 8444
         r"node-a:8400": f"127.0.0.1:{residents[0]}",
         r"node-b:8400": f"127.0.0.1:{residents[1]}",
         r"staff:8401": f"127.0.0.1:{staff}",

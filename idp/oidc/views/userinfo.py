@@ -35,7 +35,7 @@ def answer(provider: Provider, incoming: Incoming) -> Answer:
     """The claims that the grant allows now: a withdrawal bites at once."""
     presented = _presented(incoming)
     if presented is None:
-        return _unauthenticated(provider)
+        return _unauthenticated(provider, incoming)
     scheme, unverified_token = presented
     if not unverified_token:
         return _challenge(scheme, 400, "invalid_request", "The token is sent in two ways at once")
@@ -142,10 +142,16 @@ def _record(provider: Provider, handed: Handed, token: Any, log_key: bytes, *, n
             )
 
 
-def _unauthenticated(provider: Provider) -> Answer:
-    """How to authenticate, and where more about it is said (RFC 6750 §3, RFC 9449 §7.1, RFC 9728 §5.1)."""
-    where = f"{provider.issuer}{METADATA}{USERINFO}"
-    challenge = f'Bearer realm="denizen", resource_metadata="{where}", DPoP algs="{" ".join(ALGORITHMS)}"'
+def _unauthenticated(provider: Provider, incoming: Incoming) -> Answer:
+    """How to authenticate, and where more about it is said (RFC 6750 §3, RFC 9449 §7.1, RFC 9728 §5.1).
+
+    Not at the address for certificates: what is said there is of another resource to whoever compares (RFC 9728 §3.3).
+    """
+    where = f', resource_metadata="{provider.issuer}{METADATA}{USERINFO}"'
+    at, server = incoming.header("HTTP_HOST").lower(), provider.context.settings.server
+    if at == server.mtls_url.partition("//")[2] != server.issuer.partition("//")[2]:
+        where = ""
+    challenge = f'Bearer realm="denizen"{where}, DPoP algs="{" ".join(ALGORITHMS)}"'
     return json_answer(401, {}, ("WWW-Authenticate", challenge))
 
 
