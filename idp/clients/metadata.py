@@ -329,6 +329,10 @@ def _problems_of_signing(new: NewClient, profile: Profile, algorithms: Sequence[
             yield f"{name} must be one of {', '.join(allowed)}"
 
 
+#: Answers that are plain JSON unless their client registered how they are signed.
+_SIGNED_IF_SAID = ("userinfo", "introspection")
+
+
 def _problems_of_algorithms(new: NewClient, profile: Profile) -> Iterator[str]:
     """What it signs with, and what we encrypt to it with."""
     details = new.details
@@ -342,8 +346,8 @@ def _problems_of_algorithms(new: NewClient, profile: Profile) -> Iterator[str]:
         alg, enc = encryption_of(details, what)
         if alg not in ("", *ENCRYPTION_ALGORITHMS):
             yield f"{what}_encrypted_response_alg must be one of {', '.join(ENCRYPTION_ALGORITHMS)}"
-        if alg and what == "userinfo" and not details.userinfo_signed_response_alg:
-            yield "userinfo_encrypted_response_alg needs userinfo_signed_response_alg"
+        if alg and what in _SIGNED_IF_SAID and not getattr(details, f"{what}_signed_response_alg"):
+            yield f"{what}_encrypted_response_alg needs {what}_signed_response_alg"
         if enc and (not alg or enc not in ENCRYPTION_METHODS):
             yield f"{what}_encrypted_response_enc must be one of {', '.join(ENCRYPTION_METHODS)}, with an alg"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from idp.oidc import service
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 #: The whole answer about a token that is dead, or none of the asker's business (RFC 7662 §2.2).
 INACTIVE = {"active": False}
+_QUALITY = re.compile(r"[01](\.\d{0,3})?")
 JWT = "application/token-introspection+jwt"
 
 
@@ -66,8 +68,19 @@ def _told(provider: Provider, incoming: Incoming, client: Client, found: dict[st
 
 
 def _wants_jwt(incoming: Incoming) -> bool:
-    accepted = incoming.header("HTTP_ACCEPT").lower().split(",")
-    return any(one.partition(";")[0].strip() == JWT for one in accepted)
+    """Whether it is accepted by name, and liked no less than JSON (RFC 9701 §4, RFC 9110 §12.4.2)."""
+    accepted = incoming.header("HTTP_ACCEPT").lower()
+    liking = _quality(accepted, JWT)
+    return liking > 0 and liking >= _quality(accepted, "application/json")
+
+
+def _quality(accepted: str, kind: str) -> float:
+    for one in accepted.split(","):
+        name, *parameters = (part.strip() for part in one.split(";"))
+        if name == kind:
+            said = next((value[2:] for value in parameters if value.startswith("q=")), "1")
+            return float(said) if _QUALITY.fullmatch(said) else 0
+    return 0
 
 
 def _describe(provider: Provider, client: Client, unverified_token: str) -> dict[str, Any]:

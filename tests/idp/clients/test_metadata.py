@@ -118,6 +118,10 @@ REFUSED: dict[str, dict[str, Any]] = {
     "answers sealed with a shared key": {"jwks": KEYS, "id_token_encrypted_response_alg": "dir"},
     "a method without an algorithm": {"jwks": KEYS, "id_token_encrypted_response_enc": "A256GCM"},
     "sealed userinfo that nobody signed": {"jwks": KEYS, "userinfo_encrypted_response_alg": "ECDH-ES"},
+    "sealed introspection that nobody signed": {
+        "jwks": KEYS,
+        "introspection_encrypted_response_alg": "ECDH-ES",
+    },
     "a frame of somebody else's": {"frontchannel_logout_uri": "https://evil.example/out"},
     "a frame at another port": {"frontchannel_logout_uri": "https://pool.example:8443/out"},
     "a frame at a host below": {"frontchannel_logout_uri": "https://www.pool.example/out"},

@@ -231,8 +231,29 @@ def test_introspection_is_signed_for_whoever_asks_for_that(
         assert claims["token_introspection"]["active"] is active
         assert "exp" not in claims
         assert "sub" not in claims
-    plain = town.call("/introspect", apis["taxapi"], {"token": token}, headers={"Accept": "*/*"})
-    assert plain.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "given"),
+    [
+        ("*/*", "application/json"),
+        ("{jwt};q=0, application/json", "application/json"),
+        ("{jwt}; q=0.0", "application/json"),
+        ("{jwt};q=x", "application/json"),
+        ("{jwt};q=0.5, application/json", "application/json"),
+        ("application/json, {jwt}", "{jwt}"),
+        ("application/json;q=0.5, {jwt};q=0.9", "{jwt}"),
+        ("application/json;q=0, {jwt};q=0.1", "{jwt}"),
+    ],
+)
+def test_what_is_liked_less_is_not_given(
+    proving: Proving, apis: dict[str, Partner], accepted: str, given: str
+) -> None:
+    """RFC 9110 §12.4.2: q=0 is a refusal."""
+    kind = "application/token-introspection+jwt"
+    sent = {"Accept": accepted.format(jwt=kind)}
+    answer = proving.town.call("/introspect", apis["taxapi"], {"token": "x"}, headers=sent)
+    assert answer.headers["Content-Type"] == given.format(jwt=kind)
 
 
 def test_introspection_is_signed_with_rs256_unless_something_else_is_registered(
