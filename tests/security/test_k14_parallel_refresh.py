@@ -18,7 +18,7 @@ from tests.support.town import Proof
 if TYPE_CHECKING:
     from tests.support.town import Town
 
-ROUNDS = 10
+ROUNDS = 5
 
 
 def _live_descendants(town: Town) -> int:
@@ -34,15 +34,15 @@ def _live_descendants(town: Town) -> int:
 
 
 def test_parallel_refreshes_on_two_nodes_leave_never_two_descendants(town: Town) -> None:
-    """CVE-2026-1035; RFC 9700 §4.14.2; on both engines, ten rounds of ten callers in two processes."""
+    """CVE-2026-1035; RFC 9700 §4.14.2; on both engines, ten rounds of ten callers in two processes, however they prove themselves."""
     browser = town.browser()
     with two_nodes(town) as nodes:
-        for _ in range(ROUNDS):
+        for partner in (town.library, town.tax) * ROUNDS:
             proof = Proof()
-            code = browser.code(town.library, town.maria, SCOPE, proof)
-            first = town.redeem(town.library, code, proof).json
+            code = browser.code(partner, town.maria, SCOPE, proof)
+            first = town.redeem(partner, code, proof).json
             form = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
-            request = Request("/token", *town.library.authentication(form))
+            request = Request("/token", *partner.authentication(form))
             replies = nodes.all_at_once(request, int(town.clock()))
             assert sorted(reply.status for reply in replies) == [200] + [400] * (NODES * THREADS - 1)
             assert {r.body["error"] for r in replies if r.status == 400} == {"invalid_grant"}
@@ -50,7 +50,7 @@ def test_parallel_refreshes_on_two_nodes_leave_never_two_descendants(town: Town)
             won = next(reply.body for reply in replies if reply.status == 200)
             for tokens in (first, won):
                 assert town.userinfo(tokens["access_token"]).status_code == 401
-                assert town.refresh(town.library, tokens["refresh_token"]).json["error"] == "invalid_grant"
+                assert town.refresh(partner, tokens["refresh_token"]).json["error"] == "invalid_grant"
 
 
 def test_refreshing_one_after_the_other_leaves_one_descendant(town: Town) -> None:

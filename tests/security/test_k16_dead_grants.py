@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+from joserfc.jwk import ECKey
 from sqlalchemy import update
 
 from idp.accounts.models import Resident
 from idp.clients.service import disable_client
 from tests.support.nodes import another_node
+from tests.support.proving import dpop
 from tests.support.settled import SCOPE, footprint
-from tests.support.town import ISSUER
+from tests.support.town import ISSUER, Proof
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.support.front import Front
+    from tests.support.proving import Proving
     from tests.support.settled import Settled
     from tests.support.town import Partner, Town
 
@@ -106,10 +110,45 @@ def _assert_dead(node: Town, owner: Partner, tokens: dict[str, Any]) -> None:
     assert (answer.status_code, answer.json["error"]) == (400, "invalid_grant")
 
 
+def test_tokens_of_the_front_channel_die_as_well(front: Front) -> None:
+    """Profile legacy: nobody redeems them, so nothing but their use can see it."""
+    given = front.told("old", response_type="id_token token", nonce="n").values["access_token"]
+    beside = front.told("old", response_type="code token", nonce="n").values["access_token"]
+    for state, status in (
+        ("active", 200),
+        ("frozen", 401),
+        ("active", 200),
+        ("closed", 401),
+        ("active", 200),
+    ):
+        _set_state(front.town, state)
+        for token in (given, beside):
+            assert front.town.userinfo(token).status_code == status
+
+
+def test_tokens_of_fapi_clients_die_as_well(proving: Proving) -> None:
+    """Bound to a key, and refreshed without rotation."""
+    prover, proof, now = proving.provers["fapi"], Proof(), int(proving.now)
+    key = ECKey.generate_key("P-256")
+    code = {"grant_type": "authorization_code", "code": proving.pushed_code(prover, proof)}
+    form = {**code, "redirect_uri": prover.partner.redirect_uri, "code_verifier": proof.verifier}
+
+    def post(form: dict[str, str]) -> Any:
+        return proving.post("/token", prover.form(now, form), {"DPoP": dpop(key, now=now)})
+
+    tokens = post(form).json
+    access = tokens["access_token"]
+    refresh = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    for state, status in (("active", 200), ("frozen", 401), ("active", 200)):
+        _set_state(proving.town, state)
+        own = dpop(key, now=now, path="/userinfo", method="GET", token=access)
+        assert proving.userinfo({"Authorization": f"DPoP {access}", "DPoP": own}).status_code == status
+        answer = post(refresh)
+        assert (answer.status_code == 200) is (state == "active"), answer.json
+
+
 def test_a_code_given_before_the_end_gives_nothing_after_it(town: Town) -> None:
     """The minute between code and token is no gap: the grant is read again when the code is redeemed."""
-    from tests.support.town import Proof
-
     for ending in (_withdraw, lambda town: _set_state(town, "frozen")):
         proof = Proof()
         code = town.browser().code(town.library, town.maria, FULL, proof)

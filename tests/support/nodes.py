@@ -46,19 +46,21 @@ def another_node(town: Town) -> Iterator[Town]:
 
 @dataclass(frozen=True)
 class Request:
-    """A POST at a back-channel endpoint."""
+    """A POST: a form, or JSON where that is given."""
 
     path: str
     form: dict[str, str]
     headers: dict[str, str] = field(default_factory=dict)
+    json: Any = None
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What one of the parallel callers got."""
+    """What one of the parallel callers got; of a page no body."""
 
     status: int
     body: dict[str, Any]
+    location: str = ""
 
 
 class Nodes:
@@ -174,8 +176,9 @@ def _run(app: WebApp, pool: ThreadPoolExecutor, requests: Sequence[Request]) -> 
         client = app.test_client(use_cookies=False)
         arrived.release()
         gate.wait()
-        answer = client.post(request.path, data=request.form, headers=request.headers, base_url=ISSUER)
-        return {"status": answer.status_code, "body": answer.json}
+        sent: dict[str, Any] = {"data": request.form} if request.json is None else {"json": request.json}
+        answer = client.post(request.path, headers=request.headers, base_url=ISSUER, **sent)
+        return {"status": answer.status_code, "body": answer.json, "location": answer.location or ""}
 
     running = [pool.submit(call, request) for request in requests]
     assert all(arrived.acquire(timeout=PATIENCE) for _ in running), "a thread did not get ready"
