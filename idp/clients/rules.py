@@ -45,14 +45,15 @@ def is_registered_redirect(unverified_uri: str, registered: Sequence[str], *, na
     return False
 
 
-def sector_of(redirect_uris: Sequence[str]) -> str | None:
-    """The host that all of a client's redirect URIs share (OIDC Core §8.1); None when there is no such host.
+def sector_of(uris: Iterable[str]) -> str | None:
+    """The host that all of a client's addresses share (OIDC Core §8.1); None when there is no such host.
 
-    A resident's own machine is nobody's sector: every native app's partner would share it with all others.
+    Whoever is answered at an https address has its host; in a scheme of its own an app may write any host it likes. A
+    resident's own machine is nobody's sector: every native app's partner would share it with all others.
     """
-    hosts = {urlsplit(uri).hostname for uri in redirect_uris}
-    host = hosts.pop() if len(hosts) == 1 else None
-    return None if host in _LOCAL_HOSTS else host
+    found = {(parts.scheme, parts.hostname) for parts in map(urlsplit, uris)}
+    scheme, host = found.pop() if len(found) == 1 else ("", None)
+    return None if scheme != "https" or host in _LOCAL_HOSTS else host
 
 
 def redirect_problem(uri: str, *, native: bool) -> str | None:

@@ -9,8 +9,9 @@ from sqlalchemy import select
 
 from idp.clients.metadata import ClientRefused, Details, NewClient, check
 from idp.clients.models import ClientRow, Partner
+from idp.clients.pairwise import check_list, sector
 from idp.clients.profiles import USUAL_ALGORITHMS
-from idp.clients.rules import SIGN_IN_LEVELS, sector_of
+from idp.clients.rules import SIGN_IN_LEVELS
 from idp.jobs.stamps import CLIENTS, bump
 from idp.web.cookies import digest, new_secret
 
@@ -69,6 +70,7 @@ def register_client(
         ClientRefused: when the metadata is not acceptable.
     """
     check(new, allow_loopback=allow_loopback, algorithms=algorithms)
+    check_list(new)
     _check_types(session, new)
     row = ClientRow(
         client_id=new.client_id,
@@ -101,6 +103,7 @@ def replace_client(
         ClientRefused: when the metadata is not acceptable.
     """
     check(new, allow_loopback=allow_loopback, algorithms=algorithms)
+    check_list(new)
     _check_types(session, new)
     secret = None
     if new.token_endpoint_auth_method != row.token_endpoint_auth_method:
@@ -138,7 +141,7 @@ def _columns(new: NewClient) -> dict[str, Any]:
         "id_token_signed_response_alg": new.id_token_signed_response_alg,
         "home_url": new.home_url,
         "is_pairwise": new.is_pairwise,
-        "sector": new.sector or _sector(new) or new.client_id,
+        "sector": sector(new),
         "minimum_acr": new.minimum_acr,
         "purpose_acr": dict(new.purpose_acr),
         "default_acr_values": list(new.default_acr_values),
@@ -146,12 +149,6 @@ def _columns(new: NewClient) -> dict[str, Any]:
         "profile": new.profile,
         "details": new.details.kept(),
     }
-
-
-def _sector(new: NewClient) -> str | None:
-    """The host of the sector_identifier_uri, whose content has been checked, or that of the redirect URIs."""
-    uri = new.details.sector_identifier_uri
-    return sector_of([uri] if uri else new.redirect_uris)
 
 
 def _new_secret(row: ClientRow, new: NewClient, vault: Vault | None) -> str | None:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import orjson
 from pydantic import ValidationError
 
-from idp.clients.metadata import LOCALIZED, ClientRefused, Details, NewClient
+from idp.clients.metadata import LOCALIZED, NAME_LIMIT, ClientRefused, Details, NewClient
 from idp.clients.profiles import PROFILES
 from idp.clients.rules import SIGN_IN_LEVELS
 from idp.oidc.rules import SCOPES
@@ -139,10 +139,12 @@ def _seconds(values: dict[str, Any], name: str) -> int | None:
 
 
 def _host_of(redirect_uris: tuple[str, ...]) -> str:
+    """What a client without a name is called: the host it is answered at, or the scheme of its own, whatever follows that."""
     try:
-        return (urlsplit(redirect_uris[0]).hostname or "")[:120] if redirect_uris else ""
+        parts = urlsplit(redirect_uris[0] if redirect_uris else "")
     except ValueError:
         return ""
+    return ((parts.hostname or "") if parts.scheme in ("https", "http") else parts.scheme)[:NAME_LIMIT]
 
 
 def as_json(row: ClientRow, registration_uri: str) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import pytest
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from idp.clients.metadata import ClientRefused, Details, NewClient, check
+from idp.clients.metadata import DEVICE_GRANT, ClientRefused, Details, NewClient, check
+from idp.clients.pairwise import check_list, sector
 from idp.clients.profiles import ALL_METHODS, OWN_ALGORITHMS, PROFILES, SIGNING_ALGORITHMS, TLS_METHODS
 from idp.clients.rules import fetchable_problem, link_problem
 from idp.jose.keys import jwks_problem, usable_keys
@@ -150,6 +151,35 @@ def test_what_a_client_may_not_be(name: str) -> None:
     with pytest.raises(ClientRefused) as refused:
         check(_new(**REFUSED[name]))
     assert refused.value.code == "invalid_client_metadata"
+
+
+_LIST = {"sector_identifier_uri": "https://club.example/sector"}
+LEARNS_ELSEWHERE: dict[str, dict[str, Any]] = {
+    "no address": {"grant_types": (DEVICE_GRANT,), "redirect_uris": ()},
+    "a device besides": {"grant_types": (*BOTH, DEVICE_GRANT)},
+    "never an answer": {"response_types": ()},
+    "an app": {
+        "application_type": "native",
+        "redirect_uris": ("https://pool.example/cb", "com.example.pool:/cb"),
+    },
+    "one's own machine": {"redirect_uris": ("http://localhost/cb",)},
+    "sign-outs told elsewhere": {"backchannel_logout_uri": "https://evil.example/out"},
+    "events told elsewhere": {"events_uri": "https://evil.example/events"},
+}
+
+
+@pytest.mark.parametrize("name", LEARNS_ELSEWHERE)
+def test_a_list_is_for_those_who_learn_of_residents_at_what_is_listed(name: str) -> None:
+    """OIDC Core §8.1: to be in another's list costs nothing, and must not give the subjects of those in it."""
+    with pytest.raises(ClientRefused):
+        check_list(_new(**_LIST, **LEARNS_ELSEWHERE[name]))
+    hosts = {
+        "redirect_uris": ("https://pool.example/cb", "https://gym.example/cb"),
+        "backchannel_logout_uri": "https://gym.example:8443/out",
+        "events_uri": "https://club.example/events",
+    }
+    check_list(good := _new(**_LIST, **hosts))
+    assert sector(good) == "club.example"
 
 
 _FAPI = {"profile": "fapi2", "token_endpoint_auth_method": "private_key_jwt", "jwks": KEYS}

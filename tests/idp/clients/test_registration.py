@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from idp.clients.metadata import DEVICE_GRANT, Details
 from idp.clients.models import ClientRow
 from idp.clients.service import ClientRefused, NewClient, disable_client
 from tests.support.town import ISSUER, Proof
@@ -38,6 +39,11 @@ REFUSED: dict[str, dict[str, Any]] = {
     "a protected scope with a space": {"protects_scopes": ("tax:read tax:write",)},
     "an unknown kind of application": {"application_type": "desktop"},
     "a scheme of its own for a web client": {"redirect_uris": ("com.example.app:/cb",)},
+    "a list of addresses without any": {
+        "grant_types": (DEVICE_GRANT,),
+        "redirect_uris": (),
+        "details": Details(sector_identifier_uri="https://pool.example/sector"),
+    },
 }
 
 
@@ -103,6 +109,14 @@ def test_apps_on_a_residents_own_machine_share_no_sector(town: Town) -> None:
     assert _subject(town, **native) != _subject(town, **native)
     scheme = {**native, "redirect_uris": ("com.example.app:/cb",)}
     assert _subject(town, **scheme) != _subject(town, **scheme)
+
+
+def test_a_host_that_an_app_writes_behind_its_own_scheme_gives_it_no_sector(town: Town) -> None:
+    """OIDC Core §8.1: nobody proves a host in such an address, so it must not give the subjects of whoever has it."""
+    native = {"application_type": "native", "token_endpoint_auth_method": "none"}
+    known = _subject(town)
+    assert _subject(town, **native, redirect_uris=("com.evil.app://pool.example/cb",)) != known
+    assert _subject(town, **native, redirect_uris=("https://pool.example/app",)) == known
 
 
 def test_a_client_with_several_hosts_is_its_own_sector(town: Town) -> None:

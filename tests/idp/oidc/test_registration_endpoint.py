@@ -363,6 +363,39 @@ def test_a_client_cannot_take_anothers_sector_along(opened: Town) -> None:
     assert row.sector == "evil.example"
 
 
+UNPROVEN: dict[str, dict[str, Any]] = {
+    "a device": {"grant_types": [DEVICE_GRANT], "response_types": []},
+    "a device besides": {"grant_types": ["authorization_code", DEVICE_GRANT]},
+    "never answered": {"response_types": []},
+    "refreshing alone": {"grant_types": ["refresh_token"]},
+    "another host is told of sign-outs": {"backchannel_logout_uri": "https://evil.example/out"},
+    "another host is told of withdrawals": {"events_uri": "https://evil.example/events"},
+    "a scheme": {"redirect_uris": ["com.evil.app://pool.example/cb"], "application_type": "native"},
+}
+
+
+@pytest.mark.parametrize("name", UNPROVEN)
+def test_a_host_is_the_sector_of_those_alone_who_learn_of_residents_there(guarded: Town, name: str) -> None:
+    """OIDC Core §8.1: whoever could learn a `sub` elsewhere need not have the host, so it is a sector of its own."""
+    made = register(guarded, initial_token(guarded), **UNPROVEN[name]).json
+    proven = register(
+        guarded,
+        initial_token(guarded),
+        backchannel_logout_uri="https://pool.example:8443/out",
+        events_uri="https://pool.example/events",
+    ).json
+    sectors = {row.client_id: row.sector for row in guarded.rows(ClientRow)}
+    assert sectors[made["client_id"]] == made["client_id"]
+    assert sectors[proven["client_id"]] == "pool.example"
+
+
+def test_a_client_without_a_name_is_called_by_what_it_has(opened: Town) -> None:
+    """A host behind a scheme of its own is anybody's, so residents do not read it."""
+    assert register(opened, client_name="").json["client_name"] == "pool.example"
+    app = {"redirect_uris": ["com.evil.app://pool.example/cb"], "application_type": "native"}
+    assert register(opened, client_name="", **app).json["client_name"] == "com.evil.app"
+
+
 def test_the_registration_token_is_its_clients_own(opened: Town) -> None:
     """RFC 7592 §2, K33: the same answer for a wrong token, another's, and no such client."""
     one, other = register(opened).json, register(opened).json
