@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import insert, select, update
 
 from consent import records, rules
+from idp.clients.models import ClientRow
 from idp.oidc import authorization_details, holds, lasting
 from idp.oidc.claims_request import read_kept
 from idp.oidc.errors import Refusal
@@ -205,14 +206,11 @@ def settle_grant(
 
     Raises:
         Refusal: invalid_authorization_details for a permission that no purpose covers any more; access_denied for a
-            client that the resident has stopped.
+            client that the resident has stopped; temporarily_unavailable for one that moves to another sector just now.
     """
     if holds.is_held(connection, resident_id, client.client_id):
         raise Refusal("access_denied", "The resident has stopped this service")
-    old = live_grant(connection, resident_id, client.client_id)
-    if old is not None and lasting.is_over(provider, connection, client.client_id, old, now=now):
-        revoke_grants(connection, resident_id, client_id=client.client_id, now=now)
-        old = None
+    old = _standing(provider, connection, client, resident_id, now=now)
     scope = set(request.scope) | set(old.scope.split() if old else ())
     before = frozenset(old.decided_claims.split() if old else ())
     claims, purposes = asked_for(provider, replace(request, scope=tuple(scope)))
@@ -248,3 +246,25 @@ def settle_grant(
         )
     )
     return grant_id
+
+
+def _standing(provider: Provider, connection: Any, client: Client, resident_id: str, *, now: int) -> Any:
+    """The live grant on which something is left; None where a new one is to be made, after the end of one that is over."""
+    old = live_grant(connection, resident_id, client.client_id)
+    if old is not None and not lasting.is_over(provider, connection, client.client_id, old, now=now):
+        return old
+    _see_that_sector_stands(connection, client)
+    if old is not None:
+        revoke_grants(connection, resident_id, client_id=client.client_id, now=now)
+    return None
+
+
+def _see_that_sector_stands(connection: Any, client: Client) -> None:
+    """See that a client, which may be as it was a second ago, has not moved to another sector.
+
+    Until the grant is written it cannot: it ends those whose subject it was not told when it moves.
+    """
+    found = select(ClientRow.sector, ClientRow.is_pairwise).where(ClientRow.client_id == client.client_id)
+    row = connection.execute(found.with_for_update(read=True)).first()
+    if row is None or (row.sector, row.is_pairwise) != (client.sector, client.is_pairwise):
+        raise Refusal("temporarily_unavailable", "The client has changed meanwhile")

@@ -157,6 +157,8 @@ def issue(
         bound_to=bound_to,
         now=now,
     )
+    if grant.told_at is None:
+        service.note_told(connection, family.grant_id, now=now)
     claims: dict[str, Any] = {}
     if "openid" in scope.split():
         claims = id_token_claims(provider, connection, client, grant, family, standing.claims, now=now)

@@ -123,6 +123,9 @@ class Grant(Base):
     ends_at: Mapped[int | None] = mapped_column(
         BigInteger, comment="When the last consent it stands on ends by itself. pii=no"
     )
+    told_at: Mapped[int | None] = mapped_column(
+        BigInteger, comment="When the client redeemed a code under it first, so knows the sub. pii=no"
+    )
     lapses: Mapped[str | None] = mapped_column(
         Text,
         comment="JSON list: which claims and purposes end by themselves before it does, and when. pii=no",

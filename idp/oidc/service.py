@@ -110,8 +110,23 @@ REVOKE_FAMILY = (
 _IS_LIVE = and_(func.coalesce(Grant.revoked_at, 0) == 0, is_not_over(bindparam("at")))
 _HAS_ACCOUNT = and_(Resident.id == Grant.resident_id, Resident.state == "active")
 #: What of a grant, and of its resident, tokens are made from.
-_GRANT = (Grant.resident_id, Grant.subject, Grant.claims, Grant.purposes, Grant.lapses, Resident.data_key)
+_GRANT = (
+    Grant.resident_id,
+    Grant.subject,
+    Grant.told_at,
+    Grant.claims,
+    Grant.purposes,
+    Grant.lapses,
+    Resident.data_key,
+)
 _READ_GRANT = select(*_GRANT).join(Resident, _HAS_ACCOUNT).where(Grant.id == bindparam("grant_id_"), _IS_LIVE)
+
+
+_TOLD = (
+    update(Grant)
+    .where(Grant.id == bindparam("grant_id_"), Grant.told_at.is_(None))
+    .values(told_at=bindparam("at"))
+)
 
 
 def with_grant(found: Any) -> Any:
@@ -274,6 +289,25 @@ def read_grant(connection: Any, grant_id: str, *, now: int) -> Any:
     Claims and purposes are those it was given with: `lasting.left` says which are left, and whether any are.
     """
     return connection.execute(_READ_GRANT, {"grant_id_": grant_id, "at": now}).first()
+
+
+def note_told(connection: Any, grant_id: str, *, now: int) -> None:
+    """Note that a client has the subject of a grant: a code under it reached the client where it was sent."""
+    connection.execute(_TOLD, {"grant_id_": grant_id, "at": now})
+
+
+def end_untold(connection: Any, client_id: str, *, now: int) -> None:
+    """End the grants of a client that moves to another sector, but for those whose subject it knows already.
+
+    Nobody has shown to have the host for which the others were made: whoever wrote down another partner's address,
+    waited, and then its own, would learn the subjects of that partner.
+    """
+    connection.execute(
+        update(Grant)
+        .where(Grant.client_id == client_id, Grant.revoked_at.is_(None), Grant.told_at.is_(None))
+        .values(revoked_at=now),
+        execution_options={"synchronize_session": False},
+    )
 
 
 def mint(

@@ -17,6 +17,7 @@ from idp.clients.service import add_partner, disable_client, register_client, re
 from idp.login.budgets import Limit, take
 from idp.oidc.every_claim import declare_every_claim
 from idp.oidc.registration import OPEN_GRANTS, as_json, described, read_metadata
+from idp.oidc.service import end_untold
 from idp.oidc.software_statements import with_statement
 from idp.web.answers import Answer, empty_answer, json_answer
 from idp.web.cookies import digest, new_secret
@@ -175,6 +176,7 @@ def _replaced(provider: Provider, incoming: Incoming, client_id: str) -> Answer:
         ctx = provider.context
         if row.approved_at != row.created_at:
             row.approved_at = None  # what somebody reviewed is no longer there
+        former = row.sector
         secret = replace_client(
             session,
             row,
@@ -183,6 +185,8 @@ def _replaced(provider: Provider, incoming: Incoming, client_id: str) -> Answer:
             allow_loopback=ctx.settings.testing.allow_loopback,
             algorithms=ctx.settings.keys.algorithms,
         )
+        if row.sector != former:
+            end_untold(session, client_id, now=ctx.now())
         return json_answer(200, {**_told(provider, incoming, session, client_id), **_secret(secret)})
 
     return _changed(provider, incoming, client_id, put)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from idp.clients.initial_tokens import make_initial_token
 from idp.clients.metadata import DEVICE_GRANT
 from idp.clients.models import ClientRow, InitialToken, Partner
 from idp.clients.service import add_partner, approve_client
+from idp.oidc.models import Grant
 from tests.support import town as towns
 from tests.support.proving import jwks, key_for
 from tests.support.town import ISSUER, Proof, make_town
@@ -361,6 +363,57 @@ def test_a_client_cannot_take_anothers_sector_along(opened: Town) -> None:
     assert _manage(opened, made, "PUT", json=moved).status_code == 200
     row = next(row for row in opened.rows(ClientRow) if row.client_id == made["client_id"])
     assert row.sector == "evil.example"
+
+
+def _moved(town: Town, made: dict[str, Any], host: str) -> towns.Partner:
+    """The same client at another host."""
+    uri = f"https://{host}/cb"
+    said = {**POOL, "client_id": made["client_id"], "redirect_uris": [uri]}
+    assert _manage(town, made, "PUT", json=said).status_code == 200
+    town.fresh()
+    return replace(_partner(made), redirect_uri=uri)
+
+
+def _sub(town: Town, partner: towns.Partner, browser: towns.Browser) -> str:
+    proof = Proof()
+    tokens = town.redeem(partner, browser.code(partner, town.maria, "openid", proof), proof).json
+    found: str = town.userinfo(tokens["access_token"]).json["sub"]
+    return found
+
+
+def test_a_host_that_a_client_never_had_leaves_it_no_subject(opened: Town) -> None:
+    """OIDC Core §8.1: a resident agrees while the client names another's host, which alone is answered; then it moves."""
+    known = _sub(opened, _partner(register(opened).json), opened.browser())
+    made = register(opened).json
+    browser = opened.browser()
+    assert browser.code(_partner(made), opened.maria, "openid", Proof())
+    assert _sub(opened, _moved(opened, made, "evil.example"), browser) != known
+
+
+def test_a_subject_that_a_client_was_told_stays_when_it_moves(opened: Town) -> None:
+    """It had the host when it redeemed the code; its residents stay who they are, and are not asked again."""
+    made = register(opened).json
+    browser = opened.browser()
+    known = _sub(opened, _partner(made), browser)
+    moved = _moved(opened, made, "gym.example")
+    proof = Proof()
+    code = towns.code_of(browser.authorize(moved, "openid", proof, prompt="none"))
+    tokens = opened.redeem(moved, code, proof).json
+    assert opened.userinfo(tokens["access_token"]).json["sub"] == known
+
+
+def test_who_still_knows_a_client_in_its_former_sector_gives_it_no_grant(opened: Town) -> None:
+    """Nodes read clients again within a second: a grant for the former sector must not come after the move."""
+    made = register(opened).json
+    partner, browser = _partner(made), opened.browser()
+    browser.follow(browser.authorize(partner, "openid", Proof()))
+    page = browser.follow(browser.sign_in(opened.maria))
+    assert 'action="/consent"' in page.text
+    with opened.context.database.transaction() as session:  # another node, of which this one has not heard
+        session.get_one(ClientRow, made["client_id"]).sector = "gym.example"
+    answer = browser.follow(browser.allow())
+    assert towns.answer_parameters(answer)["error"] == "temporarily_unavailable"
+    assert opened.rows(Grant) == []
 
 
 UNPROVEN: dict[str, dict[str, Any]] = {

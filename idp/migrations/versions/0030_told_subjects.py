@@ -1,0 +1,29 @@
+"""A grant says whether its client has been told the subject.
+
+Phase: expand, and backfill: all that stand are taken for told, so no client loses a subject that it knows.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0030"
+down_revision = "0025"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column(
+        "oidc_grant",
+        sa.Column(
+            "told_at",
+            sa.BigInteger(),
+            nullable=True,
+            comment="When the client redeemed a code under it first, so knows the sub. pii=no",
+        ),
+    )
+    op.execute("UPDATE oidc_grant SET told_at = granted_at")
+
+
+def downgrade() -> None:
+    op.drop_column("oidc_grant", "told_at")
