@@ -14,7 +14,7 @@ from admin.staff.current import for_roles
 from consent.withdrawals import service as withdrawals
 from consent.withdrawals.rules import state_of
 from idp.accounts.evidence import subject_key
-from idp.oidc.service import subject_for
+from idp.oidc.service import known_subject
 from idp.signals import events
 from idp.web.context import context
 
@@ -96,10 +96,11 @@ def _page(errors: list[tuple[str, str]], typed: dict[str, str] | None = None) ->
     with ctx.database.reading() as session:
         found = withdrawals.awaited(session, now=now, after=after, limit=PAGE + 1)
         number = withdrawals.count_awaited(session, now=now)
-    shown = found[:PAGE]
+        shown = found[:PAGE]
+        lines = [_line(session, one, now=now) for one in shown]
     return render_template(
         "admin/confirmations.html",
-        matters=[_line(one, now=now) for one in shown],
+        matters=lines,
         number=number,
         typed=typed or {},
         errors=errors,
@@ -110,7 +111,7 @@ def _page(errors: list[tuple[str, str]], typed: dict[str, str] | None = None) ->
     )
 
 
-def _line(one: Matter, *, now: int) -> dict[str, Any]:
+def _line(session: Session, one: Matter, *, now: int) -> dict[str, Any]:
     service, partner = names_of(one.client_id)
     client = registry().find(one.client_id)
     return {
@@ -119,7 +120,7 @@ def _line(one: Matter, *, now: int) -> dict[str, Any]:
         "service": service,
         "partner": partner,
         # Who could not be told by an event must be told by the officer, and knows the resident by this alone.
-        "subject": subject_for(context().vault, client, one.resident_id) if client else "",
+        "subject": known_subject(session, context().vault, client, one.resident_id) if client else "",
         "state": str(_STATES[state_of(one, now=now).value]),
         "since": one.created_at,
         "told_at": one.told_at,

@@ -234,13 +234,30 @@ class Minted:
 
 
 def subject_for(vault: Vault, client: Client, resident_id: str) -> str:
-    """The `sub` by which a client knows a resident: keyed, the same after recovery, different per sector.
+    """The `sub` that a client is to know a resident by: keyed, the same after recovery, different per sector.
 
     Not reversible without the key (OIDC Core §8.1).
     """
     sector = f"sector|{client.sector}" if client.is_pairwise else "public"
     mac = hmac.new(vault.subkey("pairwise-sub"), f"{sector}|{resident_id}".encode(), hashlib.sha256)
     return base64url(mac.digest())
+
+
+def told_subject(connection: Any, client_id: str, resident_id: str) -> str | None:
+    """The `sub` that a client was told of a resident last, whatever became of the grant; None when there is none."""
+    found = select(Grant.subject).where(
+        Grant.resident_id == resident_id, Grant.client_id == client_id, Grant.told_at.is_not(None)
+    )
+    subject: str | None = connection.execute(
+        found.order_by(Grant.granted_at.desc(), Grant.told_at.desc()).limit(1)
+    ).scalar()
+    return subject
+
+
+def known_subject(connection: Any, vault: Vault, client: Client, resident_id: str) -> str:
+    """The `sub` by which a client knows a resident: what it was told outlasts a change of its sector."""
+    told = told_subject(connection, client.client_id, resident_id)
+    return told or subject_for(vault, client, resident_id)
 
 
 def spend_code(

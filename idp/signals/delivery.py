@@ -174,7 +174,7 @@ class Messenger:
 
     def _token(self, delivery: Delivery, client: Client, ring: KeyRing) -> str:
         """What is told, signed anew and by the name under which this client knows the resident."""
-        subject = subject_for(self._context.vault, client, delivery.resident_id)
+        subject = delivery.subject or subject_for(self._context.vault, client, delivery.resident_id)
         is_event = delivery.kind == "event"
         claims_of, typ = (events.event_claims, events.TYPE) if is_event else (logout_claims, TYPE)
         claims = claims_of(delivery, subject, issuer=self._provider.issuer, now=self._context.now())

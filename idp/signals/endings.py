@@ -51,7 +51,7 @@ def _put(
     writing: Any, clients: ClientRegistry, residents: Collection[str], sids: Collection[str], *, now: int
 ) -> int:
     rows = [
-        {"kind": "logout", "client_id": one.client_id, "resident_id": one.resident_id, "sid": one.sid}
+        {"kind": "logout", **one._asdict()}
         for one in families.clients_of_sessions(writing, residents, sids)
         if _wants_to_know(clients, one.client_id)
     ]

@@ -18,6 +18,7 @@ from consent.rules import TOLD_EVENTS
 from consent.withdrawals import service as withdrawals
 from idp.clients.models import ClientRow
 from idp.oidc import families
+from idp.oidc.service import told_subject
 from idp.signals import outbox
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def tell(
         due_at=due_at,
         now=now,
     )
-    about = {"client_id": client_id, "resident_id": resident_id, "matter_id": matter_id}
+    about = _about(session, client_id, resident_id, matter_id)
     outbox.put(session, [{**row, **about} for row in rows], now=now)
     return matter_id
 
@@ -93,10 +94,20 @@ def tell_again(session: Any, matter: Matter, *, now: int) -> bool:
     """Put the event of a matter into the outbox once more, with a `jti` of its own; False without an address."""
     if not _reach(session, matter.client_id).events:
         return False
-    about = {"client_id": matter.client_id, "resident_id": matter.resident_id, "matter_id": matter.id}
+    about = _about(session, matter.client_id, matter.resident_id, matter.id)
     row = _event_row(matter.event, matter.details, due_at=matter.due_at)
     outbox.put(session, [{**row, **about}], now=now)
     return True
+
+
+def _about(session: Any, client_id: str, resident_id: str, matter_id: str) -> dict[str, Any]:
+    """Whom a signal concerns; by what its client knows them is read now, as their grants can be erased before it is taken."""
+    return {
+        "client_id": client_id,
+        "resident_id": resident_id,
+        "matter_id": matter_id,
+        "subject": told_subject(session, client_id, resident_id),
+    }
 
 
 def event_claims(delivery: Delivery, subject: str, *, issuer: str, now: int) -> dict[str, Any]:

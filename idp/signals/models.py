@@ -29,6 +29,9 @@ class Delivery(Base):
     kind: Mapped[str] = mapped_column(String(10), comment="How it is told: logout or event. pii=no")
     client_id: Mapped[str] = mapped_column(String(64), comment="Who is told. pii=no")
     resident_id: Mapped[str] = mapped_column(String(22), comment="Whom it concerns. pii=no")
+    subject: Mapped[str | None] = mapped_column(
+        String(255), comment="The sub that the client was told; NULL: the one of its sector. pii=yes"
+    )
     sid: Mapped[str] = mapped_column(
         String(22), comment="Public name of the session that ended; empty for an event. pii=no"
     )

@@ -41,6 +41,7 @@ def put(connection: Any, rows: Sequence[Mapping[str, Any]], *, now: int) -> None
     Each row has its kind, client_id and resident_id, and what else is not as it is for most: due at once, never tried.
     """
     begun = {
+        "subject": None,
         "sid": "",
         "state": "waiting",
         "created_at": now,

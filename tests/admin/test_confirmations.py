@@ -9,6 +9,8 @@ import pytest
 from consent import acts
 from consent.withdrawals import service as withdrawals
 from idp.clients.metadata import Details, NewClient
+from idp.clients.models import ClientRow
+from idp.jobs.stamps import CLIENTS, bump
 from idp.signals import events
 from idp.signals.models import Delivery
 
@@ -79,6 +81,18 @@ def test_what_is_overdue_or_cannot_be_told_stands_in_the_queue(shop: Office) -> 
     for private in (shop.town.maria.resident_id, "Maria", "Okafor", "maria@"):
         assert private not in page
     assert 'href="/confirmations"' in desk.get("/").text
+
+
+def test_the_partner_is_shown_the_name_by_which_it_knows_the_resident(shop: Office) -> None:
+    """That is the `sub` of its tokens, whatever became of its sector since."""
+    town = shop.town
+    tokens = town.tokens(town.library, town.maria, "openid profile")
+    known = town.userinfo(tokens["access_token"]).json["sub"]
+    with town.context.database.transaction() as session:
+        session.get_one(ClientRow, town.library.client_id).sector = "elsewhere.example"
+        bump(session, CLIENTS)
+    tell(shop, "library")
+    assert known in shop.signed_in("officer").get("/confirmations").text
 
 
 def test_a_confirmation_takes_it_off_the_queue(shop: Office) -> None:

@@ -1,4 +1,4 @@
-"""A grant says whether its client has been told the subject.
+"""A grant says whether its client has been told the subject, and a signal by which subject its client knows the resident.
 
 Phase: expand, and backfill: all that stand are taken for told, so no client loses a subject that it knows.
 """
@@ -22,8 +22,18 @@ def upgrade() -> None:
             comment="When the client redeemed a code under it first, so knows the sub. pii=no",
         ),
     )
+    op.add_column(
+        "signals_delivery",
+        sa.Column(
+            "subject",
+            sa.String(255),
+            nullable=True,
+            comment="The sub that the client was told; NULL: the one of its sector. pii=yes",
+        ),
+    )
     op.execute("UPDATE oidc_grant SET told_at = granted_at")
 
 
 def downgrade() -> None:
+    op.drop_column("signals_delivery", "subject")
     op.drop_column("oidc_grant", "told_at")

@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from idp.clients.models import ClientRow
+from idp.clients.service import NewClient
+from idp.jobs.stamps import CLIENTS, bump
 from tests.support.settled import footprint
 from tests.support.town import ISSUER, START
 
 if TYPE_CHECKING:
     from tests.support.settled import Settled
+    from tests.support.town import Town
 
 FULL = "openid profile email offline_access tax:read"
 
@@ -64,6 +68,24 @@ def test_each_asker_knows_the_resident_by_its_own_pseudonym(taxed: Settled) -> N
     assert one["sub"] != other["sub"]
     assert other["sub"] == town.introspect(town.service, again).json["sub"]
     assert town.maria.resident_id not in (one["sub"], other["sub"])
+
+
+def test_an_asker_knows_its_own_residents_even_after_its_sector_has_changed(town: Town) -> None:
+    """OIDC Core §8.1: an API that signs residents in itself finds them again in the tokens of others."""
+    grants, scopes = ("authorization_code",), ("openid", "profile", "tax:read")
+    office = NewClient(
+        "Office", ("https://o.example/cb",), client_id="o", scopes=scopes, protects_scopes=("tax:read",)
+    )
+    app = NewClient("App", ("https://a.example/cb",), client_id="a", scopes=scopes, grant_types=grants)
+    asker, holder = (town.add_client(new, basis="public_task", required=("name",)) for new in (office, app))
+    town.fresh()
+    known = town.userinfo(town.tokens(asker, town.maria, "openid")["access_token"]).json["sub"]
+    with town.context.database.transaction() as session:
+        session.get_one(ClientRow, "o").sector = "elsewhere.example"
+        bump(session, CLIENTS)
+    town.fresh()
+    token = town.tokens(holder, town.maria, "openid tax:read")["access_token"]
+    assert town.introspect(asker, token).json["sub"] == known
 
 
 def test_a_token_without_the_resource_servers_scope_is_none_of_its_business(taxed: Settled) -> None:

@@ -9,11 +9,15 @@ import pytest
 from sqlalchemy import select
 
 from idp.accounts.models import Resident
+from idp.clients.models import ClientRow
 from idp.closing import service as closing
+from idp.jobs.stamps import CLIENTS, bump
 from idp.login.models import BrowserSession
+from idp.oidc.erasing import forget
 from idp.oidc.models import Grant
 from idp.recovery.ending import credentials_changed
 from idp.recovery.freeze import freeze
+from idp.signals.endings import follow_up_resident
 from idp.upkeep import end_expired_sign_ins
 from tests.idp.signals.telling import opened
 from tests.support.town import ISSUER, Proof
@@ -232,3 +236,52 @@ def test_a_logout_token_is_no_hint(telling: Telling) -> None:
     (heard,) = telling.deliver()
     query = {"id_token_hint": heard.token, "post_logout_redirect_uri": "https://pool.example/bye"}
     assert browser.get("/logout", query_string=query).headers["Location"] == "/logged-out"
+
+
+def _move(telling: Telling) -> None:
+    """Another sector for the pool."""
+    with telling.town.context.database.transaction() as session:
+        session.get_one(ClientRow, "pool").sector = "elsewhere.example"
+        bump(session, CLIENTS)
+    telling.town.fresh()
+    telling.messenger._provider.clients.forget()
+
+
+def test_a_client_hears_of_whom_it_knows_even_after_its_sector_has_changed(telling: Telling) -> None:
+    """Back-Channel Logout 1.0 §2.4, §2.6: `sub` is the one of the ID token, though by now it would be another."""
+    town = telling.town
+    browser, tokens = visit(telling, "pool")
+    known = town.userinfo(tokens["access_token"]).json["sub"]
+    _move(telling)
+    sign_out(browser)
+    (told,) = telling.deliver()
+    assert telling.claims(told)["sub"] == known
+
+
+def test_a_client_that_never_redeemed_its_code_hears_of_nobody_by_a_former_sector(telling: Telling) -> None:
+    """OIDC Core §8.1: it has not shown that the host was its own, and may be told elsewhere by now."""
+    town, proof = telling.town, Proof()
+    pool = telling.partners["pool"]
+    browser = town.browser()
+    assert browser.code(pool, town.maria, "openid profile", proof)
+    sign_out(browser)
+    _move(telling)
+    (told,) = telling.deliver()
+    (grant,) = [one for one in town.rows(Grant) if one.client_id == "pool"]
+    assert telling.claims(told)["sub"] != grant.subject
+
+
+def test_a_client_hears_by_the_same_name_after_its_resident_was_erased(telling: Telling) -> None:
+    """What is told then was written before the grants went."""
+    town = telling.town
+    browser, tokens = visit(telling, "pool")
+    known = town.userinfo(tokens["access_token"]).json["sub"]
+    sign_out(browser)
+    _move(telling)
+    with town.context.database.transaction() as session:
+        provider = town.app.extensions["denizen.oidc"]
+        town.clock.advance(1)
+        follow_up_resident(session, provider.clients, town.maria.resident_id, now=int(town.clock()))
+        forget(session, town.maria.resident_id)
+    (told,) = telling.deliver()
+    assert telling.claims(told)["sub"] == known

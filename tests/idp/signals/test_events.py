@@ -14,6 +14,8 @@ from sqlalchemy import text
 from consent import acts
 from consent.withdrawals import service as withdrawals
 from idp.clients.metadata import ClientRefused, Details, NewClient, check
+from idp.clients.models import ClientRow
+from idp.jobs.stamps import CLIENTS, bump
 from idp.login.models import BrowserSession
 from idp.oidc.models import Grant
 from idp.signals import events
@@ -146,6 +148,21 @@ def test_a_withdrawal_kills_the_tokens_and_tells_the_partner(shop: Shop) -> None
     assert (act.client_id, act.resident_id) == ("shop", town.maria.resident_id)
     assert act.details["jti"] == told["jti"]
     assert shop.deliver(3600) == []
+
+
+def test_a_partner_knows_whom_it_is_told_of_even_after_its_sector_has_changed(shop: Shop) -> None:
+    """RFC 9493 §3.2.3: `sub` is the one of its tokens, though by now it would be another, and the grant is over."""
+    town = shop.telling.town
+    browser, tokens = shop.visit()
+    known = town.userinfo(tokens["access_token"]).json["sub"]
+    with town.context.database.transaction() as session:
+        session.get_one(ClientRow, "shop").sector = "elsewhere.example"
+        bump(session, CLIENTS)
+    shop.telling.messenger._provider.clients.forget()
+    town.fresh()
+    town.clock.advance(60)
+    withdraw(browser)
+    assert {told["sub_id"]["sub"] for told in shop.deliver()} == {known}
 
 
 def test_a_second_try_is_the_same_event(shop: Shop) -> None:
