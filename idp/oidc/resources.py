@@ -54,7 +54,9 @@ def target_of(
     own = for_resource(details, server)
     if not meant and not own:
         raise Refusal("invalid_target", "None of the scopes is for this resource")
-    return Target(resource, meant, server.details.has_jwt_tokens, server.id_token_alg, own)
+    # What the API likes, unless the client's profile has nothing signed with it (FAPI 2.0 §5.4.1).
+    alg = server.id_token_alg if server.id_token_alg in client.profile.own_algs else client.id_token_alg
+    return Target(resource, meant, server.details.has_jwt_tokens, alg, own)
 
 
 def is_own(provider: Provider, resource: str) -> bool:

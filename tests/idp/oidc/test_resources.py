@@ -12,7 +12,7 @@ from joserfc.jwe import JWERegistry
 from joserfc.jwk import KeySet
 
 from idp.clients.metadata import Details, NewClient
-from tests.support.proving import dpop, jwks, key_for
+from tests.support.proving import Prover, dpop, jwks, key_for
 from tests.support.settled import SCOPE
 from tests.support.town import ISSUER, START, Partner, Proof, answer_parameters
 
@@ -380,3 +380,38 @@ def test_a_token_is_refreshed_for_ourselves(proving: Proving, apis: dict[str, Pa
         first = _tokens(proving, caller, scope=f"{SCOPE} tax:read", **change).json
         answer = town.refresh(caller, first["refresh_token"], resource=ours)
         assert answer.status_code == expected, answer.json
+
+
+@pytest.mark.parametrize("profile", ["standard", "fapi2"])
+def test_an_api_chooses_what_signs_its_tokens_among_what_the_clients_profile_has(
+    proving: Proving, profile: str
+) -> None:
+    """RFC 9068 §4; FAPI 2.0 §5.4.1: RS256 signs nothing for a client of a FAPI profile."""
+    town, scope, key = proving.town, f"{profile}:read", key_for("ES256", profile)
+    resource = f"https://api.riverton.example/{profile}"
+    api = NewClient(
+        "API",
+        client_id=f"rs256-{profile}",
+        grant_types=("client_credentials",),
+        scopes=(),
+        protects_scopes=(scope,),
+        id_token_signed_response_alg="RS256",
+        details=Details(resource=resource, access_token_format="jwt"),
+    )
+    town.add_client(api, basis=None)
+    name = f"signed-{profile}"
+    caller = NewClient(
+        name,
+        (f"https://{name}.example/cb",),
+        client_id=name,
+        token_endpoint_auth_method="private_key_jwt",
+        scopes=("openid", scope),
+        profile=profile,
+        details=Details(jwks=jwks(key)),
+    )
+    prover, proof = Prover(town.add_client(caller, basis="public_task", required=("name",)), key), Proof()
+    town.fresh()
+    code = proving.pushed_code(prover, proof, scope=f"openid {scope}", resource=resource)
+    tokens = proving.redeem(prover, code, proof, {"DPoP": dpop(KEY, now=proving.now)}).json
+    header, _ = _claims(town, tokens["access_token"])
+    assert header["alg"] == {"standard": "RS256", "fapi2": "ES256"}[profile]
