@@ -361,6 +361,8 @@ def encryption_of(details: Details, what: str) -> tuple[str, str]:
 
 def _problems_of_keys(new: NewClient) -> Iterator[str]:
     details = new.details
+    if details.tls_client_certificate_bound_access_tokens and details.dpop_bound_access_tokens:
+        yield "tokens are bound to a certificate or by DPoP, not in both ways"
     if details.jwks is not None and details.jwks_uri:
         yield "jwks and jwks_uri must not both be given"
     if details.jwks is not None and (problem := jwks_problem(details.jwks)):

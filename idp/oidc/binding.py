@@ -5,7 +5,7 @@ A binding is kept as one text, `jkt …` for DPoP or `x5t#S256 …` for a certif
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from idp.oidc import certificates, dpop
 from idp.oidc.errors import Refusal
@@ -18,10 +18,18 @@ if TYPE_CHECKING:
 _BY_KEY, _BY_CERTIFICATE = "jkt ", "x5t#S256 "
 
 
-def of_token_request(
-    provider: Provider, client: Client, incoming: Incoming, path: str = "/token"
-) -> str | None:
-    """The key to which a client's new tokens will be bound, or None for bearer tokens.
+class Proven(NamedTuple):
+    """What a token request proves: to what new tokens will be bound, None for bearer tokens, and its DPoP key if it has one.
+
+    A code can be bound to a DPoP key though the tokens will be to a certificate (RFC 9449 §10).
+    """
+
+    bound_to: str | None
+    jkt: str | None
+
+
+def of_token_request(provider: Provider, client: Client, incoming: Incoming, path: str = "/token") -> Proven:
+    """What a client proves to hold for its new tokens.
 
     A proof that is there must hold, whatever the tokens will be bound to (RFC 9449 §5).
 
@@ -29,14 +37,18 @@ def of_token_request(
         Refusal: when a proof does not hold, or one is missing from a client that must have it.
     """
     if not client.is_constrained and dpop.HEADER not in incoming.environ:
-        return None
+        return Proven(None, None)
     jkt = dpop.proven_key(provider, incoming, path, needs_nonce=client.profile.dpop_nonce)
+    return Proven(_binding(client, incoming, jkt), jkt)
+
+
+def _binding(client: Client, incoming: Incoming, jkt: str | None) -> str:
+    if client.details.dpop_bound_access_tokens and jkt is None:
+        return _refused("a DPoP proof")
     if client.details.tls_client_certificate_bound_access_tokens:
         return _by_certificate(incoming) or _refused("a certificate")
     if jkt is not None:
         return _BY_KEY + jkt
-    if client.details.dpop_bound_access_tokens:
-        return _refused("a DPoP proof")
     return _by_certificate(incoming) or _refused("a DPoP proof or a certificate")
 
 

@@ -25,7 +25,7 @@ class ClientCredentialsGrant(TokenGrant):
         if "authorization_details" in self.request.form:
             raise refusal("A permission is a resident's to give")
         scope = self._scope(client.scopes - set(SCOPES))
-        bound_to = self.binding()
+        bound_to = self.proven().bound_to
         now = provider.context.now()
         target = target_of(provider, client, narrowed(provider, self.request.form.get("resource")), scope)
         token = None

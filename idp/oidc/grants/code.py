@@ -10,7 +10,6 @@ from authlib.oauth2.rfc6749.errors import InvalidGrantError
 
 from idp.jose.encoding import s256
 from idp.oidc import service
-from idp.oidc.binding import jkt_of
 from idp.oidc.errors import Refusal
 from idp.oidc.grants.server import TokenGrant
 from idp.oidc.issue import issue
@@ -31,7 +30,7 @@ class CodeGrant(TokenGrant):
         provider, client = self.server.provider, self.client
         code, redirect_uri = self.required("code"), self.required("redirect_uri")
         challenge = self._challenge()
-        bound_to, asked = self.binding(), self.request.form.get("resource")
+        (bound_to, jkt), asked = self.proven(), self.request.form.get("resource")
         now = provider.context.now()
         with provider.context.database.fast.transaction() as connection:
             unverified_grant = service.grant_of_code(connection, code, now=now)
@@ -41,7 +40,7 @@ class CodeGrant(TokenGrant):
                 client_id=client.client_id,
                 redirect_uri=redirect_uri,
                 code_challenge=challenge,
-                jkt=jkt_of(bound_to),
+                jkt=jkt,
                 now=now,
             )
             issued = None

@@ -25,7 +25,7 @@ class DeviceGrant(TokenGrant):
     def create_token_response(self) -> Any:
         """Wait, or spend, then mint, in one transaction; sign after it."""
         provider, client = self.server.provider, self.client
-        device_code, bound_to = self.required("device_code"), self.binding()
+        device_code, bound_to = self.required("device_code"), self.proven().bound_to
         now = provider.context.now()
         fast = provider.context.database.fast
         asked = service.find_polled(fast, device_code, client_id=client.client_id, now=now)

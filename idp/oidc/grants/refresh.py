@@ -29,7 +29,7 @@ class RefreshGrant(TokenGrant):
         """Spend the token where its profile says so, then mint, in one transaction; sign after it."""
         provider, client = self.server.provider, self.client
         token = self.required("refresh_token")
-        bound_to = self.binding()
+        bound_to = self.proven().bound_to
         now = provider.context.now()
         with provider.context.database.fast.transaction() as connection:
             issued = self._use(connection, token, bound_to, now)

@@ -16,6 +16,7 @@ from idp.web.answers import Answer, json_answer
 
 if TYPE_CHECKING:
     from idp.clients.registry import Client
+    from idp.oidc.binding import Proven
     from idp.oidc.provider import Provider
     from idp.web.incoming import Incoming
 
@@ -93,8 +94,8 @@ class TokenGrant(BaseGrant, TokenEndpointMixin):
             raise UnauthorizedClientError("The client is not registered for this grant_type")
         self.request.client = client
 
-    def binding(self) -> str | None:
-        """The key to which the tokens will be bound; find out before anything is spent, outside a transaction."""
+    def proven(self) -> Proven:
+        """To which key the tokens will be bound; find out before anything is spent, outside a transaction."""
         return binding.of_token_request(self.server.provider, self.client, self.request.incoming, PATH)
 
     def required(self, name: str) -> str:

@@ -59,6 +59,10 @@ ACCEPTED: dict[str, dict[str, Any]] = {
 }
 REFUSED: dict[str, dict[str, Any]] = {
     "no such profile": {"profile": "fapi3"},
+    "tokens bound in two ways": {
+        "dpop_bound_access_tokens": True,
+        "tls_client_certificate_bound_access_tokens": True,
+    },
     "FAPI with a secret": {"profile": "fapi2"},
     "FAPI without a secret": {"profile": "fapi2", "token_endpoint_auth_method": "none"},
     "FAPI with RS256": {

@@ -186,6 +186,32 @@ def test_a_code_for_one_client_is_nothing_with_the_certificate_of_another(provin
     assert proving.redeem(prover, code, proof, proving.certificates["self"].headers).status_code == 200
 
 
+def test_a_code_that_is_bound_to_a_key_needs_it_though_the_tokens_are_bound_to_a_certificate(
+    proving: Proving,
+) -> None:
+    """RFC 9449 §10, §10.1: named in the request or proven when it was pushed; the key that is proven then, and no other."""
+    prover, key, other = proving.provers["self"], key_for("ES256", "own"), key_for("ES256", "others")
+    by_certificate = proving.certificates["self"].headers
+
+    def proof_of(one: Any, path: str = "/token") -> dict[str, str]:
+        return {**by_certificate, "DPoP": dpop(one, now=proving.now, path=path)}
+
+    for is_pushed in (False, True):
+        proof = Proof()
+        code = (
+            proving.pushed_code(prover, proof, proof_of(key, "/par"))
+            if is_pushed
+            else proving.code(prover, proof, dpop_jkt=key.thumbprint())
+        )
+        for headers in (by_certificate, proof_of(other)):
+            assert proving.redeem(prover, code, proof, headers).json["error"] == "invalid_grant"
+        tokens = proving.redeem(prover, code, proof, proof_of(key)).json
+        assert tokens["token_type"] == "Bearer"
+        asked = {"token": tokens["access_token"], "client_id": "self"}
+        found = proving.post("/introspect", asked, by_certificate).json
+        assert found["cnf"].keys() == {"x5t#S256"}
+
+
 def test_the_refresh_token_of_a_public_client_is_bound_to_its_certificate(proving: Proving) -> None:
     """RFC 8705 §4; another's attempt neither spends it nor kills the family."""
     town, proof, own = proving.town, Proof(), proving.certificates["self"].headers
