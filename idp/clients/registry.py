@@ -92,7 +92,7 @@ class Client(ClientMixin):
         """There is none: redirect_uri is always sent (OIDC Core §3.1.2.1)."""
 
     def get_allowed_scope(self, scope: str | None) -> str:
-        """The part of a requested scope that it may have."""
+        """The part of a scope, asked for now or granted before, that it may have today."""
         return " ".join(name for name in (scope or "").split() if name in self.scopes)
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:

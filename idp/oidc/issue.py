@@ -133,15 +133,16 @@ def issue(
     `grant` is the row of `service.read_grant` where it was read with the family (`service.with_grant`).
     A code gives a refresh token when `offline_access` was granted; a refresh token gives its successor, if `refresh`
     names one, with the same scope and end (RFC 6749 §6). `asked_details` narrows the permissions of this one access
-    token (RFC 9396 §6).
+    token (RFC 9396 §6). Of `scope` counts what the client may have today.
 
     Raises:
-        Refusal: invalid_target, invalid_authorization_details; nothing is minted then, and the transaction must not stand.
+        Refusal: invalid_scope when that is nothing, invalid_target, invalid_authorization_details; nothing is minted then, and the transaction must not stand.
     """
     grant = grant or service.read_grant(connection, family.grant_id, now=now)
     standing = _standing(provider, connection, client, grant, now=now)
     if standing is None:
         return None
+    scope = _allowed(client, scope)
     if not is_refresh and "offline_access" in scope.split():
         refresh = (scope, family.expires_at)
     details = narrowed(asked_details, family.authorization_details)
@@ -182,25 +183,33 @@ def issue_in_front(
     Where no access token will ever come, the claims of the scopes are in the ID token (OIDC Core §5.4).
 
     Raises:
-        Refusal: access_denied when the grant or the account has ended, invalid_target.
+        Refusal: access_denied when the grant or the account has ended, invalid_scope, invalid_target.
     """
     grant = service.read_grant(connection, family.grant_id, now=now)
     standing = _standing(provider, connection, client, grant, now=now)
     if standing is None:
         raise Refusal("access_denied", "What the resident agreed to has ended")
-    details = read_kept(family.authorization_details)
-    target = target_of(provider, client, family.resource, family.scope, details)
+    details, scope = read_kept(family.authorization_details), _allowed(client, family.scope)
+    target = target_of(provider, client, family.resource, scope, details)
     minted = None
     if "token" in wanted:
         minted = _mint(provider, connection, client, grant.subject, family, target, now=now)
     claims: dict[str, Any] = {}
     if "id_token" in wanted:
-        by_scope = family.scope.split() if {*wanted} == {"id_token"} else ()
+        by_scope = scope.split() if {*wanted} == {"id_token"} else ()
         claims = id_token_claims(
             provider, connection, client, grant, family, standing.claims, scope=by_scope, now=now
         )
         _record(provider, connection, client, grant, family, Left(sorted(claims), standing.purposes), now=now)
-    return Issued(minted, family, grant.subject, family.scope, target.scope, None, claims, target.details)
+    return Issued(minted, family, grant.subject, scope, target.scope, None, claims, target.details)
+
+
+def _allowed(client: Client, granted: str) -> str:
+    """What is left of a scope; a client that lost all of it since gets no token for nothing."""
+    allowed = client.get_allowed_scope(granted)
+    if granted and not allowed:
+        raise Refusal("invalid_scope", "Nothing of the scope is this client's any more")
+    return allowed
 
 
 def _standing(provider: Provider, connection: Any, client: Client, grant: Any, *, now: int) -> Left | None:

@@ -39,6 +39,8 @@ class RefreshGrant(TokenGrant):
 
     def _use(self, connection: Any, token: str, bound_to: str | None, now: int) -> Issued | None:
         provider, client = self.server.provider, self.client
+        if "offline_access" not in client.scopes:
+            return None
         use = refresh_tokens.spend_refresh if client.profile.rotates_refresh else refresh_tokens.find_good
         row = use(connection, token, client_id=client.client_id, bound_to=bound_to, now=now)
         if isinstance(row, refresh_tokens.RefreshRefused):
@@ -55,7 +57,7 @@ class RefreshGrant(TokenGrant):
             client,
             row,
             grant=row,
-            scope=self._narrowed(row.token_scope),
+            scope=self._narrowed(client.get_allowed_scope(row.token_scope)),
             resource=narrowed(provider, self.request.form.get("resource"), row.resource),
             asked_details=self.request.form.get("authorization_details"),
             refresh=follows,

@@ -92,10 +92,12 @@ def _describe(provider: Provider, client: Client, unverified_token: str) -> dict
     token = token or service.find_own_token(connection, unverified_token, now=now)
     if token is not None:
         holder = provider.clients.find(token.client_id)
-        scopes = token.scope.split()
+        scopes = holder.get_allowed_scope(token.scope).split() if holder else []
         is_own = client.client_id == token.client_id
         is_audience = is_own or _is_for(client, token.resource, scopes, _details(token))
-        if holder is not None and is_audience:
+        # What the holder may not have any more its tokens are not for either.
+        is_for_something = bool(scopes or _details(token) or not token.scope)
+        if holder is not None and is_audience and is_for_something:
             return _active(
                 provider, client, token, scopes, aud=_audience(provider, client, token, unverified_token)
             )
@@ -130,7 +132,7 @@ def _active(provider: Provider, client: Client, token: Any, scopes: list[str], *
         "exp": token.expires_at,
         "aud": aud,
     }
-    scope = token.scope if is_own else " ".join(s for s in scopes if s in client.protects_scopes)
+    scope = " ".join(s for s in scopes if is_own or s in client.protects_scopes)
     if scope:
         body["scope"] = scope
     details = _details(token)
@@ -159,7 +161,13 @@ def _refresh(provider: Provider, client: Client, unverified_token: str, *, now: 
     """A refresh token concerns its own client alone."""
     connection = provider.context.database.fast
     row = find_refresh(connection, unverified_token, client_id=client.client_id)
-    if row is None or row.spent_at is not None or row.revoked_at is not None or row.token_expires_at <= now:
+    if (
+        "offline_access" not in client.scopes
+        or row is None
+        or row.spent_at is not None
+        or row.revoked_at is not None
+        or row.token_expires_at <= now
+    ):
         return INACTIVE
     grant = service.read_grant(connection, row.grant_id, now=now)
     if grant is None or left(provider, connection, client.client_id, grant, now=now) is None:
@@ -171,7 +179,7 @@ def _refresh(provider: Provider, client: Client, unverified_token: str, *, now: 
         "aud": client.client_id,
         "exp": row.token_expires_at,
         **({"cnf": confirmation(row.confirmation)} if row.confirmation else {}),
-        "scope": row.token_scope,
+        "scope": client.get_allowed_scope(row.token_scope),
         "sub": grant.subject,
         "auth_time": row.auth_time,
         "acr": row.acr,

@@ -55,7 +55,7 @@ def _answer_to(provider: Provider, incoming: Incoming, scheme: str, unverified_t
         refusal = _binding_refusal(provider, incoming, scheme, unverified_token, token.confirmation)
         if refusal is not None:
             return refusal
-    scopes = token.scope.split()
+    scopes = client.get_allowed_scope(token.scope).split()
     if "openid" not in scopes:
         return _challenge(scheme, 403, "insufficient_scope", "The access token lacks the scope openid")
     standing = left(provider, connection, client.client_id, token, now=now)

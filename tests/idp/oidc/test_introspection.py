@@ -10,7 +10,7 @@ from idp.clients.models import ClientRow
 from idp.clients.service import NewClient
 from idp.jobs.stamps import CLIENTS, bump
 from tests.support.settled import footprint
-from tests.support.town import ISSUER, START
+from tests.support.town import ISSUER, START, Proof
 
 if TYPE_CHECKING:
     from tests.support.settled import Settled
@@ -22,8 +22,6 @@ FULL = "openid profile email offline_access tax:read"
 @pytest.fixture(scope="session")
 def taxed(settled: Settled) -> Settled:
     """The library may ask with the tax service's scope, too; Maria has agreed to that once."""
-    from tests.support.town import Proof
-
     settled.browser.code(settled.town.library, settled.town.maria, FULL, Proof())
     return settled
 
@@ -86,6 +84,56 @@ def test_an_asker_knows_its_own_residents_even_after_its_sector_has_changed(town
     town.fresh()
     token = town.tokens(holder, town.maria, "openid tax:read")["access_token"]
     assert town.introspect(asker, token).json["sub"] == known
+
+
+def _take_away(town: Town, *scopes: str) -> None:
+    with town.context.database.transaction() as session:
+        row = session.get_one(ClientRow, "app")
+        row.scopes = [one for one in row.scopes if one not in scopes]
+        bump(session, CLIENTS)
+    town.fresh()
+
+
+def test_a_scope_that_is_taken_from_a_client_ends_in_the_tokens_that_it_has(town: Town) -> None:
+    """RFC 6749 §1.5, least privilege: at introspection, userinfo and refresh at once; nothing is minted for nothing."""
+    scopes = ("openid", "profile", "offline_access", "tax:read")
+    grants = ("authorization_code", "refresh_token")
+    app = NewClient("App", ("https://app.example/cb",), client_id="app", scopes=scopes, grant_types=grants)
+    partner = town.add_client(app, basis="public_task", required=("name",))
+    town.fresh()
+    tokens = town.tokens(partner, town.maria, " ".join(scopes))
+    assert "name" in town.userinfo(tokens["access_token"]).json
+    assert town.introspect(town.service, tokens["access_token"]).json["scope"] == "tax:read"
+    _take_away(town, "profile", "tax:read")
+    assert town.userinfo(tokens["access_token"]).json.keys() == {"sub"}
+    assert town.introspect(town.service, tokens["access_token"]).json == {"active": False}
+    for token in (tokens["access_token"], tokens["refresh_token"]):
+        assert set(town.introspect(partner, token).json["scope"].split()) == {"openid", "offline_access"}
+    wider = town.refresh(partner, tokens["refresh_token"], scope="openid profile")
+    assert wider.json["error"] == "invalid_scope"
+    tokens = town.refresh(partner, tokens["refresh_token"]).json
+    assert set(tokens["scope"].split()) == {"openid", "offline_access"}
+    assert town.userinfo(tokens["access_token"]).json.keys() == {"sub"}
+    _take_away(town, "openid")
+    tokens = town.refresh(partner, tokens["refresh_token"]).json
+    assert "id_token" not in tokens
+    _take_away(town, "offline_access")
+    for token in (tokens["access_token"], tokens["refresh_token"]):
+        assert town.introspect(partner, token).json == {"active": False}
+    assert town.refresh(partner, tokens["refresh_token"]).json["error"] == "invalid_grant"
+
+
+def test_a_code_gives_no_scope_that_was_taken_from_its_client_meanwhile(town: Town) -> None:
+    """As above; a code for which nothing is left waits, and is not spent."""
+    app = NewClient("App", ("https://app.example/cb",), client_id="app", scopes=("openid", "tax:read"))
+    partner = town.add_client(app, basis="public_task", required=("name",))
+    town.fresh()
+    both, proof = Proof(), Proof()
+    code = town.browser().code(partner, town.maria, "openid tax:read", both)
+    alone = town.browser().code(partner, town.maria, "tax:read", proof)
+    _take_away(town, "tax:read")
+    assert town.redeem(partner, code, both).json["scope"] == "openid"
+    assert town.redeem(partner, alone, proof).json["error"] == "invalid_scope"
 
 
 def test_a_token_without_the_resource_servers_scope_is_none_of_its_business(taxed: Settled) -> None:
