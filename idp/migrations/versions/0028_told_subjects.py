@@ -6,8 +6,8 @@ Phase: expand, and backfill: all that stand are taken for told, so no client los
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0030"
-down_revision = "0025"
+revision = "0028"
+down_revision = "0027"
 branch_labels = None
 depends_on = None
 
