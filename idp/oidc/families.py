@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import func, select, update
 
 from idp.login import endings
 from idp.login.models import BrowserSession
@@ -31,12 +31,11 @@ class Used:
 
 
 class Answered(NamedTuple):
-    """A client that was answered in a session, whose that was, and by which `sub` it knows them if it was told one."""
+    """A client that was answered in a session, and whose that was."""
 
     client_id: str
     sid: str
     resident_id: str
-    subject: str | None
 
 
 def end_families_of_session(
@@ -119,20 +118,13 @@ def clients_of_sessions(
     connection: Any, resident_ids: Collection[str], sids: Collection[str]
 ) -> list[Answered]:
     """The clients that were answered in some sessions, each once a session."""
-    whom = (Authorization.client_id, Authorization.sid, Grant.resident_id)
-    subject = case((Grant.told_at.is_not(None), Grant.subject))
     rows = connection.execute(
-        select(*whom, subject)
+        select(Authorization.client_id, Authorization.sid, Grant.resident_id)
         .join(Grant, Grant.id == Authorization.grant_id)
         .where(Grant.resident_id.in_(resident_ids), Authorization.sid.in_(sids))
-        .group_by(*whom, subject)
-        .order_by(func.max(Authorization.id))
+        .distinct()
     )
-    found: dict[tuple[str, str, str], str | None] = {}
-    for *key, told in rows:
-        client_id, sid, resident_id = key
-        found[client_id, sid, resident_id] = told or found.get((client_id, sid, resident_id))
-    return [Answered(*key, told) for key, told in found.items()]
+    return [Answered(*row) for row in rows]
 
 
 def live_sids(connection: Any, resident_id: str, client_id: str, *, now: int) -> list[str]:

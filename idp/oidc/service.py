@@ -19,7 +19,7 @@ from idp.jose.encoding import base64url
 from idp.login.models import BrowserSession
 from idp.oidc.lasting import is_not_over
 from idp.oidc.models import AccessToken, Authorization, Grant, RefreshToken
-from idp.statements import ahead, insert_of, quiet
+from idp.statements import ahead, insert_of, prepared, quiet
 from idp.web.cookies import digest, new_secret
 
 if TYPE_CHECKING:
@@ -126,6 +126,17 @@ _TOLD = (
     update(Grant)
     .where(Grant.id == bindparam("grant_id_"), Grant.told_at.is_(None))
     .values(told_at=bindparam("at"))
+)
+
+_LAST_TOLD = prepared(
+    select(Grant.subject)
+    .where(
+        Grant.resident_id == bindparam("resident_id_"),
+        Grant.client_id == bindparam("client_id_"),
+        Grant.told_at.is_not(None),
+    )
+    .order_by(Grant.told_at.desc())
+    .limit(1)
 )
 
 
@@ -245,13 +256,8 @@ def subject_for(vault: Vault, client: Client, resident_id: str) -> str:
 
 def told_subject(connection: Any, client_id: str, resident_id: str) -> str | None:
     """The `sub` that a client was told of a resident last, whatever became of the grant; None when there is none."""
-    found = select(Grant.subject).where(
-        Grant.resident_id == resident_id, Grant.client_id == client_id, Grant.told_at.is_not(None)
-    )
-    subject: str | None = connection.execute(
-        found.order_by(Grant.granted_at.desc(), Grant.told_at.desc()).limit(1)
-    ).scalar()
-    return subject
+    row = connection.execute(_LAST_TOLD, {"resident_id_": resident_id, "client_id_": client_id}).first()
+    return None if row is None else row.subject
 
 
 def known_subject(connection: Any, vault: Vault, client: Client, resident_id: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from idp.login import endings
 from idp.oidc import families
+from idp.oidc.service import told_subject
 from idp.signals import outbox
 
 if TYPE_CHECKING:
@@ -51,7 +52,11 @@ def _put(
     writing: Any, clients: ClientRegistry, residents: Collection[str], sids: Collection[str], *, now: int
 ) -> int:
     rows = [
-        {"kind": "logout", **one._asdict()}
+        {
+            "kind": "logout",
+            **one._asdict(),
+            "subject": told_subject(writing, one.client_id, one.resident_id),
+        }
         for one in families.clients_of_sessions(writing, residents, sids)
         if _wants_to_know(clients, one.client_id)
     ]
