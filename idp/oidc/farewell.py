@@ -14,6 +14,7 @@ from flask import g, make_response, render_template
 
 from idp.login import endings
 from idp.oidc import families
+from idp.oidc.service import sid_for
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
@@ -38,7 +39,8 @@ def frames_of(provider: Provider, connection: Any, session: SignedIn) -> list[st
         client = provider.clients.find(one.client_id)
         uri = client.details.frontchannel_logout_uri if client else ""
         if uri:
-            values = urlencode({"iss": provider.issuer, "sid": one.sid})
+            sid = sid_for(provider.context.vault, one.client_id, one.sid)
+            values = urlencode({"iss": provider.issuer, "sid": sid})
             frames.append(f"{uri}{'&' if '?' in uri else '?'}{values}")
     return frames
 

@@ -105,7 +105,7 @@ class Issued:
             "auth_time": family.auth_time,
             "acr": family.acr,
             "amr": family.amr.split(),
-            "sid": family.sid,
+            "sid": service.sid_for(provider.context.vault, client.client_id, family.sid),
             **{name: half_hash(value, alg) for name, value in hashed.items() if value is not None},
         }
         if family.nonce is not None and not self.is_refresh:  # OIDC Core §12.2

@@ -22,7 +22,7 @@ from idp.jobs import outgoing
 from idp.jobs.outgoing import chance
 from idp.oidc.answers import encrypted_for
 from idp.oidc.errors import Refusal
-from idp.oidc.service import subject_for
+from idp.oidc.service import sid_for, subject_for
 from idp.signals import events
 from idp.signals.endings import follow_up
 from idp.signals.models import Delivery
@@ -173,11 +173,15 @@ class Messenger:
             raise Undelivered(f"status {answer.status}", is_final=meant is Verdict.REFUSED, after=after)
 
     def _token(self, delivery: Delivery, client: Client, ring: KeyRing) -> str:
-        """What is told, signed anew and by the name under which this client knows the resident."""
-        subject = delivery.subject or subject_for(self._context.vault, client, delivery.resident_id)
-        is_event = delivery.kind == "event"
-        claims_of, typ = (events.event_claims, events.TYPE) if is_event else (logout_claims, TYPE)
-        claims = claims_of(delivery, subject, issuer=self._provider.issuer, now=self._context.now())
+        """What is told, signed anew, by the names under which this client knows the resident and the session."""
+        vault = self._context.vault
+        subject = delivery.subject or subject_for(vault, client, delivery.resident_id)
+        issued: dict[str, Any] = {"issuer": self._provider.issuer, "now": self._context.now()}
+        if delivery.kind == "event":
+            claims, typ = events.event_claims(delivery, subject, **issued), events.TYPE
+        else:
+            sid = sid_for(vault, client.client_id, delivery.sid)
+            claims, typ = logout_claims(delivery, subject, sid, **issued), TYPE
         signed = ring.current(client.id_token_alg).sign(claims, typ)
         return encrypted_for(self._provider, client, signed, what="id_token")
 

@@ -14,8 +14,8 @@ EVENT = "http://schemas.openid.net/event/backchannel-logout"
 GOOD_FOR = 120
 
 
-def logout_claims(delivery: Delivery, subject: str, *, issuer: str, now: int) -> dict[str, Any]:
-    """What a logout token says: both who and which session, and never a nonce.
+def logout_claims(delivery: Delivery, subject: str, sid: str, *, issuer: str, now: int) -> dict[str, Any]:
+    """What a logout token says: both who and which session, as its client knows them, and never a nonce.
 
     Each has a `jti` of its own. A client that keeps those it has seen takes a second try for what it is, and finds
     nobody to sign out.
@@ -23,7 +23,7 @@ def logout_claims(delivery: Delivery, subject: str, *, issuer: str, now: int) ->
     return {
         "iss": issuer,
         "sub": subject,
-        "sid": delivery.sid,
+        "sid": sid,
         "aud": delivery.client_id,
         "iat": now,
         "exp": now + GOOD_FOR,

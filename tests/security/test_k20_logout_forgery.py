@@ -11,6 +11,7 @@ from joserfc.jwk import ECKey
 
 from idp.clients.metadata import Details, NewClient
 from idp.login.models import BrowserSession
+from idp.oidc.service import sid_for
 from tests.support.town import ISSUER, START, Proof, hidden_fields
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def hints(town: Town, id_token: str) -> dict[str, str]:
     """ID token hints that prove nothing about this session."""
     head, body, signature = id_token.split(".")
     claims = {"iss": ISSUER, "aud": "library", "sid": "x" * 22, "exp": START + 600, "iat": START, "sub": "x"}
-    stolen = {**claims, "sid": town.rows(BrowserSession)[0].sid}
+    sid = sid_for(town.context.vault, "library", town.rows(BrowserSession)[0].sid)
+    stolen = {**claims, "sid": sid}
     other = ECKey.generate_key("P-256")
     return {
         "no hint": "",

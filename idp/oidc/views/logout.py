@@ -20,6 +20,7 @@ from idp.oidc import families
 from idp.oidc.errors import Refusal
 from idp.oidc.farewell import WayBack, farewell, frames_of
 from idp.oidc.hints import read_hint
+from idp.oidc.service import sid_for
 from idp.oidc.wiring import provider as current_provider
 from idp.web.csrf import is_forged
 from idp.web.languages import prefer
@@ -105,7 +106,10 @@ def _read(values: Parameters) -> _Wish:
 
 
 def _is_proven(hint: Hint | None, session: SignedIn) -> bool:
-    return hint is not None and hint.is_fresh and hint.sid == session.sid
+    if hint is None or not hint.is_fresh:
+        return False
+    vault = current_provider().context.vault
+    return hint.sid == sid_for(vault, hint.client_id, session.sid)
 
 
 def _confirm_page(values: Parameters, client: Client | None) -> str:

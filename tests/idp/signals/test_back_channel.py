@@ -15,10 +15,12 @@ from idp.jobs.stamps import CLIENTS, bump
 from idp.login.models import BrowserSession
 from idp.oidc.erasing import forget
 from idp.oidc.models import Grant
+from idp.oidc.service import sid_for
 from idp.recovery.ending import credentials_changed
 from idp.recovery.freeze import freeze
 from idp.signals.endings import follow_up_resident
 from idp.upkeep import end_expired_sign_ins
+from tests.idp.oidc.test_step_up import said_of
 from tests.idp.signals.telling import opened
 from tests.support.town import ISSUER, Proof
 
@@ -47,10 +49,10 @@ def visit(
     return browser, town.redeem(partner, code, proof).json
 
 
-def sid_of(telling: Telling) -> str:
-    """The session that has not ended."""
+def sid_of(telling: Telling, client_id: str) -> str:
+    """By what a client knows the session that has not ended."""
     (sid,) = [row.sid for row in telling.town.rows(BrowserSession) if row.ended_at is None]
-    return str(sid)
+    return sid_for(telling.town.context.vault, client_id, sid)
 
 
 def sign_out(browser: Browser) -> None:
@@ -64,7 +66,7 @@ def test_every_partner_of_the_session_is_told_once_and_nobody_else(telling: Tell
     browser, _ = visit(telling, "pool")
     visit(telling, "gym", browser=browser)
     visit(telling, "library", browser=browser)  # has registered no address for it
-    sid = sid_of(telling)
+    sid = sid_of(telling, "pool")
     visit(telling, "pool", browser=browser)  # a second time: one session still
     visit(telling, "pool", town.jun)
     assert telling.deliver() == []
@@ -178,26 +180,38 @@ def test_whatever_ends_a_session_its_partners_are_told(
 ) -> None:
     """No cause is forgotten: the end itself is the order to tell. Its tokens are dead by then."""
     browser, tokens = visit(telling, "pool")
-    sid = sid_of(telling)
+    sid = sid_of(telling, "pool")
     end(telling, browser)
     told = [telling.claims(one) for one in telling.deliver()]
     assert [(one["aud"], one["sid"]) for one in told] == [("pool", sid)]
     assert telling.town.userinfo(tokens["access_token"]).status_code == 401
 
 
+def test_no_two_partners_know_a_session_by_the_same_name(telling: Telling) -> None:
+    """They could compare their residents by it; each finds the session by the name in its own ID token."""
+    browser, tokens = visit(telling, "pool")
+    visit(telling, "gym", browser=browser)
+    sign_out(browser)
+    told = {one.host: one for one in telling.deliver()}
+    pool = telling.claims(told["pool.example"])["sid"]
+    assert pool == said_of(telling.town, tokens["id_token"])["sid"]
+    assert pool != telling.claims(opened(told["gym.example"]), "RS256")["sid"]
+    assert pool not in [row.sid for row in telling.town.rows(BrowserSession)]
+
+
 def test_signing_in_again_goes_on_as_partners_see_it(telling: Telling) -> None:
     """A resident who proves themselves anew has not signed out; when they do, partners of both sessions are told."""
     town = telling.town
     browser, tokens = visit(telling, "pool")
-    first = sid_of(telling)
+    first = sid_of(telling, "pool")
     for _ in range(2):
         browser.get("/login?again=1")
         browser.submit("/login", username=town.maria.username, password=town.maria.password)
-    assert sid_of(telling) != first
+    assert sid_of(telling, "pool") != first
     assert telling.deliver() == []
     assert town.userinfo(tokens["access_token"]).status_code == 200
     visit(telling, "gym", browser=browser)
-    second = sid_of(telling)
+    second = sid_of(telling, "gym")
     sign_out(browser)
     told = {one.host: one for one in telling.deliver()}
     assert telling.claims(told["pool.example"])["sid"] == first
