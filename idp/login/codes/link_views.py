@@ -8,6 +8,8 @@ from flask import Blueprint, g, render_template, request
 
 from idp.login import steps
 from idp.login.codes import links
+from idp.login.codes.rules import Channel
+from idp.login.codes.service import shown_address
 from idp.login.levels import Method, typical
 from idp.login.ports import ports
 from idp.login.settling import Goal
@@ -23,7 +25,7 @@ bp = Blueprint("code_links", __name__)
 
 @bp.get("/login/link")
 def show() -> str | tuple[str, int]:
-    """Opening the link spends nothing and says no name."""
+    """Opening the link spends nothing. It says whose mailbox it is for: the link may be somebody else's (login CSRF)."""
     token = request.args.get("token", "")
     found = _found(token)
     if found is None:
@@ -33,7 +35,10 @@ def show() -> str | tuple[str, int]:
     is_here = found.browser_hash == digest(browser_id())
     flow = ports().describe(found.flow) if found.flow and is_here else None
     g.form_targets = flow.form_targets if flow else ports().leads_to(found.flow)
-    return render_template("ui/login_link.html", token=token, is_here=is_here)
+    ctx = context()
+    with ctx.database.reading() as session:
+        to = shown_address(session, ctx.vault, found.resident_id, Channel.EMAIL)
+    return render_template("ui/login_link.html", token=token, is_here=is_here, to=to)
 
 
 @bp.post("/login/link")

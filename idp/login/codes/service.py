@@ -14,7 +14,7 @@ from idp.accounts import contacts
 from idp.accounts.models import ContactPoint, Resident
 from idp.login.attempts import CLOCK_LEEWAY
 from idp.login.codes.models import CodeChoice, SentCode
-from idp.login.codes.rules import DIGITS, LIVES_FOR, TRIES, Channel, grouped
+from idp.login.codes.rules import DIGITS, LIVES_FOR, TRIES, Channel, grouped, masked
 from idp.login.models import Password
 from idp.login.ways import RESIDENT, Way
 from idp.messaging.rules import allowance
@@ -125,6 +125,12 @@ def recipient(
     return next(
         (one.value for one in fitting if one.value.casefold() == name), fitting[0].value if fitting else None
     )
+
+
+def shown_address(session: Session, vault: Vault, resident_id: str | None, channel: Channel) -> str:
+    """Where codes for this resident go, as much of it as its owner needs to know it; "" when there is none."""
+    to = recipient(session, vault, session.get(Resident, resident_id or ""), channel, "")
+    return masked(to) if to else ""
 
 
 def _nobodys_contacts(session: Session, vault: Vault) -> list[Contact]:

@@ -18,7 +18,7 @@ from idp.accounts.service import find_resident
 from idp.login import attempts, budgets, steps
 from idp.login.budgets import Guess, Limit
 from idp.login.codes import service
-from idp.login.codes.rules import LIVES_FOR, Channel, masked, normal_code
+from idp.login.codes.rules import LIVES_FOR, Channel, normal_code
 from idp.login.codes.service import Letter
 from idp.login.levels import typical
 from idp.login.ports import ports
@@ -215,7 +215,10 @@ def _guess(session: Session, settler: Settler, channel: Channel, sent: Any) -> G
 
 def _page(underway: Underway, channel: Channel, *, asks_code: bool, errors: Errors, typed: str = "") -> str:
     attempt = underway.attempt
-    to = _shown_address(underway, channel) if attempt.proofs else ""
+    to = ""
+    if attempt.proofs:
+        with context().database.reading() as session:
+            to = service.shown_address(session, context().vault, attempt.resident_id, channel)
     return render_template(
         "ui/login_code.html",
         client_name=underway.flow.client_name if underway.flow else None,
@@ -230,12 +233,3 @@ def _page(underway: Underway, channel: Channel, *, asks_code: bool, errors: Erro
         minutes=LIVES_FOR // 60,
         errors=errors,
     )
-
-
-def _shown_address(underway: Underway, channel: Channel) -> str:
-    """Where a code for the second step goes, as its owner knows it."""
-    ctx = context()
-    with ctx.database.reading() as session:
-        resident = session.get(Resident, underway.attempt.resident_id)
-        to = service.recipient(session, ctx.vault, resident, channel, "")
-    return masked(to) if to else ""

@@ -338,6 +338,7 @@ def test_the_link_proves_the_same_in_the_same_browser(town: Town) -> None:
     ask_for_code(browser, "maria", query="?next=/privacy")
     page = browser.get(sent_link(town))
     assert "go on with the sign-in that you began" in page.text
+    assert "whoever reads the mail of <bdi>m•••@example.org</bdi>" in page.text
     answer = browser.submit("/login/link")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/privacy")
     browser.last = page
