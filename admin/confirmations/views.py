@@ -14,7 +14,7 @@ from admin.staff.current import for_roles
 from consent.withdrawals import service as withdrawals
 from consent.withdrawals.rules import state_of
 from idp.accounts.evidence import subject_key
-from idp.oidc.service import known_subject
+from idp.oidc.subjects import known_subject
 from idp.signals import events
 from idp.web.context import context
 

@@ -14,15 +14,12 @@ from sqlalchemy import and_, bindparam, exists, func, insert, or_, select, updat
 from sqlalchemy.exc import IntegrityError
 
 from consent import acts
-from idp.accounts import contacts
-from idp.accounts import not_me as not_me_link
 from idp.accounts.models import Attribute, ContactPoint, Resident
 from idp.accounts.reach import ports as reach_ports
 from idp.accounts.service import log_event
 from idp.clients.registry import ClientRegistry
 from idp.closing.models import Closure
 from idp.closing.rules import Step, Times, for_dormant, is_dormant, on_request, step
-from idp.contacts.service import stop_everything
 from idp.jobs.one_by_one import one_by_one
 from idp.login.ways import RESIDENT
 from idp.messaging.outbox import empty_for, fate
@@ -30,9 +27,8 @@ from idp.messaging.service import tell
 from idp.oidc import erasing
 from idp.oidc.service import revoke_grants
 from idp.recovery.ending import credentials_changed, recoveries_under_way, stop_cases
-from idp.recovery.erase import forget, forget_since
-from idp.recovery.freeze import freeze
-from idp.recovery.helping import end_all_of, end_since
+from idp.recovery.erase import forget
+from idp.recovery.helping import end_all_of
 from idp.signals.endings import follow_up_resident
 from idp.statements import prepared, quiet
 
@@ -77,7 +73,7 @@ def ask_to_close(session: Session, ctx: Context, resident: Resident, *, now: int
     times = on_request(now, grace_for=limits.close_grace_for, reminder_for=limits.close_reminder_for)
     closure = announced(session, resident.id)
     if closure is not None and closure.cause == "dormant":
-        _end(session, closure.id, "kept", now=now)
+        end(session, closure.id, "kept", now=now)
         closure = None
     if closure is not None or not _announce(session, ctx, resident, "asked", times, now=now):
         return None
@@ -88,7 +84,7 @@ def ask_to_close(session: Session, ctx: Context, resident: Resident, *, now: int
 def keep(session: Session, ctx: Context, resident_id: str, *, now: int) -> bool:
     """The account is not closed after all; its resident is told."""
     closure = announced(session, resident_id)
-    if closure is None or not _end(session, closure.id, "kept", now=now):
+    if closure is None or not end(session, closure.id, "kept", now=now):
         return False
     resident = session.get_one(Resident, resident_id)
     log_event(session, ctx.vault, resident, "account_kept", actor=acts.SELF, now=now)
@@ -113,39 +109,6 @@ def found_alive(
     if standing["closes"] is not None:
         keep(session, ctx, resident_id, now=now)
     return ""
-
-
-def not_me(session: Session, ctx: Context, unverified_link: str, *, now: int) -> bool:
-    """Act on a "This wasn't me" link: the account freezes, and whatever waits to change stops. False when it works no more.
-
-    Addresses, ways in and trusted people that were added lately are forgotten, without a word to them: a thief would get
-    back in by them, or the owner would owe what the thief has. How far back that goes depends on who read the link
-    (`Spent`); where they did comes back if it was removed. A closure that a thief may have asked for stops as well.
-    """
-    resident_id = not_me_link.whose(session, unverified_link, now=now)
-    if resident_id is None:
-        return False
-    # The resident first, as every change does: another link of theirs is outdated below.
-    resident = session.get_one(Resident, resident_id, with_for_update=True)
-    spent = not_me_link.spend(session, unverified_link, now=now)
-    if spent is None:
-        return False
-    # What the account began with stays: no thief added that.
-    doubtful_since = max(spent.window_since, resident.created_at + 1)
-    since = max(doubtful_since, spent.reader_since)
-    stop_everything(session, resident_id, now=now)
-    if resident.data_key is not None:
-        ended = contacts.go_back(session, ctx.vault, resident, since=since, reader=spent.contact_id, now=now)
-        if since == doubtful_since:  # all is undone that anybody else who reads could undo
-            ended += [one.id for one in contacts.of_resident(session, ctx.vault, resident)]
-        not_me_link.outdate(session, resident_id, ended, now=now)
-    forget_since(session, resident_id, since=since)
-    end_since(session, resident_id, since=since, now=now)
-    closure = announced(session, resident_id)
-    if closure is not None and closure.cause == "asked":
-        _end(session, closure.id, "kept", now=now)
-    freeze(session, ctx, resident_id, now=now)
-    return True
 
 
 # --- jobs ---
@@ -251,7 +214,7 @@ def _advance(session: Session, ctx: Context, closure_id: str, *, now: int) -> bo
         return False
     # The resident first, as a sign-in does, which keeps a dormant account.
     resident = session.get_one(Resident, closure.resident_id, with_for_update=True)
-    return _end(session, closure.id, "closed", now=now) and close(
+    return end(session, closure.id, "closed", now=now) and close(
         session, ctx, resident, closure.cause, now=now
     )
 
@@ -297,7 +260,7 @@ def _warn_again(session: Session, ctx: Context, closure: Closure, *, now: int) -
         return True
     log.warning("dormant account kept reason=not warned closure=%s", closure.id)
     log_event(session, ctx.vault, resident, "account_kept", actor=acts.TOWN, now=now)
-    return _end(session, closure.id, "kept", now=now)
+    return end(session, closure.id, "kept", now=now)
 
 
 def close(session: Session, ctx: Context, resident: Resident, cause: str, *, now: int) -> bool:
@@ -393,7 +356,8 @@ def _facts(ctx: Context, closure: Closure) -> dict[str, Any]:
     return {"closes_at": closure.closes_at, "link": f"{ctx.settings.server.issuer}/login"}
 
 
-def _end(session: Session, closure_id: str, state: str, *, now: int) -> bool:
+def end(session: Session, closure_id: str, state: str, *, now: int) -> bool:
+    """End what was announced; False when it had ended already."""
     ended = session.execute(
         update(Closure)
         .where(Closure.id == closure_id, Closure.state == "announced")

@@ -8,7 +8,7 @@ from flask import Blueprint, g, redirect, render_template, request
 from flask_babel import gettext
 
 from idp.accounts import not_me
-from idp.closing import service
+from idp.closing import service, suspicion
 from idp.contacts.words import kept_name
 from idp.login.changes import locked
 from idp.login.current import drop_session, for_fresh_residents, for_residents, signed_in
@@ -123,7 +123,7 @@ def freeze(link: str) -> str | tuple[str, int]:
     """Freeze the account."""
     ctx = context()
     with ctx.database.transaction() as writing:
-        is_done = service.not_me(writing, ctx, link, now=ctx.now())
+        is_done = suspicion.act_on(writing, ctx, link, now=ctx.now())
     if not is_done:
         return render_template("ui/not_me_over.html"), 410
     return render_template("ui/frozen.html")

@@ -15,7 +15,8 @@ from idp.oidc.claims_request import read_kept
 from idp.oidc.errors import Refusal
 from idp.oidc.models import Grant
 from idp.oidc.rules import claims_of, needed_for
-from idp.oidc.service import revoke_grants, subject_for
+from idp.oidc.service import revoke_grants
+from idp.oidc.subjects import subject_for
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -14,7 +14,7 @@ from flask import g, make_response, render_template
 
 from idp.login import endings
 from idp.oidc import families
-from idp.oidc.service import sid_for
+from idp.oidc.subjects import sid_for
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response

@@ -17,6 +17,7 @@ from idp.oidc.errors import Refusal
 from idp.oidc.lasting import Left, left
 from idp.oidc.released import id_token_claims
 from idp.oidc.resources import Target, signed_token, target_of
+from idp.oidc.subjects import note_told, sid_for
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -105,7 +106,7 @@ class Issued:
             "auth_time": family.auth_time,
             "acr": family.acr,
             "amr": family.amr.split(),
-            "sid": service.sid_for(provider.context.vault, client.client_id, family.sid),
+            "sid": sid_for(provider.context.vault, client.client_id, family.sid),
             **{name: half_hash(value, alg) for name, value in hashed.items() if value is not None},
         }
         if family.nonce is not None and not self.is_refresh:  # OIDC Core §12.2
@@ -159,7 +160,7 @@ def issue(
         now=now,
     )
     if grant.told_at is None:
-        service.note_told(connection, family.grant_id, now=now)
+        note_told(connection, family.grant_id, now=now)
     claims: dict[str, Any] = {}
     if "openid" in scope.split():
         claims = id_token_claims(provider, connection, client, grant, family, standing.claims, now=now)

@@ -6,8 +6,6 @@ never commits. What can be used once is spent by one conditional write, before a
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -15,18 +13,15 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, bindparam, func, or_, select, update
 
 from idp.accounts.models import Attribute, Resident
-from idp.jose.encoding import base64url
 from idp.login.models import BrowserSession
 from idp.oidc.lasting import is_not_over
 from idp.oidc.models import AccessToken, Authorization, Grant, RefreshToken
-from idp.statements import ahead, insert_of, prepared, quiet
+from idp.statements import ahead, insert_of, quiet
 from idp.web.cookies import digest, new_secret
 
 if TYPE_CHECKING:
-    from idp.clients.registry import Client
     from idp.settings import TokenSettings
     from idp.statements import FastResult
-    from keys.envelope import Vault
 
 #: How far the clocks of two nodes may differ, in seconds.
 CLOCK_LEEWAY = 60
@@ -120,24 +115,6 @@ _GRANT = (
     Resident.data_key,
 )
 _READ_GRANT = select(*_GRANT).join(Resident, _HAS_ACCOUNT).where(Grant.id == bindparam("grant_id_"), _IS_LIVE)
-
-
-_TOLD = (
-    update(Grant)
-    .where(Grant.id == bindparam("grant_id_"), Grant.told_at.is_(None))
-    .values(told_at=bindparam("at"))
-)
-
-_LAST_TOLD = prepared(
-    select(Grant.subject)
-    .where(
-        Grant.resident_id == bindparam("resident_id_"),
-        Grant.client_id == bindparam("client_id_"),
-        Grant.told_at.is_not(None),
-    )
-    .order_by(Grant.told_at.desc())
-    .limit(1)
-)
 
 
 def with_grant(found: Any) -> Any:
@@ -244,34 +221,6 @@ class Minted:
     expires_for: int
 
 
-def subject_for(vault: Vault, client: Client, resident_id: str) -> str:
-    """The `sub` that a client is to know a resident by: keyed, the same after recovery, different per sector.
-
-    Not reversible without the key (OIDC Core §8.1).
-    """
-    sector = f"sector|{client.sector}" if client.is_pairwise else "public"
-    mac = hmac.new(vault.subkey("pairwise-sub"), f"{sector}|{resident_id}".encode(), hashlib.sha256)
-    return base64url(mac.digest())
-
-
-def sid_for(vault: Vault, client_id: str, sid: str) -> str:
-    """By what a client knows a session (Back-Channel Logout 1.0 §2.1): another one for each, or they could compare residents."""
-    mac = hmac.digest(vault.subkey("sid"), f"{client_id}|{sid}".encode(), "sha256")
-    return base64url(mac[:16])
-
-
-def told_subject(connection: Any, client_id: str, resident_id: str) -> str | None:
-    """The `sub` that a client was told of a resident last, whatever became of the grant; None when there is none."""
-    row = connection.execute(_LAST_TOLD, {"resident_id_": resident_id, "client_id_": client_id}).first()
-    return None if row is None else row.subject
-
-
-def known_subject(connection: Any, vault: Vault, client: Client, resident_id: str) -> str:
-    """The `sub` by which a client knows a resident: what it was told outlasts a change of its sector."""
-    told = told_subject(connection, client.client_id, resident_id)
-    return told or subject_for(vault, client, resident_id)
-
-
 def spend_code(
     connection: Any,
     unverified_code: str,
@@ -318,25 +267,6 @@ def read_grant(connection: Any, grant_id: str, *, now: int) -> Any:
     Claims and purposes are those it was given with: `lasting.left` says which are left, and whether any are.
     """
     return connection.execute(_READ_GRANT, {"grant_id_": grant_id, "at": now}).first()
-
-
-def note_told(connection: Any, grant_id: str, *, now: int) -> None:
-    """Note that a client has the subject of a grant: a code under it reached the client where it was sent."""
-    connection.execute(_TOLD, {"grant_id_": grant_id, "at": now})
-
-
-def end_untold(connection: Any, client_id: str, *, now: int) -> None:
-    """End the grants of a client that moves to another sector, but for those whose subject it knows already.
-
-    Nobody has shown to have the host for which the others were made: whoever wrote down another partner's address,
-    waited, and then its own, would learn the subjects of that partner.
-    """
-    connection.execute(
-        update(Grant)
-        .where(Grant.client_id == client_id, Grant.revoked_at.is_(None), Grant.told_at.is_(None))
-        .values(revoked_at=now),
-        execution_options={"synchronize_session": False},
-    )
 
 
 def mint(

@@ -22,7 +22,7 @@ from idp.jobs import outgoing
 from idp.jobs.outgoing import chance
 from idp.oidc.answers import encrypted_for
 from idp.oidc.errors import Refusal
-from idp.oidc.service import sid_for, subject_for
+from idp.oidc.subjects import sid_for, subject_for
 from idp.signals import events
 from idp.signals.endings import follow_up
 from idp.signals.models import Delivery

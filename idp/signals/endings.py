@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from idp.login import endings
 from idp.oidc import families
-from idp.oidc.service import told_subject
+from idp.oidc.subjects import told_subject
 from idp.signals import outbox
 
 if TYPE_CHECKING:

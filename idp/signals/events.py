@@ -18,7 +18,7 @@ from consent.rules import TOLD_EVENTS
 from consent.withdrawals import service as withdrawals
 from idp.clients.models import ClientRow
 from idp.oidc import families
-from idp.oidc.service import told_subject
+from idp.oidc.subjects import told_subject
 from idp.signals import outbox
 
 if TYPE_CHECKING:

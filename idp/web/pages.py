@@ -233,8 +233,14 @@ def _start() -> Response | None:
     if "\0" in request.path:
         return error_page(404, gettext("Page not found"), gettext("There is nothing at this address."))
     view = app.view_functions.get(request.endpoint or "")
+    if view is None or getattr(view, "is_protocol", False):
+        return None
     changes_something = request.method not in ("GET", "HEAD", "OPTIONS")
-    if view is None or not changes_something or getattr(view, "is_protocol", False) or not is_forged():
+    if any("\0" in value for _, values in request.values.lists() for value in values):
+        raise BadRequest(
+            "A value has a NUL in it"
+        )  # nobody can type one, and PostgreSQL would not even compare it
+    if not changes_something or not is_forged():
         return None
     return error_page(
         403,

@@ -90,6 +90,7 @@ def _environment(arrangement: str, database_url: str, folder: Path) -> dict[str,
         "DENIZEN_SERVER__STAFF_BIND": f"127.0.0.1:{free_port()}",
         "DENIZEN_DATABASE__URL": database_url,
         "DENIZEN_KEYS__FILE": str(folder / "denizen.key"),
+        **({"DENIZEN_SERVER__PROXY_SECRET": "5e" * 16} if arrangement == "city" else {}),
     }
 
 

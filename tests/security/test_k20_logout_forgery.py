@@ -11,7 +11,7 @@ from joserfc.jwk import ECKey
 
 from idp.clients.metadata import Details, NewClient
 from idp.login.models import BrowserSession
-from idp.oidc.service import sid_for
+from idp.oidc.subjects import sid_for
 from tests.support.town import ISSUER, START, Proof, hidden_fields
 
 if TYPE_CHECKING:

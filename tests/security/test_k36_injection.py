@@ -89,6 +89,9 @@ def test_no_value_on_a_residents_page_is_taken_for_anything_else(town: Town, val
     for rule in places(town.app, "GET"):
         if not rule.startswith(_LEAVING):
             fine(browser.get(filled(rule, value), query_string=everything), rule, value)
+    assert browser.get("/account").status_code == 200, (
+        "signed out, so that nothing of what follows would be looked at"
+    )
     token = hidden_fields(browser.get("/login").text, "/login")["csrf_token"]
     for rule in places(town.app, "POST"):
         if not rule.startswith(_LEAVING):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from idp.accounts.models import Resident
-from idp.accounts.not_me import not_me_link
+from idp.accounts.not_me import not_me_links
 from idp.contacts.adding import MAIL_FOR
 from idp.login.models import BrowserSession
 from idp.login.otp import service as otp
@@ -187,7 +187,8 @@ def _new_contact(town: Town) -> Thing:
 
 def _not_me_link(town: Town) -> Thing:
     with town.context.database.transaction() as session:
-        link = not_me_link(session, town.settings, town.maria.resident_id, now=int(town.clock()))
+        now, whose = int(town.clock()), town.maria.resident_id
+        (link,) = not_me_links(session, town.settings, whose, [None], now=now)
     path, browser = link.removeprefix(ISSUER), town.browser()
     return Thing(town.settings.accounts.not_me_for, lambda: browser.get(path).status_code == 200)
 

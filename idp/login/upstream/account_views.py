@@ -151,13 +151,16 @@ def _go_on(arrival: Arrival, session: SignedIn) -> Response:
 def remove(session: SignedIn) -> Response:
     """Take a connection apart, and end every other session; not the last way in."""
     ctx = context()
-    connection = request.form.get("connection", "")
+    unverified_id = request.form.get("connection", "")
     with ctx.database.transaction() as writing:
         resident, _ = changes.locked(writing, session)
         left = ports().ways.of(writing, resident.id).alone - {Method.UPSTREAM}
-        others = [one for one in identities.of_resident(writing, resident.id) if one.id != connection]
-        is_last = not left and not any(one.provider in upstreams() for one in others)
-        provider = None if is_last else identities.remove(writing, connection, resident_id=resident.id)
+        known = {one.id: one for one in identities.of_resident(writing, resident.id)}
+        gone = known.pop(unverified_id, None)
+        is_last = not left and not any(one.provider in upstreams() for one in known.values())
+        provider = None
+        if gone is not None and not is_last:
+            provider = identities.remove(writing, gone.id, resident_id=resident.id)
         if provider is not None:
             name = service.provider_name(ctx.settings, provider, resident.language)
             changes.follow(writing, session, resident, "upstream_removed", provider=name)

@@ -13,6 +13,7 @@ from idp.oidc.binding import confirmation, token_type
 from idp.oidc.errors import Refusal
 from idp.oidc.lasting import left
 from idp.oidc.refresh_tokens import find_refresh
+from idp.oidc.subjects import known_subject, subject_for
 from idp.oidc.views.token import refused
 from idp.web.answers import Answer, json_answer, text_answer
 
@@ -153,8 +154,8 @@ def _subject(provider: Provider, client: Client, resident_id: str) -> str:
     """By what an asker knows a resident; an API that signs nobody in was told nothing yet."""
     vault = provider.context.vault
     if client.grant_types == {"client_credentials"}:
-        return service.subject_for(vault, client, resident_id)
-    return service.known_subject(provider.context.database.fast, vault, client, resident_id)
+        return subject_for(vault, client, resident_id)
+    return known_subject(provider.context.database.fast, vault, client, resident_id)
 
 
 def _refresh(provider: Provider, client: Client, unverified_token: str, *, now: int) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from idp.oidc import families
 from idp.oidc.errors import Refusal
 from idp.oidc.farewell import WayBack, farewell, frames_of
 from idp.oidc.hints import read_hint
-from idp.oidc.service import sid_for
+from idp.oidc.subjects import sid_for
 from idp.oidc.wiring import provider as current_provider
 from idp.web.csrf import is_forged
 from idp.web.languages import prefer

@@ -17,8 +17,8 @@ from idp.clients.service import add_partner, disable_client, register_client, re
 from idp.login.budgets import Limit, take
 from idp.oidc.every_claim import declare_every_claim
 from idp.oidc.registration import OPEN_GRANTS, as_json, described, read_metadata
-from idp.oidc.service import end_untold
 from idp.oidc.software_statements import with_statement
+from idp.oidc.subjects import end_untold
 from idp.web.answers import Answer, empty_answer, json_answer
 from idp.web.cookies import digest, new_secret
 

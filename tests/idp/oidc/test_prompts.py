@@ -12,7 +12,7 @@ from sqlalchemy import update
 from consent.models import Record
 from idp.clients.models import ClientRow
 from idp.jobs.stamps import CLIENTS, bump
-from idp.oidc.service import subject_for
+from idp.oidc.subjects import subject_for
 from tests.support.settled import assert_refused_back
 from tests.support.town import START, Clock, Proof, answer_parameters, choices, code_of
 

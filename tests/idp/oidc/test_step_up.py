@@ -23,8 +23,8 @@ from idp.login.codes.models import SentCode
 from idp.login.levels import LEVELS, Method
 from idp.login.models import BrowserSession, LoginProof, Password
 from idp.login.ways import Found
-from idp.oidc.service import sid_for
 from idp.oidc.step_up import Missing, can_reach, missing
+from idp.oidc.subjects import sid_for
 from tests.idp.login.cards.conftest import issue
 from tests.support.authenticator import Authenticator
 from tests.support.factors import ask_for_code, attempt_of, sent_code, with_app

@@ -15,7 +15,7 @@ from idp.jobs.stamps import CLIENTS, bump
 from idp.login.models import BrowserSession
 from idp.oidc.erasing import forget
 from idp.oidc.models import Grant
-from idp.oidc.service import sid_for
+from idp.oidc.subjects import sid_for
 from idp.recovery.ending import credentials_changed
 from idp.recovery.freeze import freeze
 from idp.signals.endings import follow_up_resident
