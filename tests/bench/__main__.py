@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from tests.bench import storm
+from tests.bench.arguments import between, workload_list
 from tests.bench.drivers.base import DatabaseKind
 from tests.bench.drivers.denizen import Denizen
 from tests.bench.drivers.node_install import PeerMissingError
@@ -23,35 +24,13 @@ from tests.bench.table import table
 from tests.bench.workloads import WORKLOADS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from tests.bench.drivers.base import Driver
 
 STARTS = 5
 #: What is measured apart, by a module and a command of that name: `python -m tests.bench log --help`.
 APART = ("growth", "log", "officer", "privacy")
-
-
-def between(low: float, high: float, kind: type[float] = float) -> Callable[[str], float]:
-    """An argument type that stays within bounds: the benchmark must end, and not drown the machine."""
-
-    def number(text: str) -> float:
-        value = kind(text)
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"write a number from {low:g} to {high:g}")
-        return value
-
-    return number
-
-
-def workload_list(text: str) -> list[str]:
-    """The argument of --workloads."""
-    wanted = [name.strip() for name in text.split(",")]
-    if unknown := [name for name in wanted if name not in WORKLOADS]:
-        raise argparse.ArgumentTypeError(
-            f"no such workload: {', '.join(unknown)}; there are {', '.join(WORKLOADS)}"
-        )
-    return wanted
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

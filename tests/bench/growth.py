@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, get_args
 from sqlalchemy import text
 
 from idp.db import Database
+from tests.bench.arguments import between, workload_list
 from tests.bench.drivers.base import DatabaseKind
 from tests.bench.drivers.denizen import Denizen
 from tests.bench.inprocess import WsgiAgent, app_of
@@ -145,16 +146,18 @@ def measure(database: DatabaseKind, sizes: Sequence[int], workloads: Sequence[st
 def main(arguments: Sequence[str]) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench growth", description=__doc__)
-    parser.add_argument("--residents", type=int, default=100_000, help="of the larger town")
+    parser.add_argument(
+        "--residents", type=between(VILLAGE, 3_000_000, int), default=100_000, help="of the larger town"
+    )
     parser.add_argument("--database", choices=(*get_args(DatabaseKind), "both"), default="both")
-    parser.add_argument("--workloads", default=",".join(ASKED), help=", ".join(WORKLOADS))
-    parser.add_argument("--seconds", type=float, default=4)
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--workloads", type=workload_list, default=list(ASKED), help=", ".join(WORKLOADS))
+    parser.add_argument("--seconds", type=between(0.5, 120), default=4)
+    parser.add_argument("--repeat", type=between(1, 20, int), default=3)
     options = parser.parse_args(arguments)
     kinds = get_args(DatabaseKind) if options.database == "both" else (options.database,)
     pace = Pace(seconds=options.seconds, repeat=options.repeat)
     sizes = (VILLAGE, options.residents)
-    return sum(measure(kind, sizes, options.workloads.split(","), pace) for kind in kinds)
+    return sum(measure(kind, sizes, options.workloads, pace) for kind in kinds)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from consent.log.sources import RELEASE
 from idp.cli_log import snapshot, tree_half
 from idp.db import Database
 from idp.schema import upgrade_database
+from tests.bench.arguments import between
 from tests.bench.figures import percentile
 from tests.bench.postgres import each_database
 from tests.bench.results import say
@@ -191,10 +192,12 @@ def prove(database: Database) -> None:
 def main(arguments: Sequence[str]) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench log")
-    parser.add_argument("--entries", type=int, default=100_000)
+    parser.add_argument("--entries", type=between(1, 50_000_000, int), default=100_000)
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
-    parser.add_argument("--writers", type=int, default=4)
-    parser.add_argument("--seconds", type=float, default=10, help="of appending one by one; 0 leaves it out")
+    parser.add_argument("--writers", type=between(1, 64, int), default=4)
+    parser.add_argument(
+        "--seconds", type=between(0, 120), default=10, help="of appending one by one; 0 leaves it out"
+    )
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="denizen-bench-log-") as folder:
         for kind, url in each_database(options.database, Path(folder)):

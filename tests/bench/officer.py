@@ -25,6 +25,7 @@ from consent.audit import search
 from consent.audit.search import NEWEST, Query
 from consent.purposes import NoticeText, declare_purpose, newest, publish_notice
 from idp.schema import upgrade_database
+from tests.bench.arguments import between
 from tests.bench.figures import percentile
 from tests.bench.postgres import each_database
 
@@ -212,8 +213,8 @@ def run(url: str, options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Read the options and run on every engine there is."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench officer", description=__doc__)
-    parser.add_argument("--records", type=int, default=300_000)
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--records", type=between(1, 10_000_000, int), default=300_000)
+    parser.add_argument("--rounds", type=between(1, 1000, int), default=20)
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="denizen-bench-") as folder:

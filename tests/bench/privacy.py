@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from tests.bench import town
+from tests.bench.arguments import between
 from tests.bench.figures import percentile
 from tests.bench.inprocess import PORT, WsgiAgent, app_of
 from tests.bench.log import fill
@@ -84,7 +85,9 @@ async def _live_and_read(target: Target, visitor: Visitor) -> None:
 def main(arguments: Sequence[str]) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench privacy", description=__doc__)
-    parser.add_argument("--entries", type=int, default=100_000, help="in the log, of other residents")
+    parser.add_argument(
+        "--entries", type=between(1, 50_000_000, int), default=100_000, help="in the log, of other residents"
+    )
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="denizen-bench-privacy-") as name:
