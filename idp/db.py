@@ -273,3 +273,10 @@ def is_unavailable(error: BaseException) -> bool:
     if getattr(getattr(error, "orig", error), "sqlstate", None) == "25006":
         return True
     return isinstance(error, (OperationalError, *drivers))
+
+
+def is_no_text(error: BaseException) -> bool:
+    """Whether PostgreSQL was not even asked, because a value has a NUL in it. SQLite compares it with what there is."""
+    psycopg: Any = sys.modules.get("psycopg")
+    found: Any = getattr(error, "orig", error)
+    return psycopg is not None and isinstance(found, psycopg.DataError) and found.sqlstate is None

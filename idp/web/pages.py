@@ -19,7 +19,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import RequestRedirect
 from werkzeug.wrappers import Response
 
-from idp.db import is_unavailable
+from idp.db import is_no_text, is_unavailable
 from idp.web import languages, times
 from idp.web.answers import (
     HSTS,
@@ -233,14 +233,8 @@ def _start() -> Response | None:
     if "\0" in request.path:
         return error_page(404, gettext("Page not found"), gettext("There is nothing at this address."))
     view = app.view_functions.get(request.endpoint or "")
-    if view is None or getattr(view, "is_protocol", False):
-        return None
     changes_something = request.method not in ("GET", "HEAD", "OPTIONS")
-    if any("\0" in value for _, values in request.values.lists() for value in values):
-        raise BadRequest(
-            "A value has a NUL in it"
-        )  # nobody can type one, and PostgreSQL would not even compare it
-    if not changes_something or not is_forged():
+    if view is None or not changes_something or getattr(view, "is_protocol", False) or not is_forged():
         return None
     return error_page(
         403,
@@ -377,6 +371,8 @@ def _bad_request(refusal: BadRequest) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
+    if is_no_text(error):
+        return _bad_request(BadRequest("A value has a NUL in it"))
     reference = new_reference()
     if is_unavailable(error):
         log.warning("unavailable reference=%s cause=%s", reference, type(error).__name__)

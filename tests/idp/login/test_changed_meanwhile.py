@@ -17,6 +17,7 @@ from idp.accounts import contacts
 from idp.accounts.models import ContactPoint, Resident
 from idp.accounts.not_me import not_me_links
 from idp.closing import service as closing
+from idp.closing import suspicion
 from idp.closing.models import Closure
 from idp.login import ceremony, sessions
 from idp.login.codes import service as codes
@@ -368,7 +369,7 @@ def test_not_me_and_a_new_contact_point_take_turns(town: Town) -> None:
         town.context.database,
         lambda: owner.submit(path).status_code,
         lambda: thief.submit(page, code=code).status_code,
-        meets_at=(closing, "stop_everything"),
+        meets_at=(suspicion, "stop_everything"),
     )
     assert (frozen, confirmed) == (200, 409)
 
@@ -416,6 +417,6 @@ def test_the_end_of_a_dormant_account_and_a_sign_in_take_turns(town: Town) -> No
         context.database,
         lambda: closing.advance(context, now=int(town.clock())),
         lambda: browser.sign_in(town.maria).status_code,
-        meets_at=(closing, "_end"),
+        meets_at=(closing, "end"),
     )
     assert (moved, answer) == (1, 422)
