@@ -77,6 +77,11 @@ def _no_grants(connection: Any, *, resident_id: str, client_id: str, now: int) -
     del connection, resident_id, client_id, now
 
 
+def _alone(connection: Any, resident_id: str) -> None:
+    """For a host with one writer."""
+    del connection, resident_id
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """The host's side. ``transaction`` commits when its block ends well and rolls back on any exception."""
@@ -96,6 +101,8 @@ class Ports:
     tell: TellPartner
     object_to: ObjectTo
     default_language: str = "en"
+    take_turn: Callable[[Any, str], None] = _alone
+    """Lets what a resident decides come one after the other, in the transaction that is begun."""
     look_again: LookAgain = _no_grants
 
 

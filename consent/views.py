@@ -132,6 +132,7 @@ def _take_back(resident: CurrentResident, client_id: str, control: str, take: Ta
     with ports.transaction() as connection:
         if not pages.known(connection, resident.resident_id, client_id):
             abort(404)
+        ports.take_turn(connection, resident.resident_id)
         by = Expressed(
             resident.resident_id,
             ports.log_key_for(connection, resident.resident_id),

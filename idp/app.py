@@ -51,7 +51,7 @@ from idp.login.upstream.views import bp as upstream_bp
 from idp.login.views import bp as login_bp
 from idp.login.ways import Ways
 from idp.messaging import ports as messaging_ports
-from idp.oidc import cross_origin, interactions, lasting, narrowing, service
+from idp.oidc import cross_origin, holds, interactions, lasting, narrowing, service
 from idp.oidc.provider import Provider
 from idp.oidc.resources import METADATA, USERINFO
 from idp.oidc.views import (
@@ -335,5 +335,6 @@ def _consent_ports(provider: Provider) -> consent_ports.Ports:
         tell=partial(events.tell, confirm_within=ctx.settings.consent.confirm_within),
         object_to=object_to,
         default_language=ctx.settings.town.languages[0],
+        take_turn=holds.in_turn,
         look_again=look_again,
     )

@@ -11,7 +11,7 @@ from idp.accounts import service as accounts
 from idp.accounts.models import Resident
 from idp.jobs.one_by_one import one_by_one
 from idp.messaging.service import tell
-from idp.oidc import lasting, narrowing
+from idp.oidc import holds, lasting, narrowing
 from idp.signals import events
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def _remind(
 
 def _end(session: Session, ctx: Context, one: expiry.Due, *, now: int) -> None:
     """Grants and tokens know already; the partner is told to let go of the data, as after a withdrawal."""
+    holds.in_turn(session, one.resident_id)
     is_left = narrowing.narrow(session, one.resident_id, one.client_id, now=now)
     lasting.look_again(session, one.resident_id, one.client_id, now=now)
     purpose = purposes.find_purpose(session, one.purpose_id)

@@ -13,7 +13,9 @@ _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn"}
 
 def tidy_reason(text: str) -> str:
     """The reason as it is kept and shown to the resident: single spaces, nothing invisible in it."""
-    spaced = " ".join(unicodedata.normalize("NFC", text).split())
+    # To put thousands of marks on one letter in order takes seconds, and what is as long is refused.
+    composed = unicodedata.normalize("NFC", text) if len(text) <= 4 * REASON_LIMIT else text
+    spaced = " ".join(composed.split())
     return "".join(letter for letter in spaced if unicodedata.category(letter) not in _INVISIBLE)
 
 

@@ -14,6 +14,8 @@ _EMAIL = re.compile(
 _USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{2,39}")
 EMAIL_LIMIT = 254
 NAME_LIMIT = 100
+#: A letter has at most so many code points before it is composed (Unicode Standard Annex 15).
+_LONGEST_FORM = 4
 
 
 def normal_email(text: str) -> str | None:
@@ -87,6 +89,10 @@ def shown_phone(number: str) -> str:
 
 def tidy_name(text: str) -> str | None:
     """A name as it is kept: NFC, single spaces, in any script; None when it is empty, too long or has control characters."""
+    if (
+        len(text) > _LONGEST_FORM * NAME_LIMIT
+    ):  # to put thousands of marks on one letter in order takes seconds
+        return None
     text = " ".join(unicodedata.normalize("NFC", text).split())
     if not text or len(text) > NAME_LIMIT:
         return None

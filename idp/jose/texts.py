@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 SIZE_LIMIT = 32 * 1024
 _HEADER_LIMIT = 8192
 _NAME_LIMIT = 255
+#: JSON can name half of a letter, which is no text; and PostgreSQL keeps no NUL.
+_HALF = re.compile("[\0\ud800-\udfff]")
 #: So many keys of a set are tried when a text does not name one.
 _TRIES = 5
 #: Instants beyond this are no instants (year 9999).
@@ -133,7 +136,7 @@ def text_claim(claims: dict[str, Any], name: str) -> str:
         NotReadable: when it is not.
     """
     value = claims.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= _NAME_LIMIT or "\0" in value:
+    if not isinstance(value, str) or not 0 < len(value) <= _NAME_LIMIT or _HALF.search(value):
         raise NotReadable(f"{name} is missing or no short text")
     return value
 

@@ -12,6 +12,8 @@ from flask import g, render_template, request
 from markupsafe import escape
 from werkzeug.wrappers import Response
 
+from idp.login.current import signed_in
+from idp.login.shared import is_kiosk
 from idp.web.answers import NO_STORE, SECURITY_HEADERS, Answer
 from idp.web.incoming import BadRequest
 from idp.web.languages import current_language, language_of
@@ -45,7 +47,9 @@ class BusyPages:
     def answer(self, busy: Busy) -> Response:
         """Through Flask: for every form whose password found no place."""
         page = render_template("ui/busy.html", action=request.path, languages=[])
-        if not g.get("form_targets"):
+        # What is kept for others has nothing of this visitor in it.
+        is_usual = not (g.get("form_targets") or request.view_args or is_kiosk() or signed_in())
+        if is_usual:
             self._made[request.path, current_language()] = page, page_policy()
         log.info("shed path=%s", request.path)
         response = Response(_filled(page, request.form.items(multi=True)), 503, content_type=_KIND)

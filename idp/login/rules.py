@@ -12,13 +12,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PASSWORD_LIMIT = 256
+#: A letter has at most so many code points before it is composed (Unicode Standard Annex 15).
+LONGEST_FORM = 4
 #: Fewer different letters than this make a long password as easy as a short one.
 _DISTINCT = 5
 _WORD = 4
 
 
 def normal_password(text: str) -> str:
-    """The form that is hashed: Unicode NFC and nothing else (NIST SP 800-63B-4 §3.1.1.2)."""
+    """The form that is hashed: Unicode NFC and nothing else (NIST SP 800-63B-4 §3.1.1.2).
+
+    What could be no password in any form is left as it is: to put thousands of marks on one letter in order takes seconds.
+    """
+    if len(text) > LONGEST_FORM * PASSWORD_LIMIT:
+        return text
     return unicodedata.normalize("NFC", text)
 
 

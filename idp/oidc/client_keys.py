@@ -94,13 +94,13 @@ class ClientKeys:
         if not self._places.acquire(blocking=False):
             return  # others are waiting; the caller is refused now and may come back
         try:
-            known.tried_at = now
             answer = self._fetcher.get(uri, headers={"Accept": "application/jwk-set+json, application/json"})
             keys = _keys_in(answer)
         except FetchFailed as error:
             log.warning("key set not read %s", error.private)
             return
         finally:
+            known.tried_at = now  # whoever came meanwhile waits for the answer
             self._places.release()
         known.keys, known.fetched_at = keys, now
         known.good_until = now + _kept_for(answer)

@@ -16,7 +16,7 @@ from idp.oidc.errors import Refusal
 from idp.oidc.models import Grant
 from idp.oidc.rules import claims_of, needed_for
 from idp.oidc.service import revoke_grants
-from idp.oidc.subjects import subject_for
+from idp.oidc.subjects import known_subject
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -89,7 +89,7 @@ def subject_of(provider: Provider, connection: Any, client: Client, resident_id:
     """The `sub` that an answer about a resident has: that of the live grant, which outlasts a change of the client's sector."""
     grant = live_grant(connection, resident_id, client.client_id)
     if grant is None or lasting.is_over(provider, connection, client.client_id, grant, now=now):
-        return subject_for(provider.context.vault, client, resident_id)
+        return known_subject(connection, provider.context.vault, client, resident_id)
     subject: str = grant.subject
     return subject
 
@@ -235,7 +235,7 @@ def settle_grant(
         grant_id: str = old.id
         return grant_id
     grant_id = secrets.token_urlsafe(16)
-    subject = subject_for(provider.context.vault, client, resident_id)
+    subject = known_subject(connection, provider.context.vault, client, resident_id)
     connection.execute(
         insert(Grant).values(
             id=grant_id,

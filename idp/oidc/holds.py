@@ -25,7 +25,7 @@ PAUSE = "pause"
 
 def place(connection: Any, resident_id: str, client_id: str, cause: str, *, now: int) -> bool:
     """Stop a client, or :data:`EVERY` one, and end what it holds; False when it was stopped for that cause before."""
-    _in_turn(connection, resident_id)
+    in_turn(connection, resident_id)
     key = {"resident_id": resident_id, "client_id": client_id, "cause": cause}
     if connection.execute(select(Hold.since_at).filter_by(**key)).first() is not None:
         return False
@@ -55,7 +55,7 @@ def is_held(connection: Any, resident_id: str, client_id: str) -> bool:
 
     It takes its turn with `place`: neither sees the other half done.
     """
-    _in_turn(connection, resident_id)
+    in_turn(connection, resident_id)
     return cause_of(connection, resident_id, client_id) is not None
 
 
@@ -66,5 +66,6 @@ def of_resident(connection: Any, resident_id: str) -> Sequence[Any]:
     return rows
 
 
-def _in_turn(connection: Any, resident_id: str) -> None:
+def in_turn(connection: Any, resident_id: str) -> None:
+    """Whatever a resident agrees to or takes back comes one after the other: the later one sees the earlier."""
     connection.execute(select(Resident.id).where(Resident.id == resident_id).with_for_update())

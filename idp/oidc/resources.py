@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from idp.oidc import binding
 from idp.oidc.authorization_details import for_resource
 from idp.oidc.errors import Refusal
+from keys.signing import NoSigningKey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,4 +110,8 @@ def signed_token(
         claims |= {"auth_time": family.auth_time, "acr": family.acr, "amr": family.amr.split()}
     if bound_to is not None:
         claims["cnf"] = binding.confirmation(bound_to)
-    return provider.keys.ring.current(target.alg).sign(claims, typ="at+jwt")
+    try:
+        signer = provider.keys.ring.current(target.alg)
+    except NoSigningKey:
+        raise Refusal("invalid_target", f"Nothing is signed with {target.alg} here any more") from None
+    return signer.sign(claims, typ="at+jwt")

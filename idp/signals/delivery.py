@@ -142,6 +142,10 @@ class Messenger:
         except Undelivered as error:
             self._failed(delivery, error)
             return error.is_final
+        except Exception as error:
+            log.exception("signal failed kind=%s id=%s", delivery.kind, delivery.id)
+            self._failed(delivery, Undelivered(type(error).__name__))
+            return False
         self._taken(delivery)
         log.info("signal taken kind=%s client=%s id=%s", delivery.kind, delivery.client_id, delivery.id)
         self._rest(delivery.client_id, is_well=True)

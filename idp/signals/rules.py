@@ -13,6 +13,7 @@ RETRIES = Retries((2, 5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 3600))
 LONGEST_REST = 60
 #: A wish to be left alone is granted for so long, in seconds.
 _LONGEST_WISH = 3600
+_DIGITS = 9
 
 _TAKEN = (200, 204)
 _REFUSED = 400
@@ -41,4 +42,5 @@ def event_verdict(status: int) -> Verdict:
 
 def wish(retry_after: str) -> int:
     """The seconds of a Retry-After header (RFC 9110 §10.2.3), within reason; 0 for none, or for a date."""
-    return min(int(retry_after), _LONGEST_WISH) if retry_after.isascii() and retry_after.isdigit() else 0
+    is_number = retry_after.isascii() and retry_after.isdigit() and len(retry_after) <= _DIGITS
+    return min(int(retry_after), _LONGEST_WISH) if is_number else 0

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 
+from admin.officer.rules import reason_problem, tidy_reason
 from idp.accounts.contacts import add_confirmed, sign_in_with
 from idp.accounts.models import Resident
 from idp.accounts.rules import normal_email, normal_phone, normal_username, tidy_name
@@ -16,6 +17,7 @@ from idp.accounts.service import NewResident, create_resident, find_resident
 from idp.login.budgets.rules import PLANS
 from idp.login.codes.rules import TRIES
 from idp.login.models import Password
+from idp.login.rules import normal_password, password_problem
 from idp.messaging.models import Message
 from idp.recovery.answering import answer_asked
 from idp.signup.models import SignUpLink
@@ -335,3 +337,15 @@ def test_a_password_is_normalised_to_nfc_and_not_changed_otherwise(town: Town) -
         browser.get("/login")
         answer = browser.submit("/login", username="maria", password=spelling)
         assert answer.status_code == status, ascii(spelling)
+
+
+def test_a_letter_under_thousands_of_marks_is_not_put_in_order() -> None:
+    """Unicode sorts marks of different kinds, which takes the square of their number: seconds for one form."""
+    marked = "a" + "\u0301" * 600 + "\u0316" * 600
+    assert normal_password(marked) == marked
+    assert password_problem(marked, minimum=15, context_words=()) == "too_long"
+    assert tidy_name(marked) is None
+    assert reason_problem(tidy_reason("three words here " + marked)) == "too_long"
+    decomposed = "e\u0301" * 100
+    assert normal_password(decomposed) == "é" * 100
+    assert tidy_name(decomposed) == "é" * 100

@@ -15,6 +15,7 @@ from idp.clients.models import ClientRow
 from idp.clients.sectors import check_sector
 from idp.clients.service import add_partner, disable_client, register_client, replace_client
 from idp.login.budgets import Limit, take
+from idp.login.rules import network_of
 from idp.oidc.every_claim import declare_every_claim
 from idp.oidc.registration import OPEN_GRANTS, as_json, described, read_metadata
 from idp.oidc.software_statements import with_statement
@@ -98,7 +99,7 @@ def _counted(provider: Provider, incoming: Incoming, *, now: int) -> Answer | No
     """Count one try of somebody unknown; an answer when there were too many (K33)."""
     settings = provider.context.settings.registration
     source = Limit("register-source", settings.per_source, _HOUR)
-    verdict = take(provider.context, (source, incoming.remote_address), now=now)
+    verdict = take(provider.context, (source, network_of(incoming.remote_address)), now=now)
     if verdict:  # so that one source cannot use up everybody's
         verdict = take(provider.context, (Limit("register-town", settings.per_town, _HOUR), ""), now=now)
     if verdict:

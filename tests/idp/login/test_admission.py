@@ -435,3 +435,21 @@ def test_no_password_is_hashed_within_a_transaction(
     assert office.desk().sign_in(office.officer).status_code == 303
     assert len(watched) == 4
     assert watched == [False] * 4
+
+
+def test_a_page_that_is_kept_for_others_has_nothing_of_whoever_met_it_first(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a shared computer it would carry the way out of their session, with their token, and the end of their time."""
+    first, stranger = town.browser(), town.browser()
+    first.get("/login")
+    first.submit("/login", username="maria", password=town.maria.password, shared="1")
+    first.get("/login?again=1&next=/account/sign-in")
+    stranger.get("/login")
+    admission = town.app.extensions["denizen.login"].passwords.admission
+    monkeypatch.setattr(admission, "_inside", admission.places)
+    assert first.submit("/login", username="maria", password="x").status_code == 503
+    page = stranger.submit("/login", username="bob", password="y")
+    assert page.status_code == 503
+    assert "/logout" not in page.text
+    assert "shared-computer" not in page.text

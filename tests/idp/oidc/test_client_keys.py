@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -184,3 +186,26 @@ def test_a_client_signs_with_a_key_that_it_publishes_and_then_with_the_next(
         assert ask(NEW) == 200
         assert ask(OLD) == 401
     town.context.database.close()
+
+
+def test_whoever_comes_while_the_keys_are_fetched_waits_for_them(publisher: Publisher) -> None:
+    """Nobody is refused because somebody else was a moment earlier, as after each restart of the town."""
+    asked, may_answer = Event(), Event()
+    get = publisher.get
+
+    def slow(url: str, **named: object) -> Fetched:
+        asked.set()
+        assert may_answer.wait(20)
+        return get(url, **named)
+
+    publisher.get = slow  # type: ignore[method-assign]
+    keys = ClientKeys(publisher)  # type: ignore[arg-type]
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(_kids, keys)
+        assert asked.wait(20)
+        second = pool.submit(_kids, keys)
+        with pytest.raises(TimeoutError):
+            second.result(timeout=0.05)
+        may_answer.set()
+        assert first.result(20) == second.result(20) == [OLD.kid]
+    assert publisher.asked == 1

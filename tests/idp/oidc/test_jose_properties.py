@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from idp.jose import texts as jose
 from idp.jose.keys import jwks_problem, public_key, usable_keys
-from idp.jose.texts import NotReadable
+from idp.jose.texts import NotReadable, text_claim
 from idp.oidc.dpop import ALGORITHMS, Expected, NonceNeeded, check_proof
 from tests.support.proving import b64, dpop, key_for, sign
 from tests.support.town import ISSUER, START
@@ -153,3 +153,10 @@ def test_a_member_that_is_given_twice_is_refused(place: int) -> None:
     parts[place] = b64(b'{"alg":"ES256","iss":"a","iss":"b"}')
     with pytest.raises(NotReadable):
         jose.read(".".join(parts))
+
+
+@pytest.mark.parametrize("odd", ["\ud800", "a\udfffb", "\0", "", "x" * 10_000, 7, None])
+def test_a_name_that_is_no_text_is_refused(odd: object) -> None:
+    """JSON can name half of a letter, which nothing can hash or keep."""
+    with pytest.raises(NotReadable):
+        text_claim({"jti": odd}, "jti")

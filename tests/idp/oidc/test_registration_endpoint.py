@@ -14,6 +14,7 @@ from idp.clients.metadata import DEVICE_GRANT
 from idp.clients.models import ClientRow, InitialToken, Partner
 from idp.clients.service import add_partner, approve_client
 from idp.oidc.models import Grant
+from idp.oidc.service import revoke_grants
 from tests.support import town as towns
 from tests.support.proving import jwks, key_for
 from tests.support.town import ISSUER, Proof, make_town
@@ -519,3 +520,13 @@ def test_discovery_names_the_endpoint_where_anybody_may_use_it(opened: Town) -> 
     found = call(opened, "GET", "/.well-known/openid-configuration").json
     assert found["registration_endpoint"] == f"{ISSUER}/register"
     assert opened.browser().authorize(opened.library, "openid", Proof()).status_code in (200, 303)
+
+
+def test_a_client_that_moved_keeps_the_sub_it_was_told_also_after_a_withdrawal(opened: Town) -> None:
+    """docs/partners.md: of every resident for whom it has redeemed a code, whatever became of that grant."""
+    made = register(opened).json
+    known = _sub(opened, _partner(made), opened.browser())
+    moved = _moved(opened, made, "gym.example")
+    with opened.context.database.transaction() as session:
+        revoke_grants(session, opened.maria.resident_id, client_id=made["client_id"], now=int(opened.clock()))
+    assert _sub(opened, moved, opened.browser()) == known

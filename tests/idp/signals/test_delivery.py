@@ -15,9 +15,10 @@ import pytest
 from idp.clients.models import ClientRow
 from idp.clients.service import disable_client
 from idp.jobs.rules import JITTER
+from idp.jobs.stamps import CLIENTS, bump
 from idp.login.models import BrowserSession
 from idp.signals import delivery
-from idp.signals.rules import RETRIES
+from idp.signals.rules import RETRIES, wish
 from idp.upkeep import KEEP_ENDED_FOR, purge
 from tests.idp.signals.telling import Telling, messenger_for
 from tests.idp.signals.test_back_channel import sign_out, visit
@@ -276,3 +277,21 @@ def test_an_operator_sees_what_is_dead_and_tries_again_or_gives_up(telling: Tell
     assert run("signals", "drop", "--all") == (0, "1 dropped.\n")
     assert {row.state for row in telling.rows()} == {"sent", "dropped"}
     assert run("signals", "drop", pool.id)[0] == 1
+
+
+def test_what_cannot_be_signed_any_more_becomes_a_dead_letter(telling: Telling) -> None:
+    """The town has taken the algorithm away: the operator sees it, instead of tries without end."""
+    end_one(telling)
+    with telling.town.context.database.transaction() as session:
+        session.get_one(ClientRow, "pool").id_token_signed_response_alg = "PS256"
+        bump(session, CLIENTS)
+    telling.messenger._provider.forget()
+    for _ in range(40):
+        telling.deliver(3600)
+    assert [row.state for row in telling.rows()] == ["dead"]
+
+
+def test_a_wish_of_thousands_of_digits_is_none() -> None:
+    """Python refuses to read such a number."""
+    assert wish("9" * 5000) == 0
+    assert wish("120") == 120
