@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from idp.accounts.rules import composed
+
 REASON_LIMIT = 500
 #: "Because" is no reason; "access request 2026-114" is one.
 _WORDS = 3
@@ -13,9 +15,7 @@ _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn"}
 
 def tidy_reason(text: str) -> str:
     """The reason as it is kept and shown to the resident: single spaces, nothing invisible in it."""
-    # To put thousands of marks on one letter in order takes seconds, and what is as long is refused.
-    composed = unicodedata.normalize("NFC", text) if len(text) <= 4 * REASON_LIMIT else text
-    spaced = " ".join(composed.split())
+    spaced = " ".join((composed(text, limit=REASON_LIMIT) or text).split())
     return "".join(letter for letter in spaced if unicodedata.category(letter) not in _INVISIBLE)
 
 

@@ -87,13 +87,20 @@ def shown_phone(number: str) -> str:
     return str(phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL))
 
 
+def composed(text: str, *, limit: int) -> str | None:
+    """A text in NFC; None when it is longer than `limit` in any form.
+
+    To put thousands of marks on one letter in order takes seconds, so that is not even tried.
+    """
+    return unicodedata.normalize("NFC", text) if len(text) <= _LONGEST_FORM * limit else None
+
+
 def tidy_name(text: str) -> str | None:
     """A name as it is kept: NFC, single spaces, in any script; None when it is empty, too long or has control characters."""
-    if (
-        len(text) > _LONGEST_FORM * NAME_LIMIT
-    ):  # to put thousands of marks on one letter in order takes seconds
+    composed_text = composed(text, limit=NAME_LIMIT)
+    if composed_text is None:
         return None
-    text = " ".join(unicodedata.normalize("NFC", text).split())
+    text = " ".join(composed_text.split())
     if not text or len(text) > NAME_LIMIT:
         return None
     if any(

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from ipaddress import IPv4Address, IPv6Network, ip_address
 from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from idp.accounts.rules import composed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PASSWORD_LIMIT = 256
-#: A letter has at most so many code points before it is composed (Unicode Standard Annex 15).
-LONGEST_FORM = 4
 #: Fewer different letters than this make a long password as easy as a short one.
 _DISTINCT = 5
 _WORD = 4
@@ -22,11 +21,9 @@ _WORD = 4
 def normal_password(text: str) -> str:
     """The form that is hashed: Unicode NFC and nothing else (NIST SP 800-63B-4 §3.1.1.2).
 
-    What could be no password in any form is left as it is: to put thousands of marks on one letter in order takes seconds.
+    What could be no password in any form is left as it is.
     """
-    if len(text) > LONGEST_FORM * PASSWORD_LIMIT:
-        return text
-    return unicodedata.normalize("NFC", text)
+    return composed(text, limit=PASSWORD_LIMIT) or text
 
 
 def password_problem(password: str, *, minimum: int, context_words: Iterable[str]) -> str | None:

@@ -136,6 +136,16 @@ def go_on(handle: str) -> Response:
     return answer(outcome, Goal(attempt.flow_handle, attempt.next_path, attempt.wanted_acr))
 
 
+def flow_here(session: Session, unverified_flow: str, *, now: int) -> str:
+    """The partner's request that waits, in this browser from now on if it waited in another; "" without one.
+
+    Only for a resident who showed both browsers to be theirs, as by a link in their own mail.
+    """
+    if not unverified_flow or ports().describe(unverified_flow):
+        return unverified_flow
+    return ports().move(session, unverified_flow, browser_id(), now) or ""
+
+
 def settler(*, now: int) -> Settler:
     """Who decides what a proof of this visitor leads to."""
     ctx = context()

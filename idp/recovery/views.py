@@ -18,7 +18,7 @@ from idp.login.new_password import new_password_error, shortest
 from idp.login.password_change import words_about
 from idp.login.ports import ports
 from idp.login.rules import network_of
-from idp.login.steps import asker
+from idp.login.steps import asker, flow_here
 from idp.login.texts import too_many
 from idp.recovery import service
 from idp.recovery.answering import ask_also
@@ -35,7 +35,6 @@ from idp.web.pages import incoming
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy.orm import Session
     from werkzeug.wrappers import Response
 
     from idp.recovery.finishing import Standing
@@ -282,17 +281,10 @@ def set_password(handle: str) -> str | Response | tuple[str, int]:
         is_done = finish(session, ctx, ports().ways, found, encoded=encoded, keep=keep, now=ctx.now())
         if is_done:
             ports().stop_changes(session, found.resident_id or "", ctx.now())
-            flow = _flow_here(session, found)
+            flow = flow_here(session, found.flow, now=ctx.now())
     if not is_done:
         return _over()
     return redirect(url_for("recovery.done", flow=flow or None), 303)
-
-
-def _flow_here(session: Session, found: Underway) -> str:
-    """The partner's request that waits, in this browser from now on if the recovery began in another; "" without one."""
-    if not found.flow or ports().describe(found.flow):
-        return found.flow
-    return ports().move(session, found.flow, browser_id(), context().now()) or ""
 
 
 @bp.get("/recover/done")

@@ -19,13 +19,12 @@ from idp.login.levels import Method, typical
 from idp.login.ports import ports
 from idp.login.rules import network_of
 from idp.login.settling import Goal
-from idp.login.steps import answer, asker, settler
+from idp.login.steps import answer, asker, flow_here, settler
 from idp.login.texts import too_many
 from idp.login.upstream import newcomers
 from idp.signup import service
 from idp.signup.forms import AccountForm, email_errors
 from idp.web.context import context
-from idp.web.csrf import browser_id
 from idp.web.languages import current_language
 from idp.web.pages import incoming
 
@@ -169,10 +168,7 @@ def _errors(form: AccountForm, pending: PendingSignUp, now: int) -> tuple[int, E
 
 def _goal(session: Session, now: int) -> Goal:
     """The partner's request that waits: in this browser, or in the one where the sign-up began, which then has it no more."""
-    unverified_flow = request.form.get("flow", "")
-    if not unverified_flow or ports().describe(unverified_flow):
-        return Goal(unverified_flow)
-    return Goal(ports().move(session, unverified_flow, browser_id(), now) or "")
+    return Goal(flow_here(session, request.form.get("flow", ""), now=now))
 
 
 def _has_account(email: str) -> bool:
