@@ -12,6 +12,7 @@ from keys.signing import NoSigningKey
 if TYPE_CHECKING:
     from idp.clients.registry import Client
     from idp.oidc.provider import Provider
+    from keys.signing import Signer
 
 
 def default_alg(client: Client) -> str:
@@ -30,11 +31,20 @@ def signed_for(
         Refusal: when it must be encrypted and the client publishes no key for it, or the town does not sign with what
             the client registered for any more.
     """
-    try:
-        signer = provider.keys.ring.current(alg)
-    except NoSigningKey:
-        raise Refusal("unauthorized_client", f"Nothing is signed with {alg} here any more") from None
+    signer = signer_of(provider, alg, refusal="unauthorized_client")
     return encrypted_for(provider, client, signer.sign(claims, typ), what=what)
+
+
+def signer_of(provider: Provider, alg: str, *, refusal: str) -> Signer:
+    """What signs with an algorithm now.
+
+    Raises:
+        Refusal: with this error when nothing does any more.
+    """
+    try:
+        return provider.keys.ring.current(alg)
+    except NoSigningKey:
+        raise Refusal(refusal, f"Nothing is signed with {alg} here any more") from None
 
 
 def encrypted_for(provider: Provider, client: Client, signed: str, *, what: str) -> str:

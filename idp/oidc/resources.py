@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from idp.oidc import binding
+from idp.oidc.answers import signer_of
 from idp.oidc.authorization_details import for_resource
 from idp.oidc.errors import Refusal
-from keys.signing import NoSigningKey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,8 +110,4 @@ def signed_token(
         claims |= {"auth_time": family.auth_time, "acr": family.acr, "amr": family.amr.split()}
     if bound_to is not None:
         claims["cnf"] = binding.confirmation(bound_to)
-    try:
-        signer = provider.keys.ring.current(target.alg)
-    except NoSigningKey:
-        raise Refusal("invalid_target", f"Nothing is signed with {target.alg} here any more") from None
-    return signer.sign(claims, typ="at+jwt")
+    return signer_of(provider, target.alg, refusal="invalid_target").sign(claims, typ="at+jwt")
