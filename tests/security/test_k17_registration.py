@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from idp.clients.models import ClientRow
+from idp.clients.service import demand_level
 from tests.support.proving import jwks, key_for
 from tests.support.tls import HttpsServer, listening, make_authority
 from tests.support.town import ISSUER, make_town
@@ -137,6 +138,33 @@ def test_the_sector_file_must_list_every_address(
     assert answer.status_code == status, answer.json
     if status == 400:
         assert answer.json["error"] == "invalid_client_metadata"
+
+
+def test_what_the_town_decides_while_a_file_is_fetched_stays(opened: Town, tmp_path: Path) -> None:
+    """RFC 7592 §2.2: a client that says itself anew, and lets us wait for its file, undoes nothing that an operator set."""
+    made: dict[str, Any] = {}
+
+    def respond(*_: object) -> tuple[int, dict[str, str], bytes]:
+        if made:  # with the second answer
+            with opened.context.database.transaction() as session:
+                assert demand_level(session, made["client_id"], "phr")
+        return 200, {"Content-Type": "application/json"}, json.dumps(["https://pool.example/cb"]).encode()
+
+    with HttpsServer(make_authority(tmp_path), respond) as server:
+        town = _local(opened, tmp_path, {"allow_loopback": True, "extra_ca": server.authority.ca})
+        said = {"sector_identifier_uri": f"{server.url}/sector"}
+        made.update(_register(town, **said).json)
+        body = {"client_id": made["client_id"], "redirect_uris": made["redirect_uris"], **said}
+        answer = town.app.test_client(use_cookies=False).put(
+            f"/register/{made['client_id']}",
+            json=body,
+            headers={"Authorization": f"Bearer {made['registration_access_token']}"},
+            base_url=ISSUER,
+        )
+        town.context.database.close()
+    assert answer.status_code == 200, answer.json
+    (row,) = [row for row in opened.rows(ClientRow) if row.client_id == made["client_id"]]
+    assert row.minimum_acr == "phr"
 
 
 def test_a_file_that_trickles_or_never_ends_holds_nobody_up(opened: Town, tmp_path: Path) -> None:

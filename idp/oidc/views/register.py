@@ -170,11 +170,12 @@ def _replaced(provider: Provider, incoming: Incoming, client_id: str) -> Answer:
         row = session.get(ClientRow, client_id)
         if row is None:
             return _unauthorized(incoming)
-        new = _described_anew(row, values)
-    check_sector(provider.fetcher, new)
+        told = _described_anew(row, values)
+    check_sector(provider.fetcher, told)
 
     def put(session: Session, row: ClientRow) -> Answer:
         ctx = provider.context
+        new = _described_anew(row, values)  # what the town decided while a file was fetched stays, too
         if row.approved_at != row.created_at:
             row.approved_at = None  # what somebody reviewed is no longer there
         former = row.sector
