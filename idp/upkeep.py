@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select
+from sqlalchemy.orm import aliased
 
 from consent import acts
 from consent import log as consent_log
@@ -86,10 +87,10 @@ SWEEP_EVERY = 86_400
 _ENDED = (
     (Interaction.id_hash, Interaction.expires_at),
     (RefreshToken.token_hash, RefreshToken.expires_at),
-    (Authorization.id, Authorization.expires_at),
     (DeviceRequest.id, DeviceRequest.expires_at),
     (SignUpLink.link_hash, SignUpLink.expires_at),
     (BrowserSession.id_hash, BrowserSession.expires_at),
+    (Authorization.id, Authorization.expires_at),
     (LoginAttempt.id_hash, LoginAttempt.expires_at),  # with its proofs and codes
     (Card.id, Card.revoked_at),
     (Case.id, Case.expires_at),
@@ -104,6 +105,13 @@ _ENDED = (
     (Budget.bucket, Budget.window_at),
     (FailureStreak.bucket, FailureStreak.expires_at),
 )
+_SUCCESSOR = aliased(BrowserSession)
+#: What hangs on such a row, of whatever age, keeps it: a session names the partners that are to be told of its end by its
+#: authorizations and by the session that it stands in the place of (`idp.login.endings`).
+_HANGS_ON_IT = {
+    BrowserSession: select(_SUCCESSOR.sid).where(_SUCCESSOR.former_sid == BrowserSession.sid),
+    Authorization: select(BrowserSession.sid).where(BrowserSession.sid == Authorization.sid),
+}
 #: Worth something only while they are there and live, and told from a guess by nobody: what is gone, no clock that is
 #: set back revives (K40), and nothing is written for it that would not be written anyway.
 _OVER = (
@@ -325,6 +333,8 @@ def _clear(context: Context, what: Iterable[tuple[Any, Any, int]], *, now: int) 
 def _purge_batch(context: Context, key: Any, ended_at: Any, *, before: int, limit: int) -> int:
     with context.database.transaction() as session:
         ended = select(key).where(ended_at < before).limit(limit)
+        if (hangs_on_it := _HANGS_ON_IT.get(key.class_)) is not None:
+            ended = ended.where(~hangs_on_it.exists())
         statement = delete(key.class_).where(key.in_(ended))
         gone: Any = session.execute(statement, execution_options={"synchronize_session": False})
         return int(gone.rowcount)

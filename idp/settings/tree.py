@@ -103,9 +103,13 @@ class Settings(BaseSettings):
                 raise ValueError("[upstream] an issuer on this machine needs [testing] allow_loopback")
         if self.server.workers > 1 and self.is_sqlite:
             raise ValueError("[server] workers must be 1 with SQLite; use PostgreSQL for more")
-        if self.keys.keep_for < self.tokens.id_token_for + JWKS_CACHE_FOR:
+        if self.keys.keep_for < max(self.tokens.id_token_for, self.tokens.access_for) + JWKS_CACHE_FOR:
             raise ValueError(
-                "[keys] keep_for must outlast [tokens] id_token_for and the hour that caches keep keys"
+                "[keys] keep_for must outlast [tokens] id_token_for and access_for, and the hour that caches keep keys"
+            )
+        if self.tokens.refresh_for < self.tokens.access_for:
+            raise ValueError(
+                "[tokens] refresh_for must be at least access_for: access tokens end with their family"
             )
         if self.keys.publish_for < JWKS_CACHE_FOR:
             raise ValueError("[keys] publish_for must outlast the hour that caches keep keys (3600)")
