@@ -10,12 +10,13 @@ import orjson
 from idp.clients.metadata import ClientRefused
 from idp.clients.profiles import SIGNING_ALGORITHMS
 from idp.jose import texts as jose
-from idp.jose.keys import usable_keys
+from idp.jose.keys import fits, usable_keys
 from idp.jose.texts import NotReadable
 from idp.oidc.service import CLOCK_LEEWAY
 
 if TYPE_CHECKING:
     from idp.jose.keys import PublicKey
+    from idp.jose.texts import Unverified
     from idp.settings.registration import RegistrationSettings, StatementIssuer
 
 log = logging.getLogger("denizen.oidc")
@@ -58,7 +59,7 @@ def _verified(text: str, settings: RegistrationSettings, *, issuer: str, now: in
         raise ClientRefused(
             "The town does not trust whoever signed the software statement", "unapproved_software_statement"
         )
-    claims = jose.verify(unverified, _keys(trusted), algorithms=SIGNING_ALGORITHMS)
+    claims = jose.verify(unverified, [_key(trusted, unverified)], algorithms=SIGNING_ALGORITHMS)
     audience = claims.get("aud", issuer)
     if issuer not in (audience if isinstance(audience, list) else [audience]):
         raise NotReadable("aud is not this server")
@@ -68,6 +69,22 @@ def _verified(text: str, settings: RegistrationSettings, *, issuer: str, now: in
     if any((jose.instant(claims, name) or 0) > now + CLOCK_LEEWAY for name in ("iat", "nbf")):
         raise NotReadable("It is not good yet")
     return claims
+
+
+def _key(trusted: StatementIssuer, unverified: Unverified) -> PublicKey:
+    """The one key that a statement can be signed with, of several the one that it names (RFC 7515 §4.1.4, RFC 7517 §4.5).
+
+    Raises:
+        NotReadable: when there is no such key, or more than one.
+    """
+    fit = [
+        key
+        for key in _keys(trusted)
+        if unverified.kid in (None, key.kid) and fits(key, unverified.alg, use="sig")
+    ]
+    if len(fit) != 1:
+        raise NotReadable("Its kid and alg name no key of its issuer, or more than one")
+    return fit[0]
 
 
 def _keys(trusted: StatementIssuer) -> tuple[PublicKey, ...]:
