@@ -67,6 +67,11 @@ class Client(ClientMixin):
         return self.auth_method == "none"
 
     @property
+    def owner(self) -> str:
+        """Who answers for what it makes us do: its partner; those that the town has not approved share one, ""."""
+        return "" if self.is_pending else self.partner_name
+
+    @property
     def form_targets(self) -> str:
         """Origins to which a form of ours may lead on, for the page policy."""
         leads_to = (*self.redirect_uris, *self.post_logout_redirect_uris)

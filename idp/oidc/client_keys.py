@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import orjson
 
 from idp.jose.keys import usable_keys
 from idp.web.fetcher import FetchFailed
+from idp.web.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,8 +32,6 @@ _USUAL = 600
 STALE_FOR = 86_400
 #: Between two fetches of one address, whatever anybody sends, in seconds.
 PAUSE = 10
-#: So many fetches wait for others at the same time, so that slow ones hold up nobody else.
-FETCHES = 2
 _MAX_AGE = re.compile(r"max-age=(\d{1,9})")
 
 
@@ -45,7 +43,6 @@ class _Fetched:
     fetched_at: int = 0
     good_until: int = 0
     tried_at: int = -PAUSE
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class ClientKeys:
@@ -55,15 +52,15 @@ class ClientKeys:
         self._fetcher = fetcher
         self._known: dict[str, _Fetched] = {}
         self._parsed: dict[str, tuple[object, tuple[PublicKey, ...]]] = {}
-        self._places = threading.BoundedSemaphore(FETCHES)
+        self._turns = Turns()
 
     def of(self, client: Client, *, kid: str | None = None, now: int) -> Sequence[PublicKey]:
         """The keys of a client, those of this kid alone if one is named; none when there are none.
 
         A kid that is not known makes us look again, at most once a pause (OIDC Core §10.1.1).
         """
-        details = client.details
-        keys = self._registered(client) if details.jwks is not None else self._at(details.jwks_uri, kid, now)
+        is_registered = client.details.jwks is not None
+        keys = self._registered(client) if is_registered else self._published(client, kid, now)
         return keys if kid is None else [key for key in keys if key.kid == kid]
 
     def _registered(self, client: Client) -> tuple[PublicKey, ...]:
@@ -73,15 +70,16 @@ class ClientKeys:
             known = self._parsed[client.client_id] = (jwks, usable_keys(jwks))
         return known[1]
 
-    def _at(self, uri: str, kid: str | None, now: int) -> tuple[PublicKey, ...]:
+    def _published(self, client: Client, kid: str | None, now: int) -> tuple[PublicKey, ...]:
+        uri = client.details.jwks_uri
         if not uri:
             return ()
         known = self._known.setdefault(uri, _Fetched())
-        if self._is_enough(known, kid, now):
-            return known.keys
-        with known.lock:
-            if not self._is_enough(known, kid, now):
-                self._fetch(uri, known, now)
+        if not self._is_enough(known, kid, now):
+            # Whoever comes meanwhile waits for the answer; who finds no place is refused now and may come back.
+            with self._turns.of(uri, client.owner) as is_its_turn:
+                if is_its_turn and not self._is_enough(known, kid, now):
+                    self._fetch(uri, known, now)
         return known.keys if now < known.fetched_at + STALE_FOR else ()
 
     @staticmethod
@@ -91,8 +89,6 @@ class ClientKeys:
         return now < known.good_until and (kid is None or any(key.kid == kid for key in known.keys))
 
     def _fetch(self, uri: str, known: _Fetched, now: int) -> None:
-        if not self._places.acquire(blocking=False):
-            return  # others are waiting; the caller is refused now and may come back
         try:
             answer = self._fetcher.get(uri, headers={"Accept": "application/jwk-set+json, application/json"})
             keys = _keys_in(answer)
@@ -100,8 +96,7 @@ class ClientKeys:
             log.warning("key set not read %s", error.private)
             return
         finally:
-            known.tried_at = now  # whoever came meanwhile waits for the answer
-            self._places.release()
+            known.tried_at = now
         known.keys, known.fetched_at = keys, now
         known.good_until = now + _kept_for(answer)
 

@@ -7,8 +7,6 @@ are always signed: `none` is no algorithm here.
 from __future__ import annotations
 
 import logging
-import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -19,9 +17,10 @@ from idp.oidc.errors import Refusal
 from idp.oidc.service import CLOCK_LEEWAY
 from idp.web.fetcher import FetchFailed
 from idp.web.incoming import FIELD_LIMIT, Parameters
+from idp.web.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
 
     from idp.clients.registry import Client
     from idp.oidc.provider import Provider
@@ -33,11 +32,8 @@ _TYPES = frozenset({"", "jwt", "oauth-authz-req+jwt"})
 #: Claims of the JWT itself; all others are parameters.
 _OF_THE_JWT = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti"})
 _NEVER_INSIDE = ("request", "request_uri")
-#: So many fetches wait for others at the same time, one of each client, each for so long for a place, in seconds.
-_AT_ONCE = 4
-_PLACE_FOR = 1.0
-_turns = threading.Condition()
-_fetching: set[str] = set()
+#: Whoever asks in the name of one client takes one place: anybody's browser can ask.
+_turns = Turns()
 _OK = 200
 
 
@@ -163,7 +159,9 @@ def fetch_object(provider: Provider, client: Client, unverified_uri: str) -> str
     if not {unverified_uri, address} & set(client.details.request_uris):
         raise Refusal("invalid_request_uri", "request_uri is not registered for this client")
     try:
-        with _place_of(client):
+        with _turns.of(client.client_id, client.owner) as is_its_turn:
+            if not is_its_turn:
+                raise Refusal("invalid_request_uri", "request_uri cannot be read now; try again")
             answer = provider.fetcher.get(
                 address,
                 headers={"Accept": "application/oauth-authz-req+jwt, application/jwt"},
@@ -175,21 +173,3 @@ def fetch_object(provider: Provider, client: Client, unverified_uri: str) -> str
     except (FetchFailed, UnicodeDecodeError) as error:
         log.warning("request object not read %s", getattr(error, "private", "not ASCII"))
         raise Refusal("invalid_request_uri", "request_uri could not be read") from None
-
-
-@contextmanager
-def _place_of(client: Client) -> Iterator[None]:
-    """Keep whoever asks in the name of one client from taking every place: anybody's browser can ask."""
-    name = client.client_id
-    with _turns:
-        if not _turns.wait_for(
-            lambda: len(_fetching) < _AT_ONCE and name not in _fetching, timeout=_PLACE_FOR
-        ):
-            raise Refusal("invalid_request_uri", "request_uri cannot be read now; try again")
-        _fetching.add(name)
-    try:
-        yield
-    finally:
-        with _turns:
-            _fetching.remove(name)
-            _turns.notify_all()

@@ -15,6 +15,7 @@ from idp.clients.service import add_partner, register_client
 from idp.oidc import request_objects
 from idp.settings import testing
 from idp.web.fetcher import TOTAL_FOR, Fetcher
+from idp.web.turns import Turns
 from tests.security.test_k17_fetcher import Watched
 from tests.security.test_k17_registration import INSIDE
 from tests.support.proving import jwks, key_for
@@ -145,10 +146,10 @@ def test_whoever_asks_in_the_name_of_one_client_takes_one_place(
     proving: Proving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """K39: anybody's browser can ask; the objects of other clients are read meanwhile."""
+    monkeypatch.setattr(request_objects, "_turns", Turns(wait_for=0.05))
     with hanging(proving, total_for=10) as resolver, ThreadPoolExecutor(2) as pool:
         held = pool.submit(_ask, proving, PUBLIC_NAME)
         until(lambda: bool(resolver.asked), "the name is looked up")
-        monkeypatch.setattr(request_objects, "_PLACE_FOR", 0.05)
         for uri in MORE_NAMES:
             assert "try again" in _ask(proving, uri).text
         other = pool.submit(_ask, proving, "https://other.example/ro", client_id="outward")

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from idp.clients.metadata import Details, NewClient
-from idp.oidc.client_keys import FETCHES, KEPT_FOR, PAUSE, STALE_FOR, ClientKeys
+from idp.oidc.client_keys import KEPT_FOR, PAUSE, STALE_FOR, ClientKeys
 from idp.web.fetcher import Fetched, FetchFailed
+from idp.web.turns import AT_ONCE, OF_ONE_OWNER, WAITING
 from tests.support.proving import Prover, jwks, key_for
+from tests.support.riverton import until
 from tests.support.tls import HttpsServer, make_authority
 from tests.support.town import ISSUER, START, make_town
 
@@ -49,6 +51,7 @@ class Named:
     """All that is asked of a client here."""
 
     client_id: str = "pool"
+    owner: str = "Pool"
     details: Details = field(default_factory=lambda: Details(jwks_uri=URI))
 
 
@@ -126,15 +129,31 @@ def test_nothing_is_known_of_a_publisher_that_was_never_there(publisher: Publish
     assert _kids(keys, now=START + PAUSE) == []
 
 
-def test_slow_publishers_hold_up_few(publisher: Publisher) -> None:
-    """K17: whoever comes while others wait is refused, not queued."""
+def test_slow_publishers_of_one_partner_hold_up_nobody_else(publisher: Publisher) -> None:
+    """K17: however many clients it has; who asks for one key set too many of its own is refused at once."""
+    asked, may_answer = [], Event()
+
+    def slow(url: str, **named: object) -> Fetched:
+        if url == URI:
+            return quick(url, **named)
+        asked.append(url)
+        assert may_answer.wait(20)
+        raise FetchFailed("too slow")
+
+    quick, publisher.get = publisher.get, slow  # type: ignore[method-assign]
     keys = ClientKeys(publisher)  # type: ignore[arg-type]
-    for _ in range(FETCHES):
-        assert keys._places.acquire(blocking=False)
-    assert _kids(keys) == []
-    assert publisher.asked == 0
-    keys._places.release()
-    assert _kids(keys) == [OLD.kid]
+    with ThreadPoolExecutor(2 * (AT_ONCE + WAITING)) as pool:
+        held = []
+        for number in range(2 * (AT_ONCE + WAITING)):
+            one: Any = Named(f"evil{number}", "Evil", Details(jwks_uri=f"https://e{number}.example/jwks"))
+            held.append(pool.submit(keys.of, one, now=START))
+        until(
+            lambda: sum(one.done() for one in held) >= len(held) - OF_ONE_OWNER - WAITING, "the others left"
+        )
+        assert len(asked) == OF_ONE_OWNER
+        assert _kids(keys) == [OLD.kid]
+        may_answer.set()
+        assert all(one.result(20) == () for one in held)
 
 
 @pytest.fixture
