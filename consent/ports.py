@@ -77,9 +77,10 @@ def _no_grants(connection: Any, *, resident_id: str, client_id: str, now: int) -
     del connection, resident_id, client_id, now
 
 
-def _alone(connection: Any, resident_id: str) -> None:
+def _alone(connection: Any) -> bool:
     """For a host with one writer."""
-    del connection, resident_id
+    del connection
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +102,9 @@ class Ports:
     tell: TellPartner
     object_to: ObjectTo
     default_language: str = "en"
-    take_turn: Callable[[Any, str], None] = _alone
-    """Lets what a resident decides come one after the other, in the transaction that is begun."""
+    take_turn: Callable[[Any], bool] = _alone
+    """Lets what the resident of this request decides come one after the other, in the transaction that is begun: call it
+    before anything is read there. False when they have been signed out in this very moment, and decide nothing."""
     look_again: LookAgain = _no_grants
 
 

@@ -130,9 +130,10 @@ def _take_back(resident: CurrentResident, client_id: str, control: str, take: Ta
     ports = get_ports()
     now = ports.now()
     with ports.transaction() as connection:
+        if not ports.take_turn(connection):
+            return redirect(url_for(".service", client_id=client_id), 303)
         if not pages.known(connection, resident.resident_id, client_id):
             abort(404)
-        ports.take_turn(connection, resident.resident_id)
         by = Expressed(
             resident.resident_id,
             ports.log_key_for(connection, resident.resident_id),

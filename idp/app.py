@@ -29,7 +29,7 @@ from idp.home.pause import bp as pause_bp
 from idp.home.views import bp as home_bp
 from idp.home.ways_in import bp as ways_in_bp
 from idp.jobs.worker import Worker
-from idp.login import passkey_views
+from idp.login import passkey_views, sessions
 from idp.login import ports as login_ports
 from idp.login.admission import Busy, admission_of
 from idp.login.breached import known_passwords
@@ -51,7 +51,7 @@ from idp.login.upstream.views import bp as upstream_bp
 from idp.login.views import bp as login_bp
 from idp.login.ways import Ways
 from idp.messaging import ports as messaging_ports
-from idp.oidc import cross_origin, holds, interactions, lasting, narrowing, service
+from idp.oidc import cross_origin, interactions, lasting, narrowing, service
 from idp.oidc.provider import Provider
 from idp.oidc.resources import METADATA, USERINFO
 from idp.oidc.views import (
@@ -335,6 +335,11 @@ def _consent_ports(provider: Provider) -> consent_ports.Ports:
         tell=partial(events.tell, confirm_within=ctx.settings.consent.confirm_within),
         object_to=object_to,
         default_language=ctx.settings.town.languages[0],
-        take_turn=holds.in_turn,
+        take_turn=_take_turn,
         look_again=look_again,
     )
+
+
+def _take_turn(connection: Any) -> bool:
+    session = signed_in()
+    return session is not None and sessions.is_held(connection, session)

@@ -11,7 +11,7 @@ from idp.accounts import service as accounts
 from idp.accounts.models import Resident
 from idp.jobs.one_by_one import one_by_one
 from idp.messaging.service import tell
-from idp.oidc import holds, lasting, narrowing
+from idp.oidc import lasting, narrowing
 from idp.signals import events
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def look(ctx: Context, clients: ClientRegistry, *, now: int) -> int:
 
 
 def _step(session: Session, ctx: Context, clients: ClientRegistry, one: expiry.Due, *, now: int) -> bool:
-    resident = session.get(Resident, one.resident_id)
+    # What the resident agrees to anew, or takes back, in this very moment comes before or after, never between.
+    resident = session.get(Resident, one.resident_id, with_for_update=True)
     log_key = accounts.log_key(ctx.vault, resident) if resident else None
     language = ctx.settings.town.languages[0]
     step = expiry.take_step(session, one, log_key=log_key, language=language, now=now)
@@ -78,7 +79,6 @@ def _remind(
 
 def _end(session: Session, ctx: Context, one: expiry.Due, *, now: int) -> None:
     """Grants and tokens know already; the partner is told to let go of the data, as after a withdrawal."""
-    holds.in_turn(session, one.resident_id)
     is_left = narrowing.narrow(session, one.resident_id, one.client_id, now=now)
     lasting.look_again(session, one.resident_id, one.client_id, now=now)
     purpose = purposes.find_purpose(session, one.purpose_id)

@@ -73,7 +73,8 @@ def answer(resident: CurrentResident, question_id: str) -> Response:
         abort(400)
     done = ""
     with ports.transaction() as connection:
-        waiting = service.waiting(connection, resident.resident_id, *languages())
+        is_still_here = ports.take_turn(connection)
+        waiting = service.waiting(connection, resident.resident_id, *languages()) if is_still_here else []
         question = next((one for one in waiting if one.id == question_id), None)
         if question is not None and _was_shown(question.notice):
             recorded = service.answer(
@@ -96,7 +97,9 @@ def renew(resident: CurrentResident, purpose_id: str) -> Response:
     ports = get_ports()
     now, done = ports.now(), "again"
     with ports.transaction() as connection:
-        ending = expiry.renewable(connection, resident.resident_id, *languages(), now=now)
+        is_still_here = ports.take_turn(connection)
+        mine = (connection, resident.resident_id, *languages())
+        ending = expiry.renewable(*mine, now=now) if is_still_here else []
         found = next((one for one in ending if one.purpose.id == purpose_id), None)
         if found is not None and _was_shown(found.notice):
             _renew(connection, found, resident, now=now)

@@ -89,6 +89,7 @@ def paused_since(connection: Any, resident_id: str) -> int | None:
 
 def pause(session: Session, ctx: Context, resident_id: str, *, now: int) -> bool:
     """Stop everything, in one transaction, and tell the resident and every partner; False when it was so already."""
+    holds.in_turn(session, resident_id)  # whoever is agreed to in this very moment is told, too
     clients = list(
         session.execute(
             select(Grant.client_id).where(Grant.resident_id == resident_id, Grant.revoked_at.is_(None))
