@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from joserfc.jwk import OctKey
 
@@ -10,6 +10,7 @@ from idp.clients.profiles import ASSERTION_METHODS, SECRET_ALGORITHMS
 from idp.clients.service import open_secret
 from idp.jose import texts as jose
 from idp.jose.texts import NotReadable
+from idp.oidc import dpop
 from idp.oidc.errors import Refusal
 from idp.oidc.service import CLOCK_LEEWAY
 from idp.oidc.used_once import use_once
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from idp.clients.registry import Client
     from idp.oidc.provider import Provider
+    from idp.web.incoming import Incoming
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 #: No assertion may be good for longer than this from now, in seconds (K12); clocks may differ besides.
@@ -28,18 +30,24 @@ _TYPES = frozenset({"", "jwt", "client-authentication+jwt"})
 
 
 def authenticate_by_assertion(
-    provider: Provider, unverified_assertion: str, body_id: str | None, *, path: str
+    provider: Provider, incoming: Incoming, *, path: str, takes_proof: bool = False
 ) -> Client:
-    """The client that signed an assertion for this endpoint; its `jti` is spent.
+    """The client that signed the assertion of a request to this endpoint; its `jti` is spent.
+
+    `takes_proof`: a DPoP proof counts here. One that does not hold is refused before the assertion is spent, because
+    there are clients that send the same one again with the nonce that they are told (RFC 9449 §8).
 
     Raises:
-        Refusal: invalid_client, for whatever is wrong.
+        Refusal: invalid_client, for whatever is wrong; what is wrong with the proof.
     """
     try:
-        unverified = jose.read(unverified_assertion)
-        client = _claimed_client(provider, unverified.claims, body_id)
+        unverified = jose.read(incoming.form["client_assertion"])
+        client = _claimed_client(provider, unverified.claims, incoming.form.get("client_id"))
         claims = jose.verify(unverified, _keys(provider, client, unverified), algorithms=_algorithms(client))
-        _check(provider, client, unverified.typ, claims, path=path)
+        used = _checked(provider, client, unverified.typ, claims, path=path)
+        if takes_proof:
+            dpop.checked_proof(provider, incoming, path, needs_nonce=client.profile.dpop_nonce)
+        _spend(provider, client, used)
     except NotReadable as error:
         raise Refusal("invalid_client", f"The client assertion is refused. {error}", status=401) from None
     return client
@@ -73,8 +81,15 @@ def _keys(provider: Provider, client: Client, unverified: jose.Unverified) -> Se
     return provider.client_keys.of(client, kid=unverified.kid, now=provider.context.now())
 
 
-def _check(provider: Provider, client: Client, typ: str, claims: dict[str, Any], *, path: str) -> None:
-    """RFC 7523 §3, with the audience by the client's profile; last, the `jti` is spent."""
+class _Used(NamedTuple):
+    """What makes an assertion unique, and until when that is remembered."""
+
+    jti: str
+    until: int
+
+
+def _checked(provider: Provider, client: Client, typ: str, claims: dict[str, Any], *, path: str) -> _Used:
+    """RFC 7523 §3, with the audience by the client's profile."""
     now = provider.context.now()
     if typ not in _TYPES:
         raise NotReadable("It is a token of another kind")
@@ -88,9 +103,12 @@ def _check(provider: Provider, client: Client, typ: str, claims: dict[str, Any],
     for name in ("iat", "nbf"):
         if (jose.instant(claims, name) or 0) > now + CLOCK_LEEWAY:
             raise NotReadable(f"{name} is in the future")
-    jti = jose.text_claim(claims, "jti")
-    until = expires_at + CLOCK_LEEWAY
-    if not use_once(provider.context.database.fast, "assertion", client.client_id, jti, expires_at=until):
+    return _Used(jose.text_claim(claims, "jti"), expires_at + CLOCK_LEEWAY)
+
+
+def _spend(provider: Provider, client: Client, used: _Used) -> None:
+    connection = provider.context.database.fast
+    if not use_once(connection, "assertion", client.client_id, used.jti, expires_at=used.until):
         raise NotReadable("It was used before")
 
 

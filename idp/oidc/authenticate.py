@@ -17,20 +17,24 @@ if TYPE_CHECKING:
     from idp.web.incoming import Incoming
 
 
-def authenticate_client(provider: Provider, incoming: Incoming, *, path: str) -> Client:
+def authenticate_client(
+    provider: Provider, incoming: Incoming, *, path: str, takes_proof: bool = False
+) -> Client:
     """The client that made a request to a back-channel endpoint of ours, which is at `path`.
+
+    `takes_proof`: a DPoP proof counts there, and the caller spends it.
 
     Never call it inside a transaction: it may spend an assertion, or fetch a key set.
 
     Raises:
         Refusal: invalid_request for two methods at once or a repeated parameter, invalid_target for a repeated
-            `resource`, else invalid_client.
+            `resource`, what is wrong with a proof, else invalid_client.
     """
     form = incoming.form
     refuse_repeated(form.repeated)
     authorization = incoming.header("HTTP_AUTHORIZATION")
     if "client_assertion" in form or "client_assertion_type" in form:
-        return _by_assertion(provider, incoming, path)
+        return _by_assertion(provider, incoming, path, takes_proof=takes_proof)
     if authorization:
         return _by_basic(
             provider.clients, authorization, form.get("client_id"), has_secret="client_secret" in form
@@ -42,15 +46,13 @@ def authenticate_client(provider: Provider, incoming: Incoming, *, path: str) ->
     return _by_name(provider, incoming)
 
 
-def _by_assertion(provider: Provider, incoming: Incoming, path: str) -> Client:
+def _by_assertion(provider: Provider, incoming: Incoming, path: str, *, takes_proof: bool) -> Client:
     form = incoming.form
     if incoming.header("HTTP_AUTHORIZATION") or "client_secret" in form:
         raise Refusal("invalid_request", "The client is authenticated in two ways at once")
     if form.get("client_assertion_type") != assertions.TYPE or "client_assertion" not in form:
         raise Refusal("invalid_client", f"client_assertion_type must be {assertions.TYPE}", status=401)
-    return assertions.authenticate_by_assertion(
-        provider, form["client_assertion"], form.get("client_id"), path=path
-    )
+    return assertions.authenticate_by_assertion(provider, incoming, path=path, takes_proof=takes_proof)
 
 
 def _by_basic(

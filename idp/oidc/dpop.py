@@ -77,9 +77,38 @@ def proven_key(
     Raises:
         Refusal: invalid_dpop_proof, or use_dpop_nonce with the nonce in its headers.
     """
+    proof = checked_proof(provider, incoming, path, needs_nonce=needs_nonce, access_token=access_token)
+    if proof is None:
+        return None
+    ctx = provider.context
+    now = ctx.now()
+    if not use_once(ctx.database.fast, "dpop", proof.jkt, proof.jti, expires_at=now + _REMEMBERED_FOR):
+        status = 400 if access_token is None else 401
+        raise Refusal("invalid_dpop_proof", "The DPoP proof was used before", status=status)
+    if proof.has_nonce:
+        incoming.environ["denizen.dpop_nonce"] = current_nonce(ctx.vault, now=now)
+    return proof.jkt
+
+
+def checked_proof(
+    provider: Provider,
+    incoming: Incoming,
+    path: str,
+    *,
+    needs_nonce: bool = False,
+    access_token: str | None = None,
+) -> Proof | None:
+    """The proof of a request, looked at once and not spent yet; None when there is none.
+
+    Raises:
+        Refusal: as `proven_key`, but for a proof that was used before.
+    """
     unverified = incoming.environ.get(HEADER)
     if unverified is None:
         return None
+    known: Proof | None = incoming.environ.get("denizen.dpop_proof")
+    if known is not None:
+        return known
     ctx = provider.context
     now = ctx.now()
     expected = Expected(
@@ -100,11 +129,8 @@ def proven_key(
         ) from None
     except NotReadable as error:
         raise Refusal("invalid_dpop_proof", f"The DPoP proof is refused. {error}", status=status) from None
-    if not use_once(ctx.database.fast, "dpop", proof.jkt, proof.jti, expires_at=now + _REMEMBERED_FOR):
-        raise Refusal("invalid_dpop_proof", "The DPoP proof was used before", status=status)
-    if proof.has_nonce:
-        incoming.environ["denizen.dpop_nonce"] = current_nonce(ctx.vault, now=now)
-    return proof.jkt
+    incoming.environ["denizen.dpop_proof"] = proof
+    return proof
 
 
 def next_nonce(incoming: Incoming) -> tuple[tuple[str, str], ...]:

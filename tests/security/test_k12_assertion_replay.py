@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from sqlalchemy import func, select
 
 from idp.oidc.models import AccessToken, UsedOnce
 from idp.upkeep import purge
 from tests.support.nodes import NODES, THREADS, Request, another_node, two_nodes
 from tests.support.proving import dpop, key_for
+from tests.support.settled import footprint
+from tests.support.town import Proof
 
 if TYPE_CHECKING:
+    from werkzeug.test import TestResponse
+
     from tests.support.proving import Proving
 
 ROUNDS = 5
@@ -70,6 +75,31 @@ def test_an_assertion_that_is_refused_for_another_reason_is_not_spent(proving: P
     forged = {**good, "client_assertion": good["client_assertion"][:-6] + "AAAAAA"}
     assert proving.post("/token", forged).json["error"] == "invalid_client"
     assert proving.post("/token", good).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/token", "/par"])
+def test_an_assertion_is_good_for_the_nonce_that_its_proof_lacked_and_for_nothing_more(
+    proving: Proving, path: str
+) -> None:
+    """RFC 9449 §8: some clients send the same one again with the nonce they are told; nothing was made before that."""
+    prover, key = proving.provers["pkjwt"], key_for("ES256", "retrying")
+    wanted = OWN if path == "/token" else prover.partner.request("openid", Proof())
+    form = prover.form(proving.now, wanted)
+
+    def send(**change: Any) -> TestResponse:
+        return proving.post(path, form, {"DPoP": dpop(key, now=proving.now, path=path, **change)})
+
+    before = footprint(proving.town)
+    refused = send(nonce="old")
+    assert (refused.status_code, refused.json["error"]) == (400, "use_dpop_nonce")
+    assert send(alg="ES256", iat=1).json["error"] == "invalid_dpop_proof"
+    assert footprint(proving.town) == before
+    nonce = refused.headers["DPoP-Nonce"]
+    assert send(nonce=nonce).status_code == (200 if path == "/token" else 201)
+    for again in (nonce, None):
+        answer = send(nonce=again)
+        assert (answer.status_code, answer.json["error"]) == (401, "invalid_client")
+    assert send(nonce="old").json["error"] == "use_dpop_nonce"
 
 
 def test_used_ones_are_forgotten_only_when_they_are_too_old_in_any_case(proving: Proving) -> None:

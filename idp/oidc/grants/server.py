@@ -65,7 +65,7 @@ class TokenServer(AuthorizationServer):
         endpoint: str = "token",  # noqa: ARG002 - and the same one everywhere
     ) -> Client:
         """Our own authentication instead of Authlib's, which accepts two methods at once."""
-        return authenticate_client(self.provider, request.incoming, path=PATH)
+        return authenticate_client(self.provider, request.incoming, path=PATH, takes_proof=True)
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Signals are not used."""

@@ -27,7 +27,7 @@ _AUTHENTICATION = frozenset({"client_secret", "client_assertion", "client_assert
 def answer(provider: Provider, incoming: Incoming) -> Answer:
     """A reference to the request, once the client is authenticated and every check has passed (RFC 9126 §2)."""
     try:
-        client = authenticate_client(provider, incoming, path=PATH)
+        client = authenticate_client(provider, incoming, path=PATH, takes_proof=True)
         jkt = dpop.proven_key(provider, incoming, PATH, needs_nonce=client.profile.dpop_nonce)
         draft = _checked(provider, client, incoming)
         _bind(draft, jkt)
