@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from idp.clients.profiles import PROFILES
+from tests.support.proving import Prover
 from tests.support.settled import footprint
 from tests.support.town import Partner, Proof
 
 if TYPE_CHECKING:
+    from tests.support.profiles import Pair
     from tests.support.settled import Settled
 
 OWNERS = ("library", "tax", "public")
@@ -69,6 +72,30 @@ def test_the_address_must_be_the_one_of_the_request(settled: Settled, uri: str) 
     assert answer.json["error"] == ("invalid_request" if "\0" in uri else "invalid_grant")
     assert footprint(town) == before
     assert town.redeem(town.library, code, proof).status_code == 200
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_in_every_profile_a_code_is_good_for_its_client_and_its_address_alone(
+    pairs: dict[str, Pair], profile: str
+) -> None:
+    """Whatever a client must prove besides, another one of the same profile proves it, too."""
+    pair, proof = pairs[profile], Proof()
+    owner, thief, code = pair.owner, pair.thief, pair.code(proof)
+    before = footprint(pair.proving.town)
+    for whose in (owner, thief):
+        answer = pair.redeem(thief, code, proof, redirect_uri=whose.partner.redirect_uri)
+        assert (answer.status_code, answer.json["error"]) == (400, "invalid_grant")
+    for uri in (f"{owner.partner.redirect_uri}/", "https://evil.test/cb", thief.partner.redirect_uri):
+        answer = pair.redeem(owner, code, proof, redirect_uri=uri)
+        assert (answer.status_code, answer.json["error"]) == (400, "invalid_grant")
+    for nothing in ("", None):
+        answer = pair.redeem(owner, code, proof, redirect_uri=nothing)
+        assert (answer.status_code, answer.json["error"]) == (400, "invalid_request")
+    pretender = Prover(owner.partner)  # no more than the name of the owner
+    answer = pair.redeem(pretender, code, proof)
+    assert (answer.status_code, answer.json["error"]) == (401, "invalid_client")
+    assert footprint(pair.proving.town) == before
+    assert pair.redeem(owner, code, proof).status_code == 200
 
 
 def test_a_loopback_port_is_part_of_the_address_once_chosen(settled: Settled) -> None:

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.nodes import another_node
-from tests.support.settled import SCOPE
+from tests.support.profiles import LASTING, ROTATING
+from tests.support.settled import SCOPE, footprint
+from tests.support.town import Proof, choices
 
 if TYPE_CHECKING:
+    from tests.support.front import Front
+    from tests.support.profiles import Pair
     from tests.support.settled import Settled
     from tests.support.town import Partner, Town
 
@@ -47,6 +51,64 @@ def test_reuse_in_the_same_second_kills_the_whole_family(settled: Settled, name:
     answer = town.refresh(partner, chain[reused]["refresh_token"])
     assert (answer.status_code, answer.json["error"]) == (400, "invalid_grant")
     _assert_all_dead(town, partner, chain)
+
+
+def _given(pair: Pair) -> dict[str, Any]:
+    proof = Proof()
+    answer = pair.redeem(pair.owner, pair.code(proof), proof)
+    assert answer.status_code == 200, answer.json
+    found: dict[str, Any] = answer.json
+    return found
+
+
+@pytest.mark.parametrize("reused", [0, 1])
+@pytest.mark.parametrize("profile", ROTATING)
+def test_reuse_kills_the_whole_family_in_every_profile_that_rotates(
+    pairs: dict[str, Pair], profile: str, reused: int
+) -> None:
+    """Old software is no exception, nor whoever proves itself with a key."""
+    pair = pairs[profile]
+    chain = [_given(pair)]
+    while len(chain) < 3:
+        chain.append(pair.refresh(pair.owner, chain[-1]).json)
+    assert pair.is_good(chain[0])
+    assert pair.refresh(pair.owner, chain[reused]).json["error"] == "invalid_grant"
+    for tokens in chain:
+        assert not pair.is_good(tokens)
+        assert not pair.is_active(tokens["access_token"]) | pair.is_active(tokens["refresh_token"])
+        assert pair.refresh(pair.owner, tokens).json["error"] == "invalid_grant"
+
+
+@pytest.mark.parametrize("profile", LASTING)
+def test_a_refresh_token_that_is_not_spent_is_no_use_to_others_and_leaves_no_second_one(
+    pairs: dict[str, Pair], profile: str
+) -> None:
+    """FAPI 2.0 §5.3.2.1: it stays the one there is, good with the proof of its own client alone."""
+    pair = pairs[profile]
+    first = _given(pair)
+    for _ in range(3):
+        again = pair.refresh(pair.owner, first)
+        assert (again.status_code, "refresh_token" in again.json) == (200, False)
+        assert pair.is_good(again.json)
+        before = footprint(pair.proving.town)
+        assert pair.refresh(pair.thief, first).json["error"] == "invalid_grant"
+        assert footprint(pair.proving.town) == before
+    assert pair.is_good(first)
+
+
+def test_reuse_kills_what_came_through_the_browser_as_well(front: Front) -> None:
+    """Profile legacy: the token beside the code is of the same family."""
+    town, proof, old = front.town, Proof(), front.clients["old"]
+    asked = {"response_type": "code token", "scope": "openid profile email offline_access", "nonce": "n"}
+    challenge = {"code_challenge": proof.challenge, "prompt": "consent"}
+    answer = front.browser.follow(front.ask("old", **asked, **challenge))
+    told = front.read(front.browser.allow(share=choices(answer.text)), old)
+    beside = told.values["access_token"]
+    chain = _chain(town, old, town.redeem(old, told.values["code"], proof).json, 2)
+    assert town.userinfo(beside).status_code == 200
+    assert town.refresh(old, chain[0]["refresh_token"]).json["error"] == "invalid_grant"
+    assert town.userinfo(beside).status_code == 401
+    _assert_all_dead(town, old, chain)
 
 
 @pytest.mark.parametrize("later", [1, 5, 599])

@@ -13,7 +13,10 @@ from joserfc.jwk import ECKey
 from sqlalchemy import update
 
 from idp.accounts.models import Resident
-from idp.clients.service import disable_client
+from idp.clients.metadata import DEVICE_GRANT
+from idp.clients.service import NewClient, disable_client
+from idp.recovery.ending import credentials_changed
+from tests.support.devices import Device, allow, begin
 from tests.support.nodes import another_node
 from tests.support.proving import dpop
 from tests.support.settled import SCOPE, footprint
@@ -31,12 +34,12 @@ INACTIVE = b'{"active":false}'
 FULL = f"{SCOPE} tax:read"
 
 
-def _withdraw(town: Town) -> None:
+def _withdraw(town: Town, client_id: str = "library") -> None:
     browser = town.browser()
     browser.sign_in(town.maria)
-    browser.get("/privacy/services/library")
-    answer = browser.submit("/privacy/services/library/withdraw")
-    assert (answer.status_code, answer.location) == (303, "/privacy/services/library/withdrawn")
+    browser.get(f"/privacy/services/{client_id}")
+    answer = browser.submit(f"/privacy/services/{client_id}/withdraw")
+    assert (answer.status_code, answer.location) == (303, f"/privacy/services/{client_id}/withdrawn")
 
 
 def _set_state(town: Town, state: str) -> None:
@@ -49,8 +52,14 @@ def _destroy_key(town: Town) -> None:
         session.execute(update(Resident).where(Resident.id == town.maria.resident_id).values(data_key=None))
 
 
+def _reset_password(town: Town) -> None:
+    with town.context.database.transaction() as session:
+        credentials_changed(session, town.maria.resident_id, keep_session=None, now=int(town.clock()))
+
+
 ENDINGS: dict[str, Callable[[Town], Any]] = {
     "consent withdrawn": _withdraw,
+    "password reset": _reset_password,
     "account frozen": lambda town: _set_state(town, "frozen"),
     "account closed": lambda town: _set_state(town, "closed"),
 }
@@ -89,6 +98,77 @@ def test_a_client_that_is_switched_off_is_dead_within_a_second_on_every_node(
                 assert node.introspect(town.library, token).json["error"] == "invalid_client"
             answer = node.refresh(town.library, tokens["refresh_token"])
             assert (answer.status_code, answer.json["error"]) == (401, "invalid_client")
+
+
+@pytest.fixture
+def kiosk(town: Town) -> Partner:
+    """A device whose client has a secret, so that it can ask about its tokens itself."""
+    grants = (DEVICE_GRANT, "refresh_token")
+    made = town.add_client(
+        NewClient("Kiosk", client_id="kiosk", grant_types=grants, scopes=tuple(FULL.split())),
+        required=("name",),
+        optional=("email",),
+    )
+    town.fresh()
+    return made
+
+
+def _switch_off(town: Town) -> None:
+    with town.context.database.transaction() as session:
+        disable_client(session, "kiosk", now=int(town.clock()))
+
+
+_OF_A_DEVICE = ENDINGS | {"consent withdrawn": lambda town: _withdraw(town, "kiosk")}
+
+
+@pytest.mark.parametrize("ending", _OF_A_DEVICE.values(), ids=_OF_A_DEVICE)
+def test_tokens_of_a_device_die_as_well(town: Town, kiosk: Partner, ending: Callable[[Town], Any]) -> None:
+    """RFC 8628: nobody signs out there, so nothing but what they stood on can end them."""
+    device = begin(town, kiosk, FULL)
+    allow(town.browser(), device)
+    tokens = device.tokens()
+    with another_node(town) as other:
+        for node in (town, other):
+            assert node.userinfo(tokens["access_token"]).status_code == 200
+            assert node.introspect(town.service, tokens["access_token"]).json["active"] is True
+        ending(town)
+        for node in (other, town):
+            _assert_dead(node, kiosk, tokens)
+
+
+def test_tokens_of_a_device_die_with_its_client(
+    town: Town, kiosk: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within a second on every node, as those of all others."""
+    device = begin(town, kiosk, FULL)
+    allow(town.browser(), device)
+    tokens = device.tokens()
+    with another_node(town) as other:
+        assert other.introspect(town.service, tokens["access_token"]).json["active"] is True
+        _switch_off(town)
+        later = SimpleNamespace(monotonic=lambda: time.monotonic() + 1.0)
+        monkeypatch.setattr("idp.jobs.stamps.time", later)
+        for node in (town, other):
+            assert node.userinfo(tokens["access_token"]).status_code == 401
+            for token in (tokens["access_token"], tokens["refresh_token"]):
+                assert node.introspect(town.service, token).data == INACTIVE
+            assert node.refresh(kiosk, tokens["refresh_token"]).json["error"] == "invalid_client"
+
+
+@pytest.mark.parametrize("ending", _OF_A_DEVICE.values(), ids=_OF_A_DEVICE)
+def test_a_device_that_was_allowed_before_the_end_gets_nothing_after_it(
+    town: Town, kiosk: Partner, ending: Callable[[Town], Any]
+) -> None:
+    """Between the answer of the resident and the next poll there is no gap either, on any node."""
+    device = begin(town, kiosk, FULL)
+    allow(town.browser(), device)
+    ending(town)
+    with another_node(town) as other:
+        for node in (other, town):
+            answer = Device(node, kiosk, device.told).poll()
+            assert answer.status_code == 400
+            assert "access_token" not in answer.json
+            town.clock.advance(10)
 
 
 def test_an_erased_residents_tokens_give_nothing(town: Town) -> None:
