@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import base64
+import html
+import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
+from idp.clients.metadata import Details
 from idp.login.models import BrowserSession
-from tests.support.settled import SCOPE, assert_refused_back
-from tests.support.town import Proof
+from tests.idp.oidc.test_step_up import said_of
+from tests.support.front import new_client
+from tests.support.settled import SCOPE, assert_refused_back, parameters
+from tests.support.town import ISSUER, Proof, answer_parameters
 
 if TYPE_CHECKING:
     from tests.support.town import Browser, Town
@@ -211,3 +217,27 @@ def test_a_repeated_parameter_is_refused(visit: tuple[Town, Browser, dict[str, A
     answer = browser.get(f"/logout?id_token_hint={tokens['id_token']}&{name}=x&{name}=x")
     assert answer.status_code == 400
     assert _is_signed_in(town, browser)
+
+
+@pytest.mark.parametrize("response_type", ["id_token", "id_token token"])
+def test_a_client_that_never_redeems_a_code_is_listed_and_told_as_well(
+    town: Town, response_type: str
+) -> None:
+    """Profile legacy: what it got came through the browser alone, and so does the end (Front-Channel Logout 1.0 §3)."""
+    details = Details(
+        response_types=("id_token", "id_token token"), frontchannel_logout_uri="https://old.example/out"
+    )
+    old = town.add_client(new_client("old", details=details), required=("name",))
+    town.fresh()
+    browser = town.browser()
+    query = parameters(old, scope="openid profile", response_type=response_type)
+    browser.follow(browser.get(f"/authorize?{urlencode(query)}"))
+    browser.follow(browser.sign_in(town.maria))
+    claims = said_of(town, answer_parameters(browser.allow())["id_token"])
+    for page in ("/account/devices", "/privacy"):
+        assert "Service old" in browser.get(page).text
+    browser.get("/logout")
+    page = browser.submit("/logout").text
+    (frame,) = re.findall(r'<iframe[^>]* src="([^"]*)"', page)
+    told = dict(parse_qsl(urlsplit(html.unescape(frame)).query))
+    assert told == {"iss": ISSUER, "sid": claims["sid"]}
