@@ -53,3 +53,20 @@ def test_a_flood_of_registrations_is_stopped(database_url: str, tmp_path: Path) 
     town.clock.advance(3600)
     assert ask("192.0.2.1").status_code == 201
     town.context.database.close()
+
+
+def test_a_network_of_the_newer_internet_is_one_source(database_url: str, tmp_path: Path) -> None:
+    """One subscriber has 2^64 addresses (RFC 6177): they share one budget, and take nothing from the network beside it."""
+    limits = {"mode": "open", "per_source": 2, "per_town": 5}
+    town = make_town(database_url, tmp_path, registration=limits)
+
+    def ask(address: str) -> int:
+        client = town.app.test_client(use_cookies=False)
+        client.environ_base["REMOTE_ADDR"] = address
+        return client.post("/register", json=POOL, base_url=ISSUER).status_code
+
+    one, other = "2001:db8:1:2", "2001:db8:1:3"
+    assert [ask(f"{one}::{last}") for last in ("1", "2", "3", "ffff")] == [201, 201, 429, 429]
+    assert [ask(f"{one}:a:b:c:d"), ask("::ffff:192.0.2.1"), ask("192.0.2.1")] == [429, 201, 201]
+    assert [ask("192.0.2.1"), ask(f"{other}::1"), ask(f"{other}::2")] == [429, 201, 429]
+    town.context.database.close()

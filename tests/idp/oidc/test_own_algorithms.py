@@ -13,10 +13,11 @@ from joserfc import jws
 from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
-from idp.clients.metadata import ClientRefused, NewClient
+from idp.clients.metadata import ClientRefused, Details, NewClient
 from idp.clients.service import add_partner, register_client
 from idp.upkeep import turn_keys
 from tests.support.proving import BOTH
+from tests.support.settled import footprint
 from tests.support.town import CALLBACK, ISSUER, START, Proof, make_town
 
 if TYPE_CHECKING:
@@ -37,14 +38,14 @@ def more(database_url: str, tmp_path: Path) -> Iterator[Town]:
     made.context.database.close()
 
 
-def _client(town: Town, alg: str) -> Partner:
+def _client(town: Town, alg: str, **more: Any) -> Partner:
     new = NewClient(
         f"Service {alg}",
         (CALLBACK,),
         client_id=f"by-{alg.lower()}",
-        grant_types=BOTH,
         scopes=("openid", "email", "offline_access"),
         id_token_signed_response_alg=alg,
+        **{"grant_types": BOTH, **more},
     )
     with town.context.database.transaction() as session:
         partner = add_partner(session, "Riverton", now=START)
@@ -116,6 +117,29 @@ def test_an_algorithm_that_is_taken_out_signs_no_more(more: Town, tmp_path: Path
     assert answer.status_code == 400
     assert answer.json["error"] == "unauthorized_client"
     assert fewer.tokens(fewer.library, fewer.maria)["id_token"]
+
+
+def test_where_nothing_signs_an_access_token_none_is_made(more: Town, tmp_path: Path) -> None:
+    """A JWT for an API (RFC 9068): the client is told `invalid_target` at the token endpoint, and nothing is spent for it."""
+    partner = _client(
+        more, "PS256", grant_types=(*BOTH, "client_credentials"), details=Details(access_token_format="jwt")
+    )
+    own = {"grant_type": "client_credentials"}
+    assert more.call("/token", partner, own).status_code == 200
+    fewer = make_town_again(more, tmp_path, ("RS256", "ES256"))
+    turn_keys(fewer.context, now=int(fewer.clock()))
+    fewer.fresh()
+    proof = Proof()
+    code = fewer.browser().code(partner, fewer.maria, "openid email", proof)
+    before = footprint(fewer)
+    for answer in (fewer.call("/token", partner, own), fewer.redeem(partner, code, proof)):
+        assert (answer.status_code, answer.json["error"]) == (400, "invalid_target")
+        assert "PS256" in answer.json["error_description"]
+    assert footprint(fewer) == before
+    turn_keys(more.context, now=int(more.clock()))
+    more.fresh()
+    assert more.redeem(partner, code, proof).status_code == 200
+    fewer.context.database.close()
 
 
 def make_town_again(town: Town, folder: Path, algorithms: tuple[str, ...]) -> Town:
