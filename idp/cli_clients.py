@@ -168,16 +168,21 @@ def _rows(context: Context) -> list[dict[str, object]]:
 @client.command("minimum", context_settings=BY_ID)
 @click.argument("client_id")
 @click.argument("level", type=click.Choice(["basic", "strong", "phr"]))
+@click.option("--purpose", metavar="KEY", default="", help="Only where this purpose is asked for.")
 @click.pass_obj
-def minimum(config_path: Path, client_id: str, level: str) -> None:
+def minimum(config_path: Path, client_id: str, level: str, purpose: str) -> None:
     """Set the level of sign-in below which nobody gets to a client: basic, strong (two factors) or phr (passkey)."""
+    from consent.purposes import all_purposes
     from idp.clients.service import demand_level
 
     context = context_of(config_path)
     with context.database.transaction() as session:
-        if not demand_level(session, client_id, level):
+        if not demand_level(session, client_id, level, purpose=purpose):
             raise click.ClickException(f"There is no client {client_id}.")
-    click.echo(f"{client_id} needs a sign-in of level {level} from now on.")
+        if purpose and all(one.key != purpose for one in all_purposes(session, client_id)):
+            raise click.ClickException(f"{client_id} has no purpose {purpose}.")
+    where = f" for {purpose}" if purpose else ""
+    click.echo(f"{client_id} needs a sign-in of level {level}{where} from now on.")
 
 
 @client.command("disable", context_settings=BY_ID)

@@ -18,7 +18,7 @@ from consent.purposes import NoticeText, all_purposes, declare_purpose, publish_
 from idp.clients.metadata import DEVICE_GRANT, ClientRefused, Details, NewClient
 from idp.clients.models import ClientRow, Partner
 from idp.clients.profiles import USUAL_ALGORITHMS
-from idp.clients.service import add_partner, register_client
+from idp.clients.service import add_partner, demand_level, register_client
 from idp.jobs.stamps import PURPOSES, bump
 
 if TYPE_CHECKING:
@@ -146,14 +146,7 @@ class Manifest(Details):
         details = Details(**{name: getattr(self, name) for name in Details.model_fields})
         left_out = {"partner", "client_id", "subject_type", "purpose", *Details.model_fields}
         kept = self.model_dump(exclude=left_out)
-        demanded = {one.key: one.minimum_acr for one in self.purpose if one.minimum_acr}
-        return NewClient(
-            **kept,
-            **named,
-            details=details,
-            is_pairwise=self.subject_type == "pairwise",
-            purpose_acr=demanded,
-        )
+        return NewClient(**kept, **named, details=details, is_pairwise=self.subject_type == "pairwise")
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -221,6 +214,11 @@ def begin_draft(session: Session, log_key: bytes, described: DraftFile, *, now: 
     if has.state == "ended" or (has.basis, has.purpose_type) != (wanted.basis, wanted.type):
         raise ClientRefused(
             f"purpose {wanted.key}: basis and type never change, nor does what has ended come back"
+        )
+    if wanted.minimum_acr not in (None, row.purpose_acr.get(wanted.key)):
+        raise ClientRefused(
+            f"purpose {wanted.key}: minimum_acr is no part of a notice; "
+            f"set it by: denizen client minimum {row.client_id} {wanted.minimum_acr} --purpose {wanted.key}"
         )
     return drafts.begin(session, has.id, contents, now=now)
 
@@ -308,6 +306,8 @@ def _declared(
     *,
     now: int,
 ) -> str:
+    if purpose.minimum_acr:
+        demand_level(session, client_id, purpose.minimum_acr, purpose=purpose.key)
     try:
         return declare_purpose(
             session,

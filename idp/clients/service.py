@@ -173,7 +173,7 @@ def open_secret(vault: Vault, client_id: str, sealed: SealedBytes) -> str:
 
 def approve_client(session: Session, client_id: str, *, now: int) -> bool:
     """Let a client that registered itself have personal data, as its purposes say; False when there is no such client."""
-    row = session.get(ClientRow, client_id)
+    row = session.get(ClientRow, client_id, with_for_update=True)  # it may be describing itself anew
     if row is None:
         return False
     row.approved_at = row.approved_at or now
@@ -181,20 +181,24 @@ def approve_client(session: Session, client_id: str, *, now: int) -> bool:
     return True
 
 
-def demand_level(session: Session, client_id: str, minimum_acr: str) -> bool:
-    """Change the level of sign-in below which nobody gets to a client; False when there is no such client.
+def demand_level(session: Session, client_id: str, minimum_acr: str, *, purpose: str = "") -> bool:
+    """Change the level of sign-in below which nobody gets to a client, or where one purpose is asked for, by its key.
 
-    Tokens of weaker sign-ins are refused from now on (RFC 9470).
+    Tokens of weaker sign-ins are refused from now on (RFC 9470). False when there is no such client; whether it has the
+    purpose is the caller's to know.
 
     Raises:
         ClientRefused: for a level that there is not.
     """
     if minimum_acr not in SIGN_IN_LEVELS:
         raise ClientRefused(f"levels of sign-in are {', '.join(SIGN_IN_LEVELS)}")
-    row = session.get(ClientRow, client_id)
+    row = session.get(ClientRow, client_id, with_for_update=True)
     if row is None:
         return False
-    row.minimum_acr = minimum_acr
+    if purpose:
+        row.purpose_acr = {**row.purpose_acr, purpose: minimum_acr}
+    else:
+        row.minimum_acr = minimum_acr
     bump(session, CLIENTS)
     return True
 

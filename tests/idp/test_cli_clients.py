@@ -111,6 +111,11 @@ def test_a_file_may_demand_levels_of_sign_in_and_the_operator_may_change_them(
     found = ClientRegistry(context.database).find(name)
     assert found is not None
     assert found.minimum_acr == "basic"
+    assert command("client", "minimum", name, "strong", "--purpose", "account").exit_code == 0
+    assert "no purpose other" in command("client", "minimum", name, "phr", "--purpose", "other").stderr
+    found = ClientRegistry(context.database).find(name)
+    assert found is not None
+    assert (found.minimum_acr, dict(found.purpose_acr)) == ("basic", {"account": "strong"})
     assert command("client", "minimum", name, "gold").exit_code == 2
     assert command("client", "minimum", "nobody", "basic").exit_code == 1
     demanding.write_text(text.replace("\n[[purpose]]\n", '\nminimum_acr = "gold"\n\n[[purpose]]\n', 1))

@@ -84,6 +84,34 @@ def test_a_purpose_that_is_refused_registers_nothing(command: Any, tmp_path: Pat
     assert command("client", "list").stdout.count("Library account") == 0
 
 
+def _levels(folder: Path, client_id: str) -> dict[str, str]:
+    from idp.cli import context_of
+    from idp.clients.registry import ClientRegistry
+
+    context = context_of(folder / "denizen.toml")
+    found = ClientRegistry(context.database).find(client_id)
+    context.database.close()
+    assert found is not None
+    return dict(found.purpose_acr)
+
+
+def test_the_level_of_a_purpose_counts_however_the_purpose_is_declared(
+    command: Any, registered: str, tmp_path: Path
+) -> None:
+    """A draft declares one, and so does approval; a draft of one that is there says where its level is changed."""
+    other = _file(tmp_path, registered, key='"other"\nminimum_acr = "phr"')
+    assert command("purposes", "draft", other).exit_code == 0
+    assert _levels(tmp_path, registered) == {"other": "phr"}
+    again = command("purposes", "draft", _file(tmp_path, registered, key='"account"\nminimum_acr = "strong"'))
+    assert again.exit_code == 1
+    assert f"denizen client minimum {registered} strong --purpose account" in again.stderr
+    manifest = tmp_path / "more.toml"
+    text = EXAMPLE.read_text().replace('key = "account"', 'key = "third"\nminimum_acr = "strong"')
+    manifest.write_text(text)
+    assert command("client", "approve", registered, "--purposes", str(manifest)).exit_code == 0
+    assert _levels(tmp_path, registered) == {"other": "phr", "third": "strong"}
+
+
 def test_a_purpose_ends_once_and_for_good(command: Any, registered: str, tmp_path: Path) -> None:
     """With a reason in the log; its draft goes with it, and nothing of it can be published or drafted any more."""
     purpose_id = _listed(command)["id"]
