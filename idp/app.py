@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -141,16 +142,25 @@ _BLUEPRINTS = (
 
 
 def open_context(
-    settings: Settings, *, clock: Callable[[], float] = time.time, checkpoints: bool = True
+    settings: Settings,
+    *,
+    clock: Callable[[], float] = time.time,
+    checkpoints: bool = True,
+    answers_within: int | None = None,
 ) -> Context:
-    """Database and keys, opened; the keys must be those of this very database.
+    """Database and keys, opened; the keys must be those of this very database. `answers_within` is `Database`'s.
 
     Raises:
         keys.envelope.KeyFileError: for a missing, unreadable or foreign key file.
         idp.schema.SchemaOutdated: for a database that is empty or of another version.
     """
     kek = load_key_file(settings.keys.file)
-    database = Database(settings.database.url, threads=settings.threads, checkpoints=checkpoints)
+    database = Database(
+        settings.database.url,
+        threads=settings.threads,
+        checkpoints=checkpoints,
+        answers_within=answers_within,
+    )
     check_schema(database)
     with database.transaction() as session:
         vault = open_vault(session, kek, now=int(clock()))
@@ -187,9 +197,15 @@ def create_app(context: Context, *, hot: bool = True) -> WebApp:
     return app
 
 
+def with_time(context: Context, answers_within: int | None) -> Context:
+    """The same for those who ask more of the database than a resident's request, and have more time."""
+    return replace(context, database=context.database.beside(answers_within=answers_within))
+
+
 def create_worker(context: Context) -> Worker:
-    """The thread that keeps keys turning, mail leaving and the log growing."""
-    return Worker(context.database, jobs(context), context.clock)
+    """The thread that keeps keys turning, mail leaving and the log growing. Its work takes as long as it takes."""
+    patient = with_time(context, None)
+    return Worker(patient.database, jobs(patient), context.clock)
 
 
 def _protocol_endpoints(app: WebApp, provider: Provider) -> None:

@@ -83,12 +83,17 @@ class _Session(Session):
 class Database:
     """One database, safe to share between threads; connect only after a fork.
 
-    `checkpoints` is False in a second process on the same SQLite file: WAL allows one checkpointer.
+    `checkpoints` is False in a second process on the same SQLite file: WAL allows one checkpointer. `answers_within` is
+    how many seconds PostgreSQL may take for a statement, so that a request ends with 503 where it would hang; None, for
+    commands and jobs, as long as it takes.
     """
 
-    def __init__(self, url: str, *, threads: int = 2, checkpoints: bool = True) -> None:
+    def __init__(
+        self, url: str, *, threads: int = 2, checkpoints: bool = True, answers_within: int | None = None
+    ) -> None:
         self.is_sqlite = url.startswith("sqlite:")
-        self.engine = _make_engine(url, checkpoints=checkpoints)
+        self._url = url
+        self.engine = _make_engine(url, checkpoints=checkpoints, answers_within=answers_within)
         self.writer: AbstractContextManager[Any] = _Writer() if self.is_sqlite else nullcontext()
         self._local = threading.local()
         self.left_behind: deque[Connection] = deque()
@@ -96,6 +101,15 @@ class Database:
         # A thread that has a session may use another connection beside it, and a background job comes on top.
         self._most_idle = 2 * threads + 2
         self._statements: dict[int, Statement] = {}
+
+    def beside(self, *, answers_within: int | None) -> Database:
+        """The same database for those who have more time: connections have their limits for life, so they get others.
+
+        SQLite has no such limits, and whoever writes must pass one lock.
+        """
+        if self.is_sqlite:
+            return self
+        return Database(self._url, threads=0, answers_within=answers_within)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -157,7 +171,17 @@ class Database:
         if len(self._idle) < self._most_idle and not connection.closed:
             self._idle.append(connection)
         else:
+            if connection.closed:  # the server has ended it, or is silent: the others wait in vain, too
+                self._close_idle()
             connection.close()
+
+    def _close_idle(self) -> None:
+        while True:
+            try:
+                idle = self._idle.pop()
+            except IndexError:
+                return
+            idle.close()
 
     def _take_up(self) -> FastConnection:
         """The connection that was given back last, if it still works; else a new one."""
@@ -188,8 +212,7 @@ class Database:
     def close(self) -> None:
         """Close the calling thread's connection, and those that nobody uses."""
         self.give_back()
-        while self._idle:
-            self._idle.pop().close()
+        self._close_idle()
         self._close_left_behind()
 
     def statement(self, statement: Executable) -> Statement:
@@ -232,10 +255,14 @@ class _Writer:
             come_back()
 
 
-def _make_engine(url: str, *, checkpoints: bool) -> Engine:
+def _make_engine(url: str, *, checkpoints: bool, answers_within: int | None) -> Engine:
     """Without a pool: whoever has a connection keeps it, and `Database` knows who."""
     if not url.startswith("sqlite:"):
-        return create_engine(url, hide_parameters=True, poolclass=NullPool)
+        from idp.driver import Server
+
+        engine = create_engine(url, hide_parameters=True, poolclass=NullPool)
+        event.listen(engine, "do_connect", Server(answers_within).connect)
+        return engine
     engine = create_engine(
         url, hide_parameters=True, connect_args={"check_same_thread": False}, poolclass=NullPool
     )

@@ -82,6 +82,8 @@ class PostgresqlConnection(FastConnection):
         driver.prepare_threshold = None
         self._readable = select.poll()
         self._readable.register(self._pg.socket, select.POLLIN)
+        patience = driver.server.patience
+        self._patience = None if patience is None else int(patience * 1000)
         self._known: dict[Statement | bytes, bytes] = {}
         self._waiting: list[_Order] = []
         #: By their place among those that wait.
@@ -90,7 +92,8 @@ class PostgresqlConnection(FastConnection):
         # Where there is nothing but a scan, its cost now seems so high that the server would compile it: a quarter of a
         # second for each.
         switches = (b"SET %s = off" % name for name in (*_NEVER, b"jit"))
-        self._checked(self._pg.exec_(b"; ".join(switches)))
+        self._pg.send_query(b"; ".join([*switches, *driver.server.limits]))
+        self._last()
 
     def still_works(self) -> bool:
         """A server that ends a connection says so, and its word lies here unread."""
@@ -147,7 +150,8 @@ class PostgresqlConnection(FastConnection):
     def _roll_back(self) -> None:
         self._waiting.clear()
         if self._has_begun and not (self._has_joined and self._is_idle()):
-            self._checked(self._pg.exec_(b"ROLLBACK"))
+            self._pg.send_query(b"ROLLBACK")
+            self._last()
 
     def _is_idle(self) -> bool:
         return bool(self._pg.transaction_status == TransactionStatus.IDLE)
@@ -156,7 +160,8 @@ class PostgresqlConnection(FastConnection):
         """Send what waits, and then this; the result of this, in the terms of libpq."""
         if not self._waiting:
             known, values = order
-            return self._checked(self._pg.exec_prepared(self._name(known), values))
+            self._pg.send_query_prepared(self._name(known), values)
+            return self._last()
         return self._send_together([*self._waiting, order])[-1]
 
     def _send_together(self, orders: Sequence[_Order]) -> list[Any]:
@@ -205,11 +210,19 @@ class PostgresqlConnection(FastConnection):
                 result = self._next()
         self._next()
 
+    def _last(self) -> Any:
+        """The last result of what was sent outside a pipeline."""
+        found = result = self._next()
+        while result is not None:
+            found, result = result, self._next()
+        return self._checked(found)
+
     def _next(self) -> Any:
-        """What comes next of a pipeline. To wait for it inside libpq would stop every other thread of this process."""
+        """What comes next. To wait for it inside libpq would stop every other thread of this process, and know no end."""
         pg = self._pg
         while pg.is_busy():
-            self._readable.poll()
+            if not self._readable.poll(self._patience):
+                self._driver.give_up()
             pg.consume_input()
         return pg.get_result()
 
@@ -218,7 +231,8 @@ class PostgresqlConnection(FastConnection):
         name = self._known.get(known)
         if name is None:
             name = b"s%d" % len(self._known)
-            self._checked(self._pg.prepare(name, known if isinstance(known, bytes) else _numbered(known)))
+            self._pg.send_prepare(name, known if isinstance(known, bytes) else _numbered(known))
+            self._last()
             self._known[known] = name
         return name
 

@@ -40,6 +40,8 @@ _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL
 _DRAIN_FOR = 10
 #: For requests that wait their turn to write while a disk is slow; `Gate` keeps the others out of each other's way.
 _SPARE_THREADS = 6
+#: So many times as long as residents staff wait for the database: they search and count in all there is.
+_STAFF_WAITS = 12
 _M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1  # malloc.h of the GNU C library
 _MIB = 1 << 20
 _TRIM_EVERY = 10
@@ -140,7 +142,7 @@ def _apps(settings: Settings, load_staff_app: LoadStaffApp, only: str) -> Gate:
 
     # A second process on the same SQLite file must leave checkpoints to the first.
     _give_memory_back()
-    context = open_context(settings, checkpoints=only != "staff")
+    context = open_context(settings, checkpoints=only != "staff", answers_within=settings.database.wait_for)
     if only != "staff" and settings.server.worker == "inside":
         create_worker(context).start()
     return Gate(
@@ -151,14 +153,14 @@ def _apps(settings: Settings, load_staff_app: LoadStaffApp, only: str) -> Gate:
 
 
 def _chosen(context: Context, load_staff_app: LoadStaffApp, only: str) -> Any:
-    from idp.app import create_app
+    from idp.app import create_app, with_time
 
+    settings = context.settings
+    of_staff = with_time(context, settings.database.wait_for * _STAFF_WAITS)
     if only == "staff":
-        return load_staff_app()(context)
+        return load_staff_app()(of_staff)
     residents = create_app(context)
-    return (
-        residents if only == "residents" else by_host(residents, load_staff_app()(context), context.settings)
-    )
+    return residents if only == "residents" else by_host(residents, load_staff_app()(of_staff), settings)
 
 
 def by_host(residents: Any, staff: Any, settings: Settings) -> Any:

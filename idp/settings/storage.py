@@ -17,6 +17,12 @@ class DatabaseSettings(Section):
         "sqlite:///denizen.sqlite",
         description="sqlite:///PATH for one machine, or postgresql://USER:PASSWORD@HOST/NAME.",
     )
+    wait_for: int = Field(
+        5,
+        ge=1,
+        le=300,
+        description="Seconds a request waits for one answer of PostgreSQL; then it ends with 503. Half as long for a lock, twelve times for staff; jobs and commands wait as long as it takes.",
+    )
 
     @field_validator("url")
     @classmethod

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
 #: The faults that let nothing be written, and those that let nothing be read either.
 WRITES_FAIL = [("sqlite", "locked"), ("sqlite", "read-only"), ("postgresql", "read-only")]
 ALL_FAILS = [("sqlite", "gone"), ("sqlite", "absent"), ("postgresql", "gone")]
+
+#: Nothing stands still for longer, in seconds.
+STOPPED_FOR = 20.0
 
 
 @contextmanager
@@ -44,6 +50,33 @@ def restart(database: Database) -> None:
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
             [database.engine.url.database],
         )
+
+
+@contextmanager
+def stopped(database: Database) -> Iterator[None]:
+    """Whatever works for this database of PostgreSQL stands still, its connections open; who comes anew is served.
+
+    A test that waits for it all the same goes on after some seconds, and is to find that this was too long.
+    """
+    with _beside(database) as connection:
+        found = connection.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'",
+            [database.engine.url.database],
+        ).fetchall()
+
+    def send(which: signal.Signals) -> None:
+        for (pid,) in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, which)
+
+    too_long = threading.Timer(STOPPED_FOR, send, [signal.SIGCONT])
+    try:
+        send(signal.SIGSTOP)
+        too_long.start()
+        yield
+    finally:
+        send(signal.SIGCONT)
+        too_long.cancel()
 
 
 @contextmanager
