@@ -10,7 +10,7 @@ import logging
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, exists, func, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from consent import acts
@@ -33,8 +33,9 @@ from idp.signals.endings import follow_up_resident
 from idp.statements import prepared, quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
+    from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Session
 
     from idp.web.context import Context
@@ -119,42 +120,25 @@ def find_dormant(ctx: Context, *, now: int) -> int:
 
     Whoever cannot be warned is left alone: an account is no less theirs for it.
     """
-    announced_ones, after = 0, ("", -1)
-    while announced_ones < _BATCH and (page := _dormant(ctx, after, now=now)):
-        announced_ones += one_by_one(
-            ctx.database,
-            [one.id for one in page],
-            lambda session, resident_id: _warn_dormant(session, ctx, resident_id, now=now),
-            failed="dormant account not announced resident",
-        )
-        after = (page[-1].id, page[-1].used_at)
-    return announced_ones
-
-
-def _dormant(ctx: Context, after: tuple[str, int], *, now: int) -> Sequence[Any]:
-    """The next dormant accounts of which somebody might be told, the longest unused first; `after` is the last one seen."""
     limit = ctx.settings.accounts.dormant_after
     if not limit:
-        return ()
-    last_id, last_used_at = after
+        return 0
     used_at = func.coalesce(Resident.signed_in_at, Resident.created_at)
-    found = (
-        select(Resident.id, used_at.label("used_at"))
-        .where(
-            Resident.state == "active",
-            used_at <= now - limit,
-            or_(used_at > last_used_at, and_(used_at == last_used_at, Resident.id > last_id)),
-            ~exists().where(Closure.resident_id == Resident.id, Closure.state == "announced"),
-            or_(
-                exists().where(ContactPoint.resident_id == Resident.id),
-                exists().where(Attribute.resident_id == Resident.id, Attribute.name == "address"),
-            ),
-        )
-        .order_by(used_at, Resident.id)
-        .limit(_BATCH)
+    somebody_may_be_told = select(Resident.id, used_at.label("at")).where(
+        Resident.state == "active",
+        used_at <= now - limit,
+        ~exists().where(Closure.resident_id == Resident.id, Closure.state == "announced"),
+        or_(
+            exists().where(ContactPoint.resident_id == Resident.id),
+            exists().where(Attribute.resident_id == Resident.id, Attribute.name == "address"),
+        ),
     )
-    with ctx.database.reading() as session:
-        return session.execute(found).all()
+    return _each(
+        ctx,
+        somebody_may_be_told,
+        lambda session, resident_id: _warn_dormant(session, ctx, resident_id, now=now),
+        failed="dormant account not announced resident",
+    )
 
 
 def _warn_dormant(session: Session, ctx: Context, resident_id: str, *, now: int) -> bool:
@@ -170,35 +154,37 @@ def _warn_dormant(session: Session, ctx: Context, resident_id: str, *, now: int)
 
 
 def advance(ctx: Context, *, now: int) -> int:
-    """Remind of what is announced and close what is due; how many closures moved on. What waits holds up no other."""
-    moved, after = 0, (-1, "")
-    while moved < _BATCH and (page := _due(ctx, after, now=now)):
-        moved += one_by_one(
-            ctx.database,
-            [one.id for one in page],
-            lambda session, closure_id: _advance(session, ctx, closure_id, now=now),
-            failed="closing not advanced closure",
-        )
-        after = (page[-1].reminds_at, page[-1].id)
-    return moved
-
-
-def _due(ctx: Context, after: tuple[int, str], *, now: int) -> Sequence[Any]:
-    """The next closures for which something may be due, the longest due first; `after` is the last one seen."""
-    last_at, last_id = after
-    found = (
-        select(Closure.id, Closure.reminds_at)
-        .where(
-            Closure.state == "announced",
-            Closure.reminds_at <= now,
-            or_(Closure.reminded_at.is_(None), Closure.closes_at <= now),
-            or_(Closure.reminds_at > last_at, and_(Closure.reminds_at == last_at, Closure.id > last_id)),
-        )
-        .order_by(Closure.reminds_at, Closure.id)
-        .limit(_BATCH)
+    """Remind of what is announced and close what is due; how many closures moved on."""
+    something_may_be_due = select(Closure.id, Closure.reminds_at.label("at")).where(
+        Closure.state == "announced",
+        Closure.reminds_at <= now,
+        or_(Closure.reminded_at.is_(None), Closure.closes_at <= now),
     )
-    with ctx.database.reading() as session:
-        return session.execute(found).all()
+    return _each(
+        ctx,
+        something_may_be_due,
+        lambda session, closure_id: _advance(session, ctx, closure_id, now=now),
+        failed="closing not advanced closure",
+    )
+
+
+def _each(ctx: Context, found: Select[str, int], act: Callable[[Session, str], bool], *, failed: str) -> int:
+    """Act on what is found, by `id` and since when (`at`), the longest first; for how many `act` was true, about a batch.
+
+    Page by page, so that those for whom nothing can be done hold up no others.
+    """
+    key, at = (found.selected_columns[name] for name in ("id", "at"))
+    done = 0
+    beyond: ColumnElement[bool] = true()
+    while done < _BATCH:
+        with ctx.database.reading() as session:
+            page = session.execute(found.where(beyond).order_by(at, key).limit(_BATCH)).all()
+        if not page:
+            break
+        done += one_by_one(ctx.database, [one.id for one in page], act, failed=failed)
+        last = page[-1]
+        beyond = or_(at > last.at, and_(at == last.at, key > last.id))
+    return done
 
 
 def _advance(session: Session, ctx: Context, closure_id: str, *, now: int) -> bool:

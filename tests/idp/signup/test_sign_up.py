@@ -39,6 +39,13 @@ def ask(town: Town, email: str = NEW, browser: Browser | None = None) -> Browser
     return browser
 
 
+def opened(town: Town) -> Browser:
+    """Ask for a link, and open it."""
+    browser = ask(town)
+    browser.get(links(town)[0])
+    return browser
+
+
 def test_a_newcomer_opens_an_account_and_is_signed_in(town: Town) -> None:
     """Journey 1: address, link, name and password; the account page greets them, and a mail says welcome."""
     browser = ask(town)
@@ -91,8 +98,7 @@ def test_a_sign_up_that_ends_on_another_device_takes_the_request_along(town: Tow
 
 def test_user_names_are_not_tried_out_without_end(town: Town) -> None:
     """Whoever has a link of their own could ask for name after name; without one the account opens all the same."""
-    browser = ask(town)
-    browser.get(links(town)[0])
+    browser = opened(town)
     page = browser.last
     answers = []
     for _ in range(21):
@@ -184,8 +190,7 @@ def test_a_link_is_not_in_the_database(town: Town) -> None:
 
 def test_a_link_that_meets_an_account_opens_no_second_one(town: Town) -> None:
     """Somebody at the desk was faster: the page says that the link no longer works, not that a name is taken."""
-    browser = ask(town)
-    browser.get(links(town)[0])
+    browser = opened(town)
     with town.context.database.transaction() as session:
         create_resident(session, town.context.vault, NewResident("en", {}, NEW), now=int(town.clock()))
     assert browser.submit("/signup/confirm", **TYPED).status_code == 410
@@ -196,8 +201,7 @@ def test_a_link_that_meets_an_account_opens_no_second_one(town: Town) -> None:
 
 def test_a_taken_user_name_is_said_and_the_link_lives_on(town: Town) -> None:
     """Nothing typed is lost, and another name works at once."""
-    browser = ask(town)
-    browser.get(links(town)[0])
+    browser = opened(town)
     taken = browser.submit("/signup/confirm", **{**TYPED, "username": "Maria"})
     assert taken.status_code == 409
     assert "This user name is taken" in taken.text
@@ -227,8 +231,7 @@ def test_a_taken_user_name_is_said_and_the_link_lives_on(town: Town) -> None:
 )
 def test_each_mistake_is_said_at_its_field(town: Town, field: str, value: str, words: str) -> None:
     """422 with the form as it was typed, but for the password; nothing is opened or spent."""
-    browser = ask(town)
-    browser.get(links(town)[0])
+    browser = opened(town)
     answer = browser.submit("/signup/confirm", **{**TYPED, field: value})
     assert answer.status_code == 422
     assert words in answer.text
@@ -241,8 +244,7 @@ def test_a_failure_while_the_account_is_made_leaves_nothing(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Link, resident, password, mail and session: all or nothing, and then it can be tried again."""
-    browser = ask(town)
-    browser.get(links(town)[0])
+    browser = opened(town)
     fields = hidden_fields(browser.last.text, "/signup/confirm")  # type: ignore[union-attr]
 
     def fail(*_: object, **__: object) -> None:
