@@ -19,6 +19,7 @@ from idp.signals.delivery import Messenger
 from idp.signals.models import Delivery
 from idp.web.fetcher import Fetcher
 from tests.support.proving import jwks, key_for
+from tests.support.riverton import PATIENCE
 from tests.support.tls import HttpsServer, make_authority
 from tests.support.town import Partner, Town, make_town
 
@@ -100,10 +101,13 @@ def opened(heard: Heard) -> Heard:
 
 
 def messenger_for(town: Town, server: HttpsServer, **more: Any) -> Messenger:
-    """A messenger to whom every name is this machine, as `[testing]` allows."""
+    """A messenger to whom every name is this machine, as `[testing]` allows.
+
+    It waits as long for an answer as a busy machine may need; the limits of a fetch have tests of their own.
+    """
     provider = Provider(town.context, ClientRegistry(town.context.database))
     trusting = TestingSettings(allow_loopback=True, extra_ca=server.authority.ca)
-    fetcher = Fetcher(trusting, resolve=lambda *_: ["127.0.0.1"], **more)
+    fetcher = Fetcher(trusting, resolve=lambda *_: ["127.0.0.1"], **{"total_for": PATIENCE, **more})
     object.__setattr__(provider, "fetcher", fetcher)
     object.__setattr__(provider, "client_keys", ClientKeys(fetcher))
     return Messenger(provider)
