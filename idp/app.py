@@ -276,7 +276,7 @@ def _login_ports(provider: Provider, passwords: Passwords) -> login_ports.Ports:
     def begun(session: Session, resident_id: str, standing: Mapping[str, Any], now: int) -> str:
         return closing.found_alive(session, ctx, resident_id, standing, now=now)
 
-    def end_others(session: Session, resident_id: str, kept: bytes | None, now: int) -> None:
+    def end_others(session: Session, resident_id: str, kept: str | None, now: int) -> None:
         credentials_changed(session, resident_id, keep_session=kept, now=now)
 
     def stop_changes(session: Session, resident_id: str, now: int) -> None:

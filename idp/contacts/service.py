@@ -75,11 +75,11 @@ def make_main(
 
 
 def sign_in_with(
-    session: Session, ctx: Context, resident: Resident, contact_id: str, *, keep: bytes | None, now: int
+    session: Session, ctx: Context, resident: Resident, contact_id: str, *, keep: str | None, now: int
 ) -> Done | Refusal:
     """Sign in with another address or number: at once where there was none, else after the former one had its say.
 
-    Done at once, it ends every session but one, whose hash is `keep`; after waiting, every one.
+    Done at once, it ends every session but one, whose public name is `keep`; after waiting, every one.
     """
     known = contacts.of_resident(session, ctx.vault, resident)
     wanted = next((one for one in known if one.id == contact_id), None)
@@ -98,7 +98,7 @@ def sign_in_with(
 
 
 def remove(
-    session: Session, ctx: Context, resident: Resident, contact_id: str, *, keep: bytes | None, now: int
+    session: Session, ctx: Context, resident: Resident, contact_id: str, *, keep: str | None, now: int
 ) -> Done | Refusal:
     """Forget an address or number; one that signs in is asked first. Ends sessions as `sign_in_with` does."""
     gone = contacts.find(session, ctx.vault, resident, contact_id)
@@ -301,7 +301,7 @@ def _end(session: Session, which: Any, outcome: str, *, now: int) -> Any:
 
 
 def _apply_sign_in(
-    session: Session, ctx: Context, resident: Resident, contact_id: str, *, keep: bytes | None, now: int
+    session: Session, ctx: Context, resident: Resident, contact_id: str, *, keep: str | None, now: int
 ) -> Done | Refusal:
     try:
         with session.begin_nested():
@@ -316,7 +316,7 @@ def _apply_sign_in(
 
 
 def _apply_removal(
-    session: Session, ctx: Context, resident: Resident, gone: Contact, *, keep: bytes | None, now: int
+    session: Session, ctx: Context, resident: Resident, gone: Contact, *, keep: str | None, now: int
 ) -> Done:
     """What goes is told as well, for the last time; whoever reads it there can have it put back."""
     _tell_of(session, ctx, resident, "removed", gone.kind, now=now)

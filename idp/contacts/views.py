@@ -151,14 +151,14 @@ def make_main(session: SignedIn, contact_id: str) -> Response | tuple[str, int]:
 @for_fresh_residents
 def sign_in_with(session: SignedIn, contact_id: str) -> Response | tuple[str, int]:
     """Sign in with this one from now on."""
-    return _change(session, contact_id, partial(service.sign_in_with, keep=session.id_hash), "sign-in")
+    return _change(session, contact_id, partial(service.sign_in_with, keep=session.sid), "sign-in")
 
 
 @bp.post("/account/contacts/<contact_id>/remove")
 @for_fresh_residents
 def remove(session: SignedIn, contact_id: str) -> Response | tuple[str, int]:
     """Forget this one."""
-    return _change(session, contact_id, partial(service.remove, keep=session.id_hash), "removed")
+    return _change(session, contact_id, partial(service.remove, keep=session.sid), "removed")
 
 
 @bp.post("/account/contacts/stop")

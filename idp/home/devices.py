@@ -10,6 +10,7 @@ from flask_babel import gettext
 from idp.accounts.models import Resident
 from idp.home.words import how_signed_in, level_name, place_name
 from idp.login import devices, sessions
+from idp.login.changes import locked
 from idp.login.current import drop_session, for_residents
 from idp.login.levels import carried
 from idp.oidc import families
@@ -84,11 +85,11 @@ def end_one(session: SignedIn, sid: str) -> Response:
     """Sign out one device, with every token that came of its session."""
     ctx = context()
     with ctx.database.transaction() as writing:
-        found = sessions.find_by_sid(writing, session.resident_id, sid)
-        if found is None:
+        locked(writing, session)
+        if sessions.find_by_sid(writing, session.resident_id, sid) is None:
             abort(404)
         frames = frames_of(provider(), writing, session) if sid == session.sid else []
-        _end(writing, session, found.id_hash)
+        _end(writing, session, sid)
     return _signed_out(frames) if sid == session.sid else redirect(f"{PAGE}?done=ended", 303)
 
 
@@ -99,8 +100,9 @@ def end_others(session: SignedIn) -> Response:
     ctx = context()
     now = ctx.now()
     with ctx.database.transaction() as writing:
-        sessions.end_all(writing, session.resident_id, but=session.id_hash, now=now)
-        families.end_all_families(writing, session.resident_id, but=session.id_hash, now=now)
+        locked(writing, session)
+        sessions.end_all(writing, session.resident_id, but=session.sid, now=now)
+        families.end_all_families(writing, session.resident_id, but=session.sid, now=now)
     return redirect(f"{PAGE}?done=others", 303)
 
 
@@ -111,6 +113,7 @@ def end_all(session: SignedIn) -> Response:
     ctx = context()
     now = ctx.now()
     with ctx.database.transaction() as writing:
+        locked(writing, session)
         frames = frames_of(provider(), writing, session)
         sessions.end_all(writing, session.resident_id, now=now)
         families.end_all_families(writing, session.resident_id, now=now)
@@ -122,15 +125,16 @@ def end_all(session: SignedIn) -> Response:
 def forget(session: SignedIn, device_id: str) -> Response:
     """Forget a known device: it has no guesses of its own any more, and a sign-in there is told."""
     with context().database.transaction() as writing:
+        locked(writing, session)
         if not devices.forget(writing, session.resident_id, device_id):
             abort(404)
     return redirect(f"{PAGE}?done=forgotten", 303)
 
 
-def _end(writing: Session, session: SignedIn, id_hash: bytes) -> None:
+def _end(writing: Session, session: SignedIn, sid: str) -> None:
     now = context().now()
-    sessions.end(writing, id_hash, now=now)
-    families.end_families_of_session(writing, session.resident_id, id_hash, offline=True, now=now)
+    sessions.end(writing, sid, now=now)
+    families.end_families_of_session(writing, session.resident_id, sid, offline=True, now=now)
 
 
 def _signed_out(frames: list[str]) -> Response:

@@ -35,7 +35,7 @@ def follow(writing: Session, owner: SignedIn, resident: Resident, message: str, 
     """End every other session and family of tokens, and tell the owner on all channels; part of the change itself."""
     ctx = context()
     now = ctx.now()
-    ports().end_others(writing, resident.id, owner.id_hash, now)
+    ports().end_others(writing, resident.id, owner.sid, now)
     told_of(writing, resident, message, **values)
 
 

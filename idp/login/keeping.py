@@ -40,11 +40,6 @@ class Keeping:
             connection.execute(self._touch, {"cookie_hash": row.id_hash, "at": now})
         return True
 
-    def end_one(self, connection: Any, id_hash: bytes, *, now: int) -> bool:
-        """End one session; False when it had ended already."""
-        ended = connection.execute(self._end, {"cookie_hash": id_hash, "at": now})
-        return bool(ended.rowcount == 1)
-
     def end(self, session: Any, *which: Any, now: int) -> list[bytes]:
         """End the live sessions that fit; the hashes of those that this call ended."""
         table = self._table

@@ -203,7 +203,7 @@ def back_to_one(passkey_id: str) -> Response:
 
 def _end_others(session: SignedIn, writing: Session) -> None:
     """Whoever else had got in is out (identity.md)."""
-    ports().end_others(writing, session.resident_id, session.id_hash, context().now())
+    ports().end_others(writing, session.resident_id, session.sid, context().now())
 
 
 def _setting(purpose: str) -> Setting:

@@ -52,7 +52,7 @@ class Ports:
     stop_changes: stops whatever waits to change a resident's contact points, in the transaction that ends a recovery.
     call_off: stops the change of how a resident signs in that waits, if any does, and tells them, in the transaction that
         changes their password: whoever began it may have known the former one.
-    end_others: ends every session and family of tokens of a resident but for one session (its hash, or None).
+    end_others: ends every session and family of tokens of a resident but for one session (its public name, or None).
     """
 
     passwords: Passwords
@@ -64,7 +64,7 @@ class Ports:
     signed_in: Callable[[Any, str, int], None]
     move: Callable[[Session, str, str, int], str | None]
     begun: Callable[[Session, str, Mapping[str, Any], int], str]
-    end_others: Callable[[Session, str, bytes | None, int], None]
+    end_others: Callable[[Session, str, str | None, int], None]
     stop_changes: Callable[[Session, str, int], None]
     call_off: Callable[[Session, str, int], None]
 

@@ -256,16 +256,19 @@ def proofs_of(session: Any, sid: str) -> tuple[Proof, ...]:
     return carried(row.acr, row.amr, row.proofs) if row else ()
 
 
-def end(session: Any, id_hash: bytes, *, now: int) -> bool:
-    """End one session; False when it had ended already."""
-    return _KEEPING.end_one(session, id_hash, now=now)
+def end(session: Any, sid: str, *, now: int) -> bool:
+    """End one session, whatever its cookie is by now; False when it had ended already.
+
+    Take the resident's turn first (`hold`, `is_held`): what is minted in it, or raises it, in this very moment is then seen.
+    """
+    return bool(_KEEPING.end(session, BrowserSession.sid == sid, now=now))
 
 
-def end_all(session: Any, resident_id: str, *, but: bytes | None = None, now: int) -> list[bytes]:
-    """End every session of a resident, but for one if its hash is given; the hashes of those that ended."""
+def end_all(session: Any, resident_id: str, *, but: str | None = None, now: int) -> list[bytes]:
+    """End every session of a resident, but for one if its public name is given; the hashes of those that ended."""
     which = [BrowserSession.resident_id == resident_id]
     if but is not None:
-        which.append(BrowserSession.id_hash != but)
+        which.append(BrowserSession.sid != but)
     return _KEEPING.end(session, *which, now=now)
 
 

@@ -17,8 +17,6 @@ from idp.oidc.models import Authorization, Grant
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from sqlalchemy import ColumnElement
-
 _IS_OFFLINE = (" " + Authorization.scope + " ").like("% offline_access %")
 
 
@@ -39,17 +37,14 @@ class Answered(NamedTuple):
 
 
 def end_families_of_session(
-    connection: Any, resident_id: str, session_hash: bytes, *, offline: bool = False, now: int
+    connection: Any, resident_id: str, sid: str, *, offline: bool = False, now: int
 ) -> None:
     """End the tokens of a session that ends, and of those that it stands in the place of (`endings.line_of`).
 
     Those that outlive it by agreement (offline_access) end with `offline`: signing out leaves these; a device that the
     resident sends away loses them, too.
     """
-    own = connection.execute(
-        select(BrowserSession.sid).where(BrowserSession.id_hash == session_hash)
-    ).scalars()
-    which: list[Any] = [Authorization.sid.in_(endings.line_of(connection, set(own)))]
+    which: list[Any] = [Authorization.sid.in_(endings.line_of(connection, {sid}))]
     if not offline:
         which.append(~_IS_OFFLINE)
     _end_families(connection, resident_id, which, now=now)
@@ -73,11 +68,9 @@ def end_families_of_sessions(
     )
 
 
-def end_all_families(connection: Any, resident_id: str, *, but: bytes | None = None, now: int) -> None:
-    """End every token of a resident, but for those of one session if its hash is given; what was agreed to stays."""
-    _end_families(
-        connection, resident_id, [] if but is None else [Authorization.sid != _sid_of(but)], now=now
-    )
+def end_all_families(connection: Any, resident_id: str, *, but: str | None = None, now: int) -> None:
+    """End every token of a resident, but for those of one session if its name is given; what was agreed to stays."""
+    _end_families(connection, resident_id, [] if but is None else [Authorization.sid != but], now=now)
 
 
 def end_expired(connection: Any, *, since: int, now: int) -> None:
@@ -96,12 +89,6 @@ def end_expired(connection: Any, *, since: int, now: int) -> None:
         .values(revoked_at=now),
         execution_options={"synchronize_session": False},
     )
-
-
-def _sid_of(session_hash: bytes) -> ColumnElement[str]:
-    """The public name of a session, "" for none: it stays the same when it is raised under another cookie."""
-    found = select(BrowserSession.sid).where(BrowserSession.id_hash == session_hash)
-    return func.coalesce(found.scalar_subquery(), "")
 
 
 def _end_families(connection: Any, resident_id: str, which: list[Any], *, now: int) -> None:

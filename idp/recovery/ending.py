@@ -54,8 +54,8 @@ _STOP_CASES = prepared(
 )
 
 
-def credentials_changed(session: Session, resident_id: str, *, keep_session: bytes | None, now: int) -> None:
-    """End every session but one (its hash), every family of tokens, and every ceremony, code and recovery under way.
+def credentials_changed(session: Session, resident_id: str, *, keep_session: str | None, now: int) -> None:
+    """End every session but one (its public name), every family of tokens, and every ceremony, code and recovery under way.
 
     For whoever changes a way to sign in, in that very transaction (ASVS 7.4.3, K16). Tokens that were granted beyond
     a session (offline_access) end as well, but for those that the kept session asked for.

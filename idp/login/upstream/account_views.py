@@ -98,7 +98,7 @@ def connect(session: SignedIn, handle: str) -> str | Response | tuple[str, int]:
         resident, _ = changes.locked(writing, session)
         is_linked = service.link(writing, ctx, arrival, resident.id, browser=browser_id(), now=now)
         if is_linked:
-            ports().end_others(writing, resident.id, session.id_hash, now)
+            ports().end_others(writing, resident.id, session.sid, now)
     if not is_linked:
         text = gettext(
             "This account is connected with another identity there already, or that identity with another account."

@@ -68,8 +68,9 @@ def answer_who() -> Response:
         if request.form.get("who") == "me":
             interactions.confirm(writing, waiting.id_hash, session.sid)
             return response
-        sessions.end(writing, session.id_hash, now=now)
-        families.end_families_of_session(writing, session.resident_id, session.id_hash, now=now)
+        sessions.is_held(writing, session)
+        sessions.end(writing, session.sid, now=now)
+        families.end_families_of_session(writing, session.resident_id, session.sid, now=now)
     drop_session(response, request_waits=True)
     return response
 

@@ -127,9 +127,10 @@ def _finished(session: SignedIn | None, wish: _Wish) -> Response:
     now, frames = provider.context.now(), []
     if session is not None:
         with provider.context.database.transaction() as writing:
+            sessions.is_held(writing, session)
             frames = frames_of(provider, writing, session)
-            sessions.end(writing, session.id_hash, now=now)
-            families.end_families_of_session(writing, session.resident_id, session.id_hash, now=now)
+            sessions.end(writing, session.sid, now=now)
+            families.end_families_of_session(writing, session.resident_id, session.sid, now=now)
     if frames:
         response = farewell(frames, wish.back)
     else:
