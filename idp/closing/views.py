@@ -74,7 +74,7 @@ def keep(session: SignedIn) -> Response:
     """Keep the account after all, and go on to where the sign-in led."""
     ctx = context()
     with ctx.database.transaction() as writing:
-        service.keep(writing, ctx, session.resident_id, now=ctx.now())
+        service.keep(writing, ctx, locked(writing, session)[0].id, now=ctx.now())
     unverified_flow = request.form.get("flow", "")
     flow = ports().describe(unverified_flow) if unverified_flow else None
     return redirect(flow.next_url if flow else "/account?done=kept", 303)

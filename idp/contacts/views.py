@@ -167,7 +167,7 @@ def stop(session: SignedIn) -> Response:
     """Stop the change that waits."""
     ctx = context()
     with ctx.database.transaction() as writing:
-        stopped = service.stop(writing, ctx, session.resident_id, now=ctx.now())
+        stopped = service.stop(writing, ctx, locked(writing, session)[0].id, now=ctx.now())
     return redirect(f"{_PAGE}?done=stopped" if stopped else _PAGE, 303)
 
 

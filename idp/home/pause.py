@@ -14,6 +14,7 @@ from sqlalchemy import select
 from consent import acts
 from idp.accounts.models import Resident
 from idp.accounts.service import log_event
+from idp.login.changes import locked
 from idp.login.current import drop_session, for_fresh_residents, for_residents
 from idp.messaging.service import tell
 from idp.oidc import holds
@@ -50,7 +51,7 @@ def stop(session: SignedIn) -> Response:
     """Stop everything."""
     ctx = context()
     with ctx.database.transaction() as writing:
-        pause(writing, ctx, session.resident_id, now=ctx.now())
+        pause(writing, ctx, locked(writing, session)[0].id, now=ctx.now())
     response = redirect(DONE, 303)
     drop_session(response)
     return response
@@ -77,7 +78,7 @@ def resume(session: SignedIn) -> Response:
     """Let services ask again; what was agreed to before does not come back by itself."""
     ctx = context()
     with ctx.database.transaction() as writing:
-        end_pause(writing, ctx, session.resident_id, now=ctx.now())
+        end_pause(writing, ctx, locked(writing, session)[0].id, now=ctx.now())
     return redirect("/privacy", 303)
 
 

@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response
 from idp.accounts.rules import NAME_LIMIT, tidy_name
 from idp.login import passkey_sign_in, passkeys
 from idp.login.challenges import Setting
+from idp.login.changes import locked
 from idp.login.current import for_fresh_residents, for_residents, signed_in
 from idp.login.passkeys import Handed, Refusal
 from idp.login.ports import ports
@@ -153,9 +154,9 @@ def rename(session: SignedIn, passkey_id: str) -> Response | tuple[str, int]:
     name = tidy_name(request.form.get("name", ""))
     if name is None:
         return _one_page(session, passkey_id, [("name", _bad_name())]), 422
-    ctx = context()
-    with ctx.database.transaction() as writing:
-        if not passkeys.rename(writing, ctx, session.resident_id, passkey_id, name):
+    with context().database.transaction() as writing:
+        resident, data_key = locked(writing, session)
+        if not passkeys.rename(writing, data_key, resident.id, passkey_id, name):
             abort(404)
     return redirect("/account/sign-in?done=passkey-renamed", 303)
 

@@ -242,16 +242,12 @@ def find(session: Session, ctx: Context, resident_id: str, passkey_id: str) -> L
     return next((one for one in listed(session, ctx, resident_id) if one.id == passkey_id), None)
 
 
-def rename(session: Session, ctx: Context, resident_id: str, passkey_id: str, name: str) -> bool:
+def rename(session: Session, data_key: DataKey, resident_id: str, passkey_id: str, name: str) -> bool:
     """Give a passkey of this resident another name; False when it is not theirs."""
-    resident = session.get(Resident, resident_id)
-    if resident is None or resident.data_key is None:
-        return False
-    sealed = ctx.vault.open_data_key(resident.data_key).seal(name, _context(passkey_id))
     renamed = session.execute(
         update(Passkey)
         .where(Passkey.id == passkey_id, Passkey.resident_id == resident_id)
-        .values(name=sealed)
+        .values(name=data_key.seal(name, _context(passkey_id)))
         .returning(Passkey.id)
     ).first()
     return renamed is not None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_babel import gettext
 
+from idp.login.changes import locked
 from idp.login.current import for_fresh_residents, for_residents
 from idp.rights import effects, pages, service, words
 from idp.rights.forms import Correction, Errors, choice_errors, text_errors
@@ -83,7 +84,7 @@ def restrict(session: SignedIn) -> Response | tuple[str, int]:
         return pages.too_many()
     with ctx.database.transaction() as writing:
         service.restrict(
-            writing, ctx, session.resident_id, "" if chosen == pages.ALL else chosen, now=ctx.now()
+            writing, ctx, locked(writing, session)[0].id, "" if chosen == pages.ALL else chosen, now=ctx.now()
         )
     return redirect(url_for("rights.overview", done="stopped"), 303)
 
@@ -94,7 +95,9 @@ def lift(session: SignedIn) -> Response:
     """Let a stopped service ask again."""
     ctx, chosen = context(), request.form.get("service", "")
     with ctx.database.transaction() as writing:
-        service.lift(writing, ctx, session.resident_id, "" if chosen == pages.ALL else chosen, now=ctx.now())
+        service.lift(
+            writing, ctx, locked(writing, session)[0].id, "" if chosen == pages.ALL else chosen, now=ctx.now()
+        )
     return redirect(url_for("rights.overview", done="lifted"), 303)
 
 

@@ -9,15 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from idp.accounts.models import ContactPoint
+from idp.closing.models import Closure
+from idp.contacts.models import Change
+from idp.home import pause
 from idp.login import sessions
 from idp.login.devices.models import KnownDevice
-from idp.login.models import BrowserSession
+from idp.login.models import BrowserSession, Passkey
+from idp.oidc.models import Hold
 from idp.oidc.views import authorize
 from tests.idp.login.test_changed_meanwhile import once_before, signed_in, signed_out
 from tests.idp.login.test_sessions import begin
+from tests.support.authenticator import Authenticator
 from tests.support.front import front
+from tests.support.passkeys import add_passkey
 from tests.support.settled import WAYS
 from tests.support.statements import side_by_side
+from tests.support.told import told
 from tests.support.town import Proof
 
 if TYPE_CHECKING:
@@ -163,3 +171,86 @@ def test_whoever_is_signed_out_meanwhile_signs_nobody_out_and_forgets_no_device(
     assert thief.submit(target).status_code == 409
     assert living(town) == {*owners}
     assert device.id in {one.id for one in town.rows(KnownDevice)}
+
+
+def test_whoever_is_signed_out_meanwhile_neither_stops_everything_nor_lets_it_go_on(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pause of all that is passed on, and its end: as every other change (decision 0035)."""
+    thief = signed_in(town)
+    thief.get("/privacy/pause")
+    once_before(monkeypatch, town.context.database, "transaction", lambda: signed_out(town))
+    assert thief.submit("/privacy/pause").status_code == 409
+    assert town.rows(Hold) == []
+    with town.context.database.transaction() as session:
+        pause.pause(session, town.context, town.maria.resident_id, now=int(town.clock()))
+    thief = signed_in(town)
+    thief.get("/privacy/pause/end")
+    once_before(monkeypatch, town.context.database, "transaction", lambda: signed_out(town))
+    assert thief.submit("/privacy/pause/end").status_code == 409
+    assert len(town.rows(Hold)) == 1
+
+
+def test_whoever_is_signed_out_meanwhile_renames_no_passkey(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner knows their keys by these names."""
+    thief = signed_in(town)
+    add_passkey(thief, Authenticator())
+    (before,) = town.rows(Passkey)
+    page = f"/account/passkeys/{before.id}"
+    thief.get(page)
+    once_before(monkeypatch, town.context.database, "transaction", lambda: signed_out(town))
+    assert thief.submit(page, name="Not yours").status_code == 409
+    (after,) = town.rows(Passkey)
+    assert after.name == before.name
+
+
+def test_whoever_is_signed_out_meanwhile_keeps_no_account(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account that its owner closes is closed."""
+    owner = signed_in(town)
+    owner.get("/account/close")
+    owner.submit("/account/close", sure="1")
+    thief = signed_in(town)
+    thief.get("/account/close")
+    once_before(monkeypatch, town.context.database, "transaction", lambda: signed_out(town))
+    assert thief.submit("/account/close/keep").status_code == 409
+    assert [one.state for one in town.rows(Closure)] == ["announced"]
+
+
+def test_whoever_is_signed_out_meanwhile_stops_no_change_of_contact_points(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor one that the owner wants."""
+    owner = signed_in(town)
+    owner.get("/account/contacts/new/email")
+    page = owner.submit("/account/contacts/new/email", value="second@example.org").headers["Location"]
+    owner.get(page)
+    owner.submit(page, code=told(town, "contact_confirm")[-1].values["code"])
+    (second,) = [one for one in town.rows(ContactPoint) if not one.signs_in]
+    owner.get(f"/account/contacts/{second.id}")
+    owner.submit(f"/account/contacts/{second.id}/sign-in")
+    thief = signed_in(town)
+    thief.get("/account/contacts")
+    once_before(monkeypatch, town.context.database, "transaction", lambda: signed_out(town))
+    assert thief.submit("/account/contacts/stop").status_code == 409
+    assert [one.ended_at for one in town.rows(Change) if one.due_at] == [None]
+
+
+@pytest.mark.parametrize("act", ["stop", "lift"])
+def test_whoever_is_signed_out_meanwhile_stops_no_service_and_lets_none_ask_again(
+    town: Town, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    """GDPR Art. 18: it is the resident who restricts, and who lifts it."""
+    town.tokens(town.library, town.maria)
+    thief = signed_in(town)
+    if act == "lift":
+        thief.get("/privacy/rights/stop")
+        thief.submit("/privacy/rights/stop", service="library")
+    thief.get("/privacy/rights/stop" if act == "stop" else "/privacy/rights")
+    before = len(town.rows(Hold))
+    once_before(monkeypatch, town.context.database, "transaction", lambda: signed_out(town))
+    assert thief.submit(f"/privacy/rights/{act}", service="library").status_code == 409
+    assert len(town.rows(Hold)) == before
