@@ -169,7 +169,9 @@ def other_ways() -> str | Response:
         "ui/login_other.html",
         client_name=underway.flow.client_name if underway.flow else None,
         attempt=handle,
+        flow=underway.attempt.flow_handle,
         is_begun=bool(underway.attempt.proofs),
+        is_open=steps.opens_account(underway),
         links=[(names_of(methods), steps.address(page, handle)) for page, methods in pages.items()],
     )
 

@@ -75,10 +75,11 @@ class Found:
         """The second factors of which one is asked for after these proofs: those that the account always asks for.
 
         A password too short to stand alone never does, even if the town has switched off what stood beside it: then
-        whatever else there is is asked for.
+        whatever else there is is asked for. Where there is nothing, something is owed all the same, and the account
+        opens by another way or after a recovery.
         """
         is_alone = self.is_short and not self.owed and any(one.method is Method.PASSWORD for one in proofs)
-        return self.enrolled & _BESIDE if is_alone else self.owed
+        return self.enrolled & _BESIDE or _BESIDE if is_alone else self.owed
 
 
 NOBODY = Found("", None, frozenset(), frozenset(), frozenset())

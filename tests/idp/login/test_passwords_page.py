@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+import re
 import unicodedata
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyotp
 import pytest
+from sqlalchemy import delete
 
 from idp.accounts.contacts import add_confirmed
-from idp.accounts.models import Resident
+from idp.accounts.models import ContactPoint, Resident
 from idp.app import create_app
 from idp.login import password_change
 from idp.login.breached import BreachedFileProblem
@@ -27,7 +29,7 @@ from idp.messaging.models import Message
 from idp.signup.forms import AccountForm
 from tests.idp.login.cards.conftest import issue
 from tests.idp.recovery.steps import ask, type_code
-from tests.support.factors import after_password, ask_for_code, sent_code
+from tests.support.factors import after_password, ask_for_code, new_recovery_codes, sent_code
 from tests.support.town import ISSUER, Proof, hidden_fields, make_town
 
 if TYPE_CHECKING:
@@ -194,6 +196,56 @@ def test_a_short_password_does_not_stand_alone_when_the_town_stops_sending_text_
     assert _after(NEW, town) == "/account"
     assert type_code(town, ask(town, "maria")).endswith("/password")
     town.context.database.close()
+
+
+def without_messages(town: Town) -> None:
+    """Maria has a short password that codes by text message stood beside, no address, and the town stops sending those."""
+    hasher = Passwords(town.settings.passwords, town.context.vault.subkey("password-pepper"))
+    with town.context.database.transaction() as session:
+        resident = session.get_one(Resident, town.maria.resident_id)
+        session.execute(delete(ContactPoint).where(ContactPoint.resident_id == resident.id))
+        add_confirmed(session, town.context.vault, resident, "phone", "+33612345678", now=1)
+        codes.choose(session, resident.id, Channel.SMS, "always", now=1)
+        set_password(session, hasher, resident.id, "9 lamps!", now=1)
+
+
+def test_a_short_password_with_nothing_beside_it_opens_nothing_and_the_page_says_what_to_do(
+    town: Town,
+) -> None:
+    """NIST SP 800-63B-4 §3.1.1.2: whoever had a telephone alone gets back in by a recovery, or by another way."""
+    without_messages(town)
+    browser = town.browser()
+    browser.authorize(town.library, "openid", Proof())
+    browser.follow()
+    page = browser.follow(browser.submit("/login", username="maria", password="9 lamps!"))
+    assert page.request.path == "/login/other"
+    assert "too short to open your account by itself" in page.text
+    assert town.rows(BrowserSession) == []
+    assert browser.get("/account").status_code == 303
+    (way_out,) = re.findall(r'href="(/recover[?]flow=[^"]+)"', page.text)
+    recovery = browser.get(way_out)
+    assert recovery.status_code == 200
+    assert "your card or another way to sign in" in recovery.text
+    card = issue(town, town.maria.resident_id)
+    assert card.sign_in(town.browser()).status_code == 303
+    (session,) = town.rows(BrowserSession)
+    assert session.acr == "basic"
+
+
+def test_a_short_password_with_nothing_else_beside_it_goes_with_a_recovery_code(
+    town: Town,
+) -> None:
+    """What stands in for a second factor is asked for as ever; then a longer password is chosen."""
+    first = signed_in(town)
+    printed = new_recovery_codes(first)
+    without_messages(town)
+    browser = town.browser()
+    browser.get("/login")
+    page = browser.follow(browser.submit("/login", username="maria", password="9 lamps!"))
+    assert page.request.path == "/login/recovery-code"
+    assert browser.submit("/login/recovery-code", code=printed[0]).status_code == 303
+    assert change(browser, NEW) == 303
+    assert _after(NEW, town) == "/account"
 
 
 def _after(password: str, town: Town) -> str:
