@@ -10,7 +10,7 @@ from flask import g, redirect, request
 
 from idp.login import sessions
 from idp.login.browser_state import browser_state_cookie
-from idp.login.levels import BASIC, level_of, reaches, typical
+from idp.login.levels import BASIC, level_of, reaches
 from idp.login.ports import ports
 from idp.login.rules import is_fresh
 from idp.web.context import context
@@ -76,10 +76,13 @@ def for_fresh_residents(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _highest(session: sessions.SignedIn) -> str:
-    """The level of all that the resident signs in with together; codes that nobody asked for do not count."""
+    """The level of all that the resident signs in with together; codes that nobody asked for do not count.
+
+    Of a provider upstream it is what it has said of this very resident: it may know better of others.
+    """
     with context().database.reading() as reading:
         found = ports().ways.of(reading, session.resident_id)
-    return level_of([typical(method, found.rests_on) for method in found.alone | found.owed]) or BASIC
+    return level_of([found.has_proved(method) for method in found.alone | found.owed]) or BASIC
 
 
 def put_session(response: Response, cookie_value: str) -> None:

@@ -24,15 +24,15 @@ WAYS = Ways((login.WAY, otp.WAY, CARD_WAY, PAPER_WAY, recovery_codes.WAY))
 
 def ways_of(settings: Settings) -> Ways:
     """The town's ways in: passkeys where it has a name, text messages where it sends any, providers where it knows some."""
-    providers = tuple(one.id for one in settings.upstream.providers)
-    levels = {level for one in settings.upstream.providers for level in one.levels.values()}
-    worth = max(levels, key=rank, default=BASIC)
-    return _ways(settings.passkey_domain, settings.sms.enabled, providers, worth)
+    providers = tuple(
+        (one.id, max(one.levels.values(), key=rank, default=BASIC)) for one in settings.upstream.providers
+    )
+    return _ways(settings.passkey_domain, settings.sms.enabled, providers)
 
 
 @lru_cache(maxsize=8)
-def _ways(passkey_domain: str, has_sms: bool, providers: tuple[str, ...], worth: str) -> Ways:  # noqa: FBT001 - as it is kept
+def _ways(passkey_domain: str, has_sms: bool, providers: tuple[tuple[str, str], ...]) -> Ways:  # noqa: FBT001 - as it is kept
     """The same for the same settings: its statement is built once."""
     passkeys = (passkey_sign_in.way(passkey_domain),) if passkey_domain else ()
-    upstream = (upstream_identities.way(providers, worth),) if providers else ()
+    upstream = (upstream_identities.way(dict(providers)),) if providers else ()
     return Ways((*passkeys, *WAYS.all, *codes.ways(has_sms=has_sms), *upstream))

@@ -36,7 +36,7 @@ class Way:
 
     `has`: whether the resident can use it. `owed`: whether the account always asks for it as a second factor.
     `alone`: whether it can be the only thing proved, and so counts when the last way in must not be removed. `worth`: the
-    level that it reaches by itself at best, where the town says so.
+    level that it may reach by itself at best, `proved`: that it has reached, where these are not the same for everybody.
     """
 
     method: Method
@@ -44,7 +44,8 @@ class Way:
     has: ColumnElement[bool]
     owed: ColumnElement[bool] | None = None
     alone: ColumnElement[bool] | None = None
-    worth: str = BASIC
+    worth: ColumnElement[str] | None = None
+    proved: ColumnElement[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +64,21 @@ class Found:
     rests_on: str = ""
     is_short: bool = False
     besides: Mapping[str, Any] = field(default_factory=dict)
-    #: What a provider upstream would say at best.
-    upstream: str = BASIC
+    #: What a provider upstream with which the resident is connected may say at best, and the best that one has said.
+    worth: str = BASIC
+    proved: str = BASIC
 
     def would_prove(self, method: Method) -> Proof:
         """What proving a method would be worth at best."""
+        return self._worth(method, self.worth)
+
+    def has_proved(self, method: Method) -> Proof:
+        """What proving a method is worth to this resident, as far as it was seen."""
+        return self._worth(method, self.proved)
+
+    def _worth(self, method: Method, upstream: str) -> Proof:
         proof = typical(method, self.rests_on)
-        return replace(proof, level=self.upstream) if method is Method.UPSTREAM else proof
+        return replace(proof, level=upstream) if method is Method.UPSTREAM else proof
 
     def owed_after(self, proofs: Collection[Proof]) -> frozenset[Method]:
         """The second factors of which one is asked for after these proofs: those that the account always asks for.
@@ -100,8 +109,15 @@ class Ways:
         return [one for one in found if one[2] is not None]
 
     @cached_property
-    def _upstream(self) -> str:
-        return next((way.worth for way in self.all if way.method is Method.UPSTREAM), BASIC)
+    def _levels(self) -> dict[str, ColumnElement[str]]:
+        """What is asked of levels, under the names that `Found` has for it: of providers upstream alone."""
+        asked = [
+            (name, getattr(way, name))
+            for way in self.all
+            if way.method is Method.UPSTREAM
+            for name in ("worth", "proved")
+        ]
+        return {name: level for name, level in asked if level is not None}
 
     @cached_property
     def _statement(self) -> Any:
@@ -116,8 +132,11 @@ class Ways:
         )
         known = outerjoin(Resident, _PASSWORD, _PASSWORD.resident_id == Resident.id)
         besides = [asked.label(name) for name, asked in self.besides.items()]
+        levels = [asked.label(f"upstream_{name}") for name, asked in self._levels.items()]
         return ahead(
-            prepared(select(*about, *besides, *columns).select_from(known).where(Resident.id == RESIDENT))
+            prepared(
+                select(*about, *besides, *levels, *columns).select_from(known).where(Resident.id == RESIDENT)
+            )
         )
 
     def of(self, connection: Any, resident_id: str) -> Found:
@@ -137,14 +156,13 @@ class Ways:
         found: dict[str, list[Method]] = {"has": [], "owed": [], "alone": []}
         state, data_key, rests_on, is_short, *more = row
         besides = dict(zip(self.besides, more, strict=False))
-        answers = more[len(besides) :]
+        levels = dict(zip(self._levels, more[len(besides) :], strict=False))
+        answers = more[len(besides) + len(levels) :]
         for (kind, method, _), is_so in zip(self._asked, answers, strict=True):
             if is_so:
                 found[kind].append(method)
         has, owed, alone = (frozenset(methods) for methods in found.values())
-        return Found(
-            state, data_key, has, owed, alone, rests_on or "", bool(is_short), besides, self._upstream
-        )
+        return Found(state, data_key, has, owed, alone, rests_on or "", bool(is_short), besides, **levels)
 
     def page_of(self, method: Method) -> str | None:
         """Where a method is proved, if the town has it."""

@@ -27,18 +27,30 @@ _CONTEXT = "login_upstream_arrival.kept"
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Somebody who came from a provider. `attempt` is the sign-in that waits ("" when a resident connects)."""
+    """Somebody who came from a provider. `attempt` is the sign-in that waits ("" when a resident connects).
+
+    `level` is what they proved there; None for those who came to an older version.
+    """
 
     handle: str
     provider: str
     subject_index: IndexBytes
     person: Newcomer
     attempt: str
+    level: str | None
     created_at: int
 
 
 def keep(
-    session: Any, vault: Vault, place: Place, who: IndexBytes, person: Newcomer, *, attempt: str, now: int
+    session: Any,
+    vault: Vault,
+    place: Place,
+    who: IndexBytes,
+    person: Newcomer,
+    *,
+    attempt: str,
+    level: str,
+    now: int,
 ) -> str:
     """Keep what a provider said for an hour; the handle for the address. What others left behind is cleared away."""
     session.execute(delete(UpstreamArrival).where(UpstreamArrival.expires_at <= now))
@@ -48,6 +60,7 @@ def keep(
         "email": person.email,
         "email_verified": person.email_verified,
         "attempt": attempt,
+        "level": level,
     }
     session.execute(
         insert(UpstreamArrival).values(
@@ -96,7 +109,6 @@ def _waits(handle: str, browser: str, now: int) -> tuple[ColumnElement[bool], ..
 def _opened(vault: Vault, row: UpstreamArrival, handle: str) -> Arrival:
     assert row.kept is not None
     kept = orjson.loads(vault.service_data_key(_KEY).open(row.kept, _CONTEXT))
-    attempt = kept.pop("attempt")
-    return Arrival(
-        handle, row.provider, IndexBytes(row.subject_index), Newcomer(**kept), attempt, row.created_at
-    )
+    attempt, level = kept.pop("attempt"), kept.pop("level", None)
+    who, person = IndexBytes(row.subject_index), Newcomer(**kept)
+    return Arrival(handle, row.provider, who, person, attempt, level, row.created_at)

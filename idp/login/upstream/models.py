@@ -23,6 +23,9 @@ class UpstreamIdentity(Base):
         BlindIndex, unique=True, comment="Blind index of issuer and sub (OIDC Core §5.7). pii=no"
     )
     resident_id: Mapped[str] = mapped_column(String(22), comment="Who it is here. pii=no")
+    level: Mapped[str | None] = mapped_column(
+        String(40), comment="Highest level that it has proved here; NULL: not known. pii=no"
+    )
     linked_at: Mapped[int] = mapped_column(BigInteger, comment="When it was connected. pii=no")
     used_at: Mapped[int | None] = mapped_column(BigInteger, comment="When it signed in last. pii=no")
 

@@ -183,8 +183,10 @@ def link(
 ) -> bool:
     """Connect a newcomer with an account, and tell its resident; False when either of them is connected already."""
     is_first = arrivals.spend(session, arrival, browser=browser, now=now)
-    who, provider = arrival.subject_index, arrival.provider
-    if not is_first or not identities.link(session, who, provider=provider, resident_id=resident_id, now=now):
+    who, provider, level = arrival.subject_index, arrival.provider, arrival.level
+    if not is_first or not identities.link(
+        session, who, provider=provider, level=level, resident_id=resident_id, now=now
+    ):
         return False
     _tell(session, ctx, resident_id, provider, now=now)
     return True

@@ -217,7 +217,7 @@ def _known(provider: str, came: Came, *, now: int) -> Response:
             attempt = attempts.find(writing, handle, browser=browser_id(), now=now)
             if attempt is None:
                 return steps.attempt_is_over(handle)
-            used = identities.use(writing, came.who, provider=provider, now=now)
+            used = identities.use(writing, came.who, provider=provider, level=came.proof.level, now=now)
             outcome = settler.next(writing, attempt, came.proof, used) if used else Failure.WRONG
             if isinstance(outcome, Failure):
                 raise _NotSignedIn
@@ -235,7 +235,9 @@ def _newcomer(upstream: Upstream, came: Came, place: Place, *, now: int) -> Resp
         is_free = attempt is not None and attempt.resident_id is None
         if not is_free or upstream.settings.newcomers == "refuse":
             return _back(place.provider, handle, Problem.UNKNOWN)
-        arrival = arrivals.keep(writing, ctx.vault, place, came.who, came.person, attempt=handle, now=now)
+        arrival = arrivals.keep(
+            writing, ctx.vault, place, came.who, came.person, attempt=handle, level=came.proof.level, now=now
+        )
     return redirect(f"{CHOICE}/{place.provider}/new?{urlencode({'arrival': arrival})}#main", 303)
 
 
@@ -250,7 +252,9 @@ def _connects(came: Came, place: Place, *, now: int) -> Response:
         return redirect(f"/account/sign-in?{query}#main", 303)
     ctx = context()
     with ctx.database.transaction() as writing:
-        arrival = arrivals.keep(writing, ctx.vault, place, came.who, came.person, attempt="", now=now)
+        arrival = arrivals.keep(
+            writing, ctx.vault, place, came.who, came.person, attempt="", level=came.proof.level, now=now
+        )
     return redirect(f"{CONNECT}/{arrival}", 303)
 
 

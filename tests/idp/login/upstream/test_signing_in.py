@@ -47,6 +47,11 @@ def connect_by_password(browser: Browser, person: Person) -> Any:
     return browser.submit(action)
 
 
+def take_apart(browser: Browser, connection: str) -> Any:
+    token = re.findall(r'name="csrf_token" value="([^"]+)"', browser.get("/logout").text)[0]
+    return browser.post("/account/connect/remove", {"csrf_token": token, "connection": connection})
+
+
 def id_token(town: Town, answer: Any, proof: Proof) -> dict[str, Any]:
     tokens = town.redeem(town.library, code_of(answer), proof).json
     payload = tokens["id_token"].split(".")[1]
@@ -299,8 +304,8 @@ def test_a_resident_connects_and_disconnects_on_their_account_page(connect: Conn
     token = re.findall(r'name="csrf_token" value="([^"]+)"', thief.get("/logout").text)[0]
     thief.post("/account/connect/remove", {"csrf_token": token, "connection": identity.id})
     assert len(town.rows(UpstreamIdentity)) == 1, "another resident's connection stays (K34)"
-    token = re.findall(r'name="csrf_token" value="([^"]+)"', browser.get("/logout").text)[0]
-    browser.post("/account/connect/remove", {"csrf_token": token, "connection": identity.id})
+    provider.sign_in(browser)
+    take_apart(browser, identity.id)
     assert town.rows(UpstreamIdentity) == []
     names = sorted(row.name for row in town.rows(Message))
     assert names.count("upstream_connected") == names.count("upstream_removed") == 1
@@ -509,7 +514,7 @@ def test_a_session_at_a_shared_computer_is_one_by_this_way_too(connect: Connect)
 
 def test_a_yes_that_is_sent_twice_connects_once(connect: Connect) -> None:
     """An arrival is spent; the second press says that it is over and undoes nothing."""
-    town, provider = connect()
+    town, provider = connect(levels={})
     browser = town.browser()
     provider.sign_in(browser)
     connect_by_password(browser, town.maria)
