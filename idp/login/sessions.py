@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Integer, and_, bindparam, insert, or_, select, type_coerce, update
+from sqlalchemy import Integer, and_, bindparam, case, insert, or_, select, type_coerce, update
 
 from idp.accounts.models import Resident
 from idp.login.keeping import SEEN_STEP, Keeping
@@ -134,12 +134,14 @@ def rise(
     acr: str,
     proofs: str,
     authenticated_at: int,
+    is_shared: bool = False,
     settings: SessionSettings,
     now: int,
 ) -> str | None:
     """Raise a session: another cookie value, the old one dead (K18). None when it is over or another resident's.
 
-    It keeps its public name, because partners know it by that, and the age of its oldest proof.
+    It keeps its public name, because partners know it by that, and the age of its oldest proof. With `is_shared` it
+    becomes one of a shared computer, whose time runs from now; one that is stays one.
     """
     cookie_value = new_secret()
     kept = session.execute(
@@ -164,16 +166,20 @@ def rise(
     if kept is None:
         return None
     until = authenticated_at + absolute_limit(settings, acr, is_shared=bool(kept.is_shared))
-    _shorten(session, digest(cookie_value), until)
+    becomes_shared = is_shared and not kept.is_shared
+    if becomes_shared:
+        until = min(until, now + absolute_limit(settings, acr, is_shared=True))
+    _shorten(session, digest(cookie_value), until, becomes_shared=becomes_shared)
     return cookie_value
 
 
-def _shorten(session: Any, id_hash: bytes, until: int) -> None:
+def _shorten(session: Any, id_hash: bytes, until: int, *, becomes_shared: bool) -> None:
     """A higher level ends no later than its limit says; on a shared computer it ends when it would have ended."""
+    expires_at = case((BrowserSession.expires_at > until, until), else_=BrowserSession.expires_at)
     session.execute(
         update(BrowserSession)
-        .where(BrowserSession.id_hash == id_hash, BrowserSession.expires_at > until)
-        .values(expires_at=until),
+        .where(BrowserSession.id_hash == id_hash)
+        .values(expires_at=expires_at, **({"is_shared": True} if becomes_shared else {})),
         execution_options={"synchronize_session": False},
     )
 

@@ -230,7 +230,8 @@ class Settler:
     def _rise(self, session: Any, proved: _Proved, raised: Raised) -> str | None:
         """The very session that brought its proofs along, under a new cookie value; None when this browser has it no more.
 
-        It is no younger than what it proved before: auth_time says nothing that is too good.
+        It is no younger than what it proved before: auth_time says nothing that is too good. Where somebody says now that
+        others use the computer, it is one of a shared computer from now on.
         """
         cookie, settings = self.visitor.session_cookie, self.ctx.settings.sessions
         found = sessions.peek(session, cookie, settings=settings, now=self.now) if cookie else None
@@ -244,6 +245,7 @@ class Settler:
             acr=level_of(proved.proofs),
             proofs=noted(proved.proofs),
             authenticated_at=raised.proved_at,
+            is_shared=proved.place.is_shared,
             settings=settings,
             now=self.now,
         )

@@ -146,12 +146,12 @@ def flow_here(session: Session, unverified_flow: str, *, now: int) -> str:
     return ports().move(session, unverified_flow, browser_id(), now) or ""
 
 
-def settler(*, now: int) -> Settler:
-    """Who decides what a proof of this visitor leads to."""
+def settler(*, now: int, is_shared: bool = False) -> Settler:
+    """Who decides what a proof of this visitor leads to; with `is_shared` they said before that others sit there, too."""
     ctx = context()
     cookie = session_cookie(secure=ctx.settings.is_secure).read(request.cookies)
     address = incoming().remote_address
-    is_shared = ctx.settings.kiosk.has(address) or "shared" in request.form
+    is_shared = is_shared or ctx.settings.kiosk.has(address) or "shared" in request.form
     visitor = Visitor(
         browser_id(),
         cookie,

@@ -117,7 +117,7 @@ def submit() -> str | Response | tuple[str, int]:
     if isinstance(entry, Response):
         return entry
     if "other" in request.form:
-        return redirect(steps.address(steps.OTHER_WAYS, _kept(entry)), 303)
+        return redirect(steps.address(steps.OTHER_WAYS, kept(entry)), 303)
     username, password = request.form.get("username", ""), request.form.get("password", "")
     errors = _missing(username, password)
     if errors:
@@ -131,7 +131,7 @@ def submit() -> str | Response | tuple[str, int]:
     return steps.answer(outcome, entry.goal)
 
 
-def _kept(entry: Entry) -> str:
+def kept(entry: Entry) -> str:
     """An attempt that goes on by other ways, and knows whether others use this computer, too; its handle."""
     ctx = context()
     settler = steps.settler(now=ctx.now())

@@ -199,7 +199,8 @@ def _open(token: str, form: AccountForm, now: int) -> tuple[Outcome, Goal] | Non
         if newcomer is not None:
             newcomers.settle(session, newcomer, resident, now=now)
         goal = _goal(session, now)
-        return settler(now=now).first(session, goal, typical(Method.PASSWORD), resident.id), goal
+        decides = settler(now=now, is_shared=newcomer is not None and newcomer.is_shared)
+        return decides.first(session, goal, typical(Method.PASSWORD), resident.id), goal
 
 
 def _page(token: str, form: AccountForm, errors: Errors) -> str:

@@ -224,12 +224,12 @@ class Browser:
         self.last = self._held(self.http.post(path, data=data, base_url=ISSUER, **more))
         return self.last
 
-    def submit(self, path: str, **fields: Any) -> TestResponse:
-        """Send the form of the last page that posts to `path`, with its hidden fields."""
+    def submit(self, path: str, *, formaction: str = "", **fields: Any) -> TestResponse:
+        """Send the form of the last page that posts to `path`, with its hidden fields, by a button that may lead elsewhere."""
         assert self.last is not None
         policy = self.last.headers.get("Content-Security-Policy", "").split("; ")
         self._form_action = next((one.split()[1:] for one in policy if one.startswith("form-action ")), None)
-        return self.post(path, {**hidden_fields(self.last.text, path), **fields})
+        return self.post(formaction or path, {**hidden_fields(self.last.text, path), **fields})
 
     def follow(self, answer: TestResponse | None = None) -> TestResponse:
         """Follow redirects within the town, and pages that go on at once by themselves."""

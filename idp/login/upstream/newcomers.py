@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flask import request
 
 from idp.accounts.service import set_attribute
+from idp.login import attempts
 from idp.login.upstream import arrivals, service
 from idp.login.upstream.views import upstreams
 from idp.web.context import context
@@ -30,6 +31,8 @@ class Newcomer:
     arrival: Arrival
     email: str
     has_confirmed: bool
+    #: They said, before they went to the provider, that others use this computer.
+    is_shared: bool
 
     @property
     def handle(self) -> str:
@@ -47,11 +50,16 @@ def waiting() -> Newcomer | None:
     handle = request.values.get("arrival", "")
     with ctx.database.reading() as session:
         arrival = arrivals.find(session, ctx.vault, handle, browser=browser_id(), now=ctx.now())
+        attempt = (
+            attempts.find(session, arrival.attempt, browser=browser_id(), now=ctx.now()) if arrival else None
+        )
     upstream = upstreams().get(arrival.provider) if arrival else None
     if arrival is None or upstream is None or upstream.settings.newcomers != "create":
         return None
     person = arrival.person
-    return Newcomer(arrival, person.email, upstream.settings.trust_email and person.email_verified)
+    has_confirmed = upstream.settings.trust_email and person.email_verified
+    is_shared = attempt is not None and attempt.is_shared
+    return Newcomer(arrival, person.email, has_confirmed, is_shared)
 
 
 def settle(session: Session, newcomer: Newcomer, resident: Resident, *, now: int) -> None:

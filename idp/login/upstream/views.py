@@ -22,7 +22,7 @@ from idp.login.upstream.provider import ProviderSilent
 from idp.login.upstream.service import Problem, Turned
 from idp.login.upstream.states import Place
 from idp.login.upstream.texts import problem_text
-from idp.login.views import read_entry
+from idp.login.views import kept, read_entry
 from idp.web.context import context
 from idp.web.csrf import browser_id
 from idp.web.languages import current_language
@@ -92,6 +92,19 @@ def choose() -> str | Response:
     )
 
 
+@bp.post(f"{CHOICE}/<provider>")
+def set_out(provider: str) -> str | Response:
+    """From the sign-in page, whose form says whether others use this computer: to `start`, by way of a page of ours.
+
+    The form's policy names no provider (CSP `form-action`), and holds for every redirect after it.
+    """
+    named(provider)
+    entry = read_entry()
+    if isinstance(entry, Response):
+        return entry
+    return _onward(steps.address(f"{CHOICE}/{provider}", kept(entry)))
+
+
 @bp.get(f"{CHOICE}/<provider>")
 def start(provider: str) -> Response:
     """Send the browser to a provider."""
@@ -101,7 +114,7 @@ def start(provider: str) -> Response:
         return entry
     ctx = context()
     now = ctx.now()
-    handle = entry.handle or _begin(entry.goal, now=now)
+    handle = entry.handle or _begin(entry.goal, is_shared=False, now=now)
     if "shared" in request.args:
         _share(handle, now=now)
     try:
@@ -120,10 +133,10 @@ def _query(entry: Entry) -> dict[str, str]:
     return {"flow": goal.flow_handle, "next": goal.next_path, "wanted": goal.wanted_acr}
 
 
-def _begin(goal: Goal, *, now: int) -> str:
+def _begin(goal: Goal, *, is_shared: bool, now: int) -> str:
     """A sign-in of its own for whoever goes away and comes back."""
     with context().database.transaction() as writing:
-        return steps.settler(now=now).begin(writing, goal, is_shared=False)
+        return steps.settler(now=now).begin(writing, goal, is_shared=is_shared)
 
 
 def _share(handle: str, *, now: int) -> None:
@@ -154,8 +167,12 @@ def _apart(response: Response) -> Response:
         response.status_code = 200
         del response.headers["Location"]
         response.content_type = "text/html; charset=utf-8"
-        response.set_data(render_template("ui/onward.html", target=target, languages=[]))
+        response.set_data(_onward(target))
     return response
+
+
+def _onward(target: str) -> str:
+    return render_template("ui/onward.html", target=target, languages=[])
 
 
 def _came_back(provider: str) -> Response:
@@ -295,7 +312,8 @@ def newcomer_chose(provider: str) -> Response:
         return redirect(f"/signup?{urlencode(query)}#main", 303)
     # A sign-in of its own: connecting needs the account's own ways in, and a look at which account it is.
     goal = Goal(next_path=f"{CONNECT}/{arrival.handle}")
-    return redirect(steps.address("/login", _begin(goal, now=context().now())), 303)
+    handle = _begin(goal, is_shared=attempt.is_shared, now=context().now())
+    return redirect(steps.address("/login", handle), 303)
 
 
 def _arrived(provider: str) -> tuple[Arrival, Attempt] | Response:

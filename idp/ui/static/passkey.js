@@ -30,6 +30,16 @@
             signal: own.signal,
           });
     form.elements.credential.value = JSON.stringify(credential);
+    send(form);
+  }
+
+  // What is ticked in the form for the password holds for a passkey, too.
+  function send(form) {
+    if (document.getElementById("shared")?.checked) {
+      const shared = document.createElement("input");
+      Object.assign(shared, { type: "hidden", name: "shared", value: "1" });
+      form.append(shared);
+    }
     form.submit();
   }
 
@@ -55,7 +65,7 @@
         showProblem(form, error.name);
         suggest(form);
       } else {
-        form.submit(); // without an answer: the server says what is wrong
+        send(form); // without an answer: the server says what is wrong
       }
     }
   }

@@ -118,6 +118,23 @@ def test_a_resident_adds_a_passkey_and_signs_in_with_it_to_a_partner(
     assert (told["acr"], told["amr"]) == ("phr", ["hwk", "user"])
 
 
+@pytest.mark.parametrize("person", ["kartika"], indirect=True)
+def test_the_tick_for_a_shared_computer_holds_for_a_passkey(
+    riverton: Riverton, page: Page, person: Resident
+) -> None:
+    """It stands in the form for the password, and is meant for the page; the session shows its way out."""
+    device = Device(page)
+    sign_in_by_password(page, riverton, person)
+    add_passkey(page, device, "Key ring")
+    sign_out(page, riverton)
+    page.goto(f"{riverton.issuer}/login")
+    page.get_by_label("This is a shared computer").check()
+    device.touch()
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your account")
+    expect(page.locator("#leave-now")).to_be_visible()
+
+
 @pytest.mark.parametrize("person", ["samuel.reyes"], indirect=True)
 def test_whoever_is_not_verified_reads_so_and_still_has_the_password(
     riverton: Riverton, page: Page, person: Resident

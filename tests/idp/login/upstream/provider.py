@@ -136,15 +136,23 @@ class Provider:
         return self.come_back(browser, name, **answer)
 
     def leave(self, browser: Browser, page: TestResponse | None = None, name: str = "neighbour") -> None:
-        """Press the button of the sign-in page."""
-        page = page or browser.get("/login")
-        links = re.findall(rf'href="(/login/upstream/{name}\?[^"]*)"', page.text)
-        assert links, page.text[:3000]
-        sent = browser.get(unescape(links[0]))
+        """Press the button of the sign-in page, or the link of the one with all providers."""
+        sent = self.press(browser, page or browser.get("/login"), name)
         assert sent.status_code == 303, sent.text[:2000]
         target = urlsplit(sent.headers["Location"])
         assert f"{target.scheme}://{target.netloc}" == self.issuer, sent.headers["Location"]
         self.asked = {name: values[0] for name, values in parse_qs(target.query).items()}
+
+    def press(
+        self, browser: Browser, page: TestResponse, name: str = "neighbour", **ticked: str
+    ) -> TestResponse:
+        """Where the button or link of a page leads; `ticked` is what is sent along with the form of the button."""
+        links = re.findall(rf'href="(/login/upstream/{name}\?[^"]*)"', page.text)
+        if links:
+            return browser.get(unescape(links[0]))
+        assert f'form="login" formaction="/login/upstream/{name}"' in page.text, page.text[:3000]
+        browser.last = page
+        return browser.follow(browser.submit("/login", formaction=f"/login/upstream/{name}", **ticked))
 
     def come_back(self, browser: Browser, name: str = "neighbour", **answer: str | None) -> TestResponse:
         """As the provider redirects: with a code, the state, and its name."""
