@@ -23,7 +23,7 @@ from tests.idp.login.test_sessions import begin
 from tests.support.authenticator import Authenticator
 from tests.support.front import front
 from tests.support.passkeys import add_passkey
-from tests.support.settled import WAYS
+from tests.support.settled import SCOPE, WAYS
 from tests.support.statements import side_by_side
 from tests.support.told import told
 from tests.support.town import Proof
@@ -254,3 +254,20 @@ def test_whoever_is_signed_out_meanwhile_stops_no_service_and_lets_none_ask_agai
     once_before(monkeypatch, town.context.database, "transaction", lambda: signed_out(town))
     assert thief.submit(f"/privacy/rights/{act}", service="library").status_code == 409
     assert len(town.rows(Hold)) == before
+
+
+# --- what is kept by whoever changes something ---
+
+
+def test_a_changed_password_ends_what_began_before_the_fresh_sign_in_also_in_this_browser(town: Town) -> None:
+    """ASVS 7.4.3, K16: only what began in the very session that made the change lives on; a stolen cookie's tokens do not."""
+    browser, (first, second) = town.browser(), (Proof(), Proof())
+    former = town.redeem(town.library, browser.code(town.library, town.maria, SCOPE, first), first).json
+    town.clock.advance(600)
+    browser.get("/login?again=1")
+    browser.sign_in(town.maria)
+    own = town.redeem(town.tax, browser.code(town.tax, town.maria, SCOPE, second), second).json
+    browser.get("/account/password")
+    assert browser.submit("/account/password", password="another house at the river").status_code == 303
+    assert town.refresh(town.library, former["refresh_token"]).json["error"] == "invalid_grant"
+    assert town.refresh(town.tax, own["refresh_token"]).status_code == 200
