@@ -145,22 +145,24 @@ def _apps(settings: Settings, load_staff_app: LoadStaffApp, only: str) -> Gate:
     context = open_context(settings, checkpoints=only != "staff", answers_within=settings.database.wait_for)
     if only != "staff" and settings.server.worker == "inside":
         create_worker(context).start()
-    return Gate(
-        _chosen(context, load_staff_app, only),
-        at_once=settings.threads,
-        afterwards=context.database.give_back,
-    )
+    return _gated(context, load_staff_app, only)
 
 
-def _chosen(context: Context, load_staff_app: LoadStaffApp, only: str) -> Any:
+def _gated(context: Context, load_staff_app: LoadStaffApp, only: str) -> Gate:
     from idp.app import create_app, with_time
 
     settings = context.settings
     of_staff = with_time(context, settings.database.wait_for * _STAFF_WAITS)
-    if only == "staff":
-        return load_staff_app()(of_staff)
-    residents = create_app(context)
-    return residents if only == "residents" else by_host(residents, load_staff_app()(of_staff), settings)
+
+    def afterwards() -> None:
+        context.database.give_back()
+        of_staff.database.give_back()
+
+    app = load_staff_app()(of_staff) if only != "residents" else None
+    if only != "staff":
+        residents = create_app(context)
+        app = by_host(residents, app, settings) if app else residents
+    return Gate(app, at_once=settings.threads, afterwards=afterwards)
 
 
 def by_host(residents: Any, staff: Any, settings: Settings) -> Any:

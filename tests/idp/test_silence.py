@@ -228,7 +228,7 @@ def test_requests_staff_and_jobs_have_each_their_time(town: Town) -> None:
     """As `[database] wait_for` says; of the jobs the server asks nothing."""
     context = open_context(town.settings, checkpoints=False, answers_within=town.settings.database.wait_for)
     staff: list[Any] = []
-    serve._chosen(context, lambda: staff.append, "staff")
+    serve._gated(context, lambda: staff.append, "staff")
     of_jobs = create_worker(context)._database
     databases = (context.database, staff[0].database, of_jobs)
     shown = []
@@ -239,3 +239,24 @@ def test_requests_staff_and_jobs_have_each_their_time(town: Town) -> None:
             )
         database.close()
     assert shown == [["5s", "2500ms"], ["1min", "30s"], ["0", "0"]]
+
+
+@ON_POSTGRESQL_TOWN
+def test_a_thread_that_served_staff_keeps_no_connection(town: Town) -> None:
+    """Of the server's many threads few work at a time, and those that rest hold nothing of PostgreSQL's."""
+    context = open_context(town.settings, checkpoints=False, answers_within=town.settings.database.wait_for)
+    databases: list[Any] = []
+
+    def load() -> Any:
+        def of_staff(found: Any) -> Any:
+            databases.append(found.database)
+            return lambda _environ, _start: [str(found.database.fast.closed).encode()]
+
+        return of_staff
+
+    gate = serve._gated(context, load, "staff")
+    assert gate({}, None) == [b"False"]
+    (database,) = databases
+    assert len(database._idle) == 1
+    database.close()
+    context.database.close()
