@@ -13,7 +13,7 @@ from idp.login import ceremony, challenges
 from idp.login.ceremony import CeremonyRefused
 from idp.login.levels import PHR, Method, Proof
 from idp.login.models import Passkey
-from idp.login.passkeys import Refusal, give_back, of_resident, relying_party, spend
+from idp.login.passkeys import of_resident, relying_party, spend
 from idp.login.settling import Failure
 from idp.login.ways import RESIDENT, Way
 from idp.statements import prepared
@@ -71,8 +71,6 @@ def sign_in(ctx: Context, handed: Handed, settler: Settler, goal: Goal, attempt:
     try:
         answer = ceremony.read_answer(handed.unverified_answer)
         spent, (found,) = spend(ctx, handed, answer, now=settler.now, beside=[_to_find(answer)])
-        if isinstance(spent, Refusal):
-            return Failure.THROTTLED
         passkey = found.first()
         if passkey is None or passkey.rp_id != ctx.settings.passkey_domain:
             raise CeremonyRefused("no such passkey")
@@ -81,7 +79,6 @@ def sign_in(ctx: Context, handed: Handed, settler: Settler, goal: Goal, attempt:
         with settler.writing(passkey.resident_id) as session:
             ways = settler.ways.ask(session, passkey.resident_id) if attempt is None else None
             _count_on(session, passkey, use, now=settler.now)
-            give_back(ctx, session, handed, now=settler.now)
             proof = Proof(Method.PASSKEY, PHR, _AMR[passkey.may_sync], passkey.id)
             if attempt is not None:
                 return settler.next(session, attempt, proof, passkey.resident_id)

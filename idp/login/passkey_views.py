@@ -24,12 +24,10 @@ from idp.login.ports import ports
 from idp.login.rules import device_name, is_fresh
 from idp.login.settling import Failure
 from idp.login.steps import answer, settler
-from idp.login.texts import too_many
 from idp.login.views import is_again, read_entry, show_page
 from idp.web.answers import json_answer
 from idp.web.context import context
 from idp.web.csrf import browser_id, proven_browser
-from idp.web.pages import incoming
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -87,8 +85,6 @@ def sign_in() -> str | Response | tuple[str, int]:
     outcome: Any = Failure.WRONG
     if handed.unverified_answer:
         outcome = passkey_sign_in.sign_in(ctx, handed, settler(now=ctx.now()), entry.goal, entry.attempt)
-    if outcome is Failure.THROTTLED:
-        return show_page(entry, username=username, errors=[("", too_many())]), 429
     if outcome is Failure.WRONG:
         text = gettext("Signing in with a passkey did not work. Try again, or use your password.")
         return show_page(entry, username=username, errors=[("", text)]), 422
@@ -132,12 +128,10 @@ def add(session: SignedIn) -> Response | tuple[str, int]:
         )
     if not isinstance(outcome, Refusal):
         return redirect("/account/sign-in?done=passkey-added", 303)
-    texts = {
-        Refusal.THROTTLED: too_many(),
-        Refusal.TOO_MANY: gettext("You have too many passkeys. Remove one that you do not need any more."),
-    }
-    text = texts.get(outcome, gettext("The passkey could not be added. Try again."))
-    return _new_page(name, [("", text)]), 429 if outcome is Refusal.THROTTLED else 422
+    text = gettext("The passkey could not be added. Try again.")
+    if outcome is Refusal.TOO_MANY:
+        text = gettext("You have too many passkeys. Remove one that you do not need any more.")
+    return _new_page(name, [("", text)]), 422
 
 
 @bp.get("/account/passkeys/<passkey_id>")
@@ -216,7 +210,6 @@ def _handed(purpose: str) -> Handed:
     return Handed(
         request.form.get("credential", ""),
         _setting(purpose),
-        incoming().remote_address,
         device_name(request.user_agent.string),
     )
 

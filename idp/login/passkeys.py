@@ -1,4 +1,8 @@
-"""A resident's passkeys: adding, naming and removing them. The owner is told of the first and the last by mail."""
+"""A resident's passkeys: adding, naming and removing them. The owner is told of the first and the last by mail.
+
+No try at a ceremony is counted: nobody guesses a signature, each challenge is good for one, and a count that anybody
+could fill would keep owners out (K28).
+"""
 
 from __future__ import annotations
 
@@ -17,12 +21,10 @@ from idp.accounts import service as accounts
 from idp.accounts.models import Resident
 from idp.accounts.rules import display_name
 from idp.jose.encoding import base64url
-from idp.login import budgets, ceremony, challenges
-from idp.login.budgets import Guess
+from idp.login import ceremony, challenges
 from idp.login.ceremony import Answer, CeremonyRefused, NewCredential, RelyingParty
 from idp.login.levels import Method
 from idp.login.models import Passkey
-from idp.login.rules import network_of
 from idp.login.sessions import hold
 from idp.messaging.service import tell
 
@@ -50,18 +52,16 @@ class Refusal(Enum):
     """Why a passkey was not added or removed."""
 
     FAILED = "failed"
-    THROTTLED = "throttled"
     TOO_MANY = "too_many"
     LAST_WAY_IN = "last_way_in"
 
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """What a browser handed over, and from where."""
+    """What a browser handed over, and how its device is called."""
 
     unverified_answer: str
     setting: Setting
-    source: str
     device: str
 
 
@@ -121,8 +121,6 @@ def finish_creation(
     try:
         answer = ceremony.read_answer(handed.unverified_answer)
         spent, _ = spend(ctx, handed, answer, now=now)
-        if isinstance(spent, Refusal):
-            return spent
         if spent.resident_id != owner.resident_id:
             raise CeremonyRefused("the challenge is another resident's")
         made = ceremony.check_creation(relying_party(ctx.settings), answer, answer.challenge)
@@ -134,32 +132,19 @@ def finish_creation(
 
 def spend(
     ctx: Context, handed: Handed, answer: Answer, *, now: int, beside: Sequence[Order] = ()
-) -> tuple[challenges.Spent | Refusal, list[FastResult]]:
-    """Count an attempt and spend its challenge, before anything of it is verified; and the answers to what is asked `beside`.
+) -> tuple[challenges.Spent, list[FastResult]]:
+    """Spend the challenge of an answer, before anything of it is verified; and the answers to what is asked `beside`.
 
     Raises:
         CeremonyRefused: when the challenge is not one of ours that waits for this browser.
     """
-    verdict = budgets.spend(ctx, _guess(handed), now=now)
     # Whatever comes of it is written after it, so what is durable then makes this durable too.
     spending = challenges.to_spend(answer.challenge, now=now)
     first, *others = ctx.database.fast.unhurried.execute_all(spending, *beside)
-    if not verdict:
-        return Refusal.THROTTLED, others
     spent = challenges.spent(first, handed.setting, now=now)
     if spent is None:
         raise CeremonyRefused("the challenge is unknown, used, too old or of another browser")
     return spent, others
-
-
-def give_back(ctx: Context, session: Session, handed: Handed, *, now: int) -> None:
-    """A ceremony that succeeded was no guess."""
-    budgets.refund(ctx, _guess(handed), now=now, connection=session)
-
-
-def _guess(handed: Handed) -> Guess:
-    """Passkeys have a budget of their own: it opens the door after somebody guessed passwords from there (K28)."""
-    return Guess("passkey", None, "", network_of(handed.source))
 
 
 def _keep(
@@ -184,7 +169,6 @@ def _keep(
             passkey = _row(ctx, resident.id, made, data_key, name=name, now=now)
             session.add(passkey)
             session.flush()
-            give_back(ctx, session, handed, now=now)
             then(session)
             _tell(session, ctx, resident, "passkey_added", handed.device, now=now)
     except IntegrityError:

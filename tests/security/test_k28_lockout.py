@@ -12,9 +12,9 @@ from idp.login.devices.models import KnownDevice
 from idp.login.devices.service import KEEP_FOR
 from idp.login.models import BrowserSession
 from idp.login.passwords import Passwords
-from tests.support.authenticator import Authenticator
+from tests.support.authenticator import Authenticator, Lie
 from tests.support.factors import ask_for_code
-from tests.support.passkeys import enrol
+from tests.support.passkeys import SIGN_IN, add_passkey, enrol, hand_over, open_sign_in, options
 from tests.support.passkeys import sign_in as sign_in_by_passkey
 
 if TYPE_CHECKING:
@@ -108,6 +108,22 @@ def test_a_botnet_with_patience_ends_the_password_for_strangers_alone(town: Town
     assert attempt(phone, "maria", town.maria.password, ELSEWHERE) == 303
     assert attempt(town.browser(), "maria", town.maria.password, ELSEWHERE) == 303
     assert town.rows(FailureStreak) == []
+
+
+def test_who_fails_with_passkeys_all_day_locks_nobody_out_beside_them(town: Town) -> None:
+    """A passkey cannot be guessed, so at the very network of the failures each opens its account, and is added."""
+    device, strangers = Authenticator(), Authenticator()
+    enrol(town.browser(), town.maria, device)
+    enrol(town.browser(), town.jun, strangers)
+    stranger = town.browser()
+    fields = open_sign_in(stranger)
+    wrong = strangers.get(options(stranger, SIGN_IN, fields), lie=Lie(signature=b"wrong"))
+    for _ in range(120):
+        hand_over(stranger, SIGN_IN, fields, wrong)
+    assert sign_in_by_passkey(town.browser(), device).status_code == 303
+    newcomer = town.browser()
+    assert sign_in_by_passkey(newcomer, device).status_code == 303
+    add_passkey(newcomer, Authenticator())
 
 
 def ask_for_codes(browser: Browser, source: str, times: int) -> list[int]:

@@ -84,8 +84,6 @@ PLANS: dict[str, Plan] = {
     "device-code": Plan(each=None, source=20, town="town-device-code", is_capped=False),
     "staff-password": Plan(source=50),
     "staff-code": Plan(source=50),
-    # A signature cannot be guessed: this bounds work, and no failure of a password counts here (K28).
-    "passkey": Plan(each=None, source=100, is_capped=False),
 }
 
 

@@ -17,8 +17,6 @@ from sqlalchemy import delete, update
 from idp.accounts.models import ContactPoint, Resident
 from idp.app import create_app
 from idp.login import passkeys
-from idp.login.budgets.models import Budget
-from idp.login.budgets.rules import PLANS
 from idp.login.models import BrowserSession, Challenge, Passkey, Password
 from idp.settings import ServerSettings
 from idp.upkeep import clear_over
@@ -162,13 +160,12 @@ def page_of(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.text.replace(token, "")
 
 
-def test_without_an_answer_the_page_says_so_and_nothing_is_counted(town: Town) -> None:
+def test_without_an_answer_the_page_says_so(town: Town) -> None:
     """A browser that could not fetch options sends the form as it is."""
     browser = town.browser()
     answer = hand_over(browser, SIGN_IN, open_sign_in(browser), "")
     assert answer.status_code == 422
     assert WRONG in answer.text
-    assert town.rows(Budget) == []
 
 
 def test_options_name_nobody_and_ask_for_a_verified_person(town: Town) -> None:
@@ -449,29 +446,7 @@ def test_a_message_can_be_read_in_another_language(town: Town) -> None:
         assert 'lang="fr"' in browser.get(page).text
 
 
-# --- budget, upkeep, settings ---
-
-
-def test_failed_ceremonies_use_up_the_budget_of_their_source(
-    town: Town, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """K26: counted before anything is verified; passkeys have a budget of their own, and success gives it back."""
-    monkeypatch.setitem(PLANS, "passkey", replace(PLANS["passkey"], source=3))
-    device = Authenticator()
-    enrol(town.browser(), town.maria, device)
-    stranger = Authenticator()
-    stranger.create(options_for_nobody())
-    assert [sign_in(town.browser(), device).status_code for _ in range(5)] == [303] * 5
-    assert [sign_in(town.browser(), stranger).status_code for _ in range(4)] == [422, 422, 422, 429]
-    assert sign_in(town.browser(), device).status_code == 429
-    browser = town.browser()
-    browser.get("/login")
-    assert browser.sign_in(town.maria).status_code == 303, "the password is another way in"
-    elsewhere = town.browser()
-    elsewhere.http.environ_base["REMOTE_ADDR"] = "198.51.100.7"
-    assert sign_in(elsewhere, device).status_code == 303
-    town.clock.advance(900)
-    assert sign_in(town.browser(), device).status_code == 303
+# --- upkeep, settings ---
 
 
 def test_old_challenges_are_cleared_away(town: Town) -> None:
