@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Mapping
 
 BODY_LIMIT = 64 * 1024
 QUERY_LIMIT = 16 * 1024
@@ -160,24 +160,6 @@ class Incoming:
         """The bearer token of the Authorization header (RFC 6750 §2.1), still unchecked."""
         scheme, _, value = self.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         return value.strip() if scheme.lower() == "bearer" and value.strip() else None
-
-
-def headers_of_proxy(secret: str) -> tuple[str, str, str]:
-    """Where a request's environment has what the proxy says: the source, the certificate and its chain.
-
-    WSGI reads `Client_Cert` as `Client-Cert`, and of the two only one is left, so that a client could write what the
-    proxy is to say by the spelling that the proxy lets through. It cannot write a name that it does not know.
-    """
-    end = f"_{secret.upper()}" if secret else ""
-    return f"HTTP_X_FORWARDED_FOR{end}", f"HTTP_CLIENT_CERT{end}", f"HTTP_CLIENT_CERT_CHAIN{end}"
-
-
-def spellings_of(addresses: Iterable[str]) -> Iterator[str]:
-    """As the server may name these peers: one that listens for IPv6 names IPv4 ones by an address around theirs."""
-    for one in addresses:
-        yield one
-        if "." in one:
-            yield f"::ffff:{one}"
 
 
 def form_decoded(value: str) -> str:

@@ -33,8 +33,9 @@ from idp.web.answers import (
 )
 from idp.web.cookies import VALUE_LENGTH
 from idp.web.csrf import csrf_token, is_forged
-from idp.web.incoming import BODY_LIMIT, FIELD_LIMIT, BadRequest, Incoming, headers_of_proxy, spellings_of
+from idp.web.incoming import BODY_LIMIT, FIELD_LIMIT, BadRequest, Incoming
 from idp.web.paths import LOCALE
+from idp.web.proxies import headers_of_proxy, source_named, spellings_of
 from idp.web.statics import StaticFiles
 
 if TYPE_CHECKING:
@@ -120,8 +121,7 @@ class WebApp(Flask):
         """Answer a hot endpoint at once; everything else goes through Flask's dispatch."""
         if environ.get("REMOTE_ADDR") in self._trusted:
             source, certificate, chain = self._headers
-            forwarded = environ.get(source, "").rpartition(",")[2].strip()
-            environ["REMOTE_ADDR"] = forwarded or environ["REMOTE_ADDR"]
+            environ["REMOTE_ADDR"] = source_named(environ.get(source, "")) or environ["REMOTE_ADDR"]
             if self._has_certificates and certificate in environ:
                 environ["denizen.client_certificate"] = (environ[certificate], environ.get(chain, ""))
         handler = self._hot.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))

@@ -42,6 +42,25 @@ def test_nor_does_an_address(proving: Proving, name: str) -> None:
     assert _source(proving, {told: "192.0.2.1"}, via=f"::ffff:{PROXY}") == "192.0.2.1"
 
 
+@pytest.mark.parametrize(
+    ("written", "source"),
+    [
+        ("192.0.2.1:5678", "192.0.2.1"),
+        ("198.51.100.7:80, 192.0.2.1:5678", "192.0.2.1"),
+        ("[2001:db8::1]:5678", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.1"),
+        ("::1", "::1"),
+        ("unknown", "unknown"),
+        (" ", PROXY),
+    ],
+)
+def test_an_address_is_the_same_with_a_port_and_without(proving: Proving, written: str, source: str) -> None:
+    """Some proxies write the port as well: else each connection would be a source of its own (K26)."""
+    assert _source(proving, {f"X-Forwarded-For-{PROXY_SECRET}": written}) == source
+
+
 def _source(proving: Proving, headers: dict[str, str], *, via: str = PROXY) -> str:
     environ: dict[str, Any] = EnvironBuilder("/health", ISSUER, headers=headers).get_environ()
     environ["REMOTE_ADDR"] = via
