@@ -112,6 +112,16 @@ def network_of(address: str) -> str:
     return str(parsed.ipv4_mapped or IPv6Network((parsed, 64), strict=False))
 
 
+def around(network: str) -> str:
+    """The /48 around an IPv6 source, which one customer may have whole (RFC 6177); anything else is as it is."""
+    if not network.endswith("/64"):
+        return network
+    try:
+        return str(IPv6Network(network).supernet(new_prefix=48))
+    except ValueError:
+        return network
+
+
 def is_alive(*, seen_at: int, expires_at: int, idle_for: int, now: int) -> bool:
     """Whether a session is within its idle and absolute limits (NIST SP 800-63B-4 §2.2.3)."""
     return now < expires_at and now - seen_at < idle_for

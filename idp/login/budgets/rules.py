@@ -6,11 +6,16 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
+from idp.login.rules import around
+
 #: The length of the windows in which failures of a source, a name and the town are counted, in seconds.
 WINDOW_FOR = 900
 #: The town's count is kept in so many parts, by source: no sign-in waits for another's row, and an attack from few
 #: places slows down only what shares its part.
 TOWN_PARTS = 16
+#: All sources of an IPv6 /48 together have so many times what one of them has: it is one customer's, or the telephones of
+#: a whole neighbourhood.
+WIDE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +146,15 @@ def count_in(key: bytes, limit: Limit, *parts: str) -> Count:
     return Count(limit, f"{limit.name}:{_keyed(key, *parts)}")
 
 
+def counts_in(key: bytes, limit: Limit, part: str) -> list[Count]:
+    """The same, and where that part is an IPv6 source, the window of the /48 around it."""
+    narrow, wider = count_in(key, limit, part), around(part)
+    if wider == part:
+        return [narrow]
+    wide = Limit(f"{limit.name}-48", limit.guesses * WIDE, limit.window_for)
+    return [narrow, count_in(key, wide, wider)]
+
+
 def counts_of(key: bytes, guess: Guess, *, per_source: int, per_town: int) -> list[Count]:
     """The windows a guess counts in, the narrow ones first: what is refused there costs nobody else anything (K28).
 
@@ -151,12 +165,12 @@ def counts_of(key: bytes, guess: Guess, *, per_source: int, per_town: int) -> li
         own = Limit(f"{kind}-device", 10, WINDOW_FOR)
         return [count_in(key, own, guess.authenticator or "", guess.device)]
     source = Limit(f"{kind}-source", plan.source or per_source, WINDOW_FOR)
-    counts = [count_in(key, source, guess.network)]
+    counts = counts_in(key, source, guess.network)
     if plan.each is not None:
         pair = Limit(f"{kind}-name", plan.each, WINDOW_FOR)
         counts.append(count_in(key, pair, guess.name, guess.network))
     if plan.town:
-        part = int(_keyed(key, "part", guess.network)[:4], 16) % TOWN_PARTS
+        part = int(_keyed(key, "part", around(guess.network))[:4], 16) % TOWN_PARTS
         counts.append(count_in(key, Limit(plan.town, per_town // TOWN_PARTS, WINDOW_FOR), str(part)))
     return counts
 

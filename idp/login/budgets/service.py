@@ -14,7 +14,7 @@ from idp.login.budgets.rules import (
     Guess,
     Limit,
     Verdict,
-    count_in,
+    counts_in,
     counts_of,
     streak_bucket,
     streak_of,
@@ -81,7 +81,8 @@ def take(ctx: Context, *counted: tuple[Limit, str], now: int, connection: Any = 
     """
     if ctx.settings.testing.enabled:
         return PASSED
-    counts = [count_in(_key(ctx.vault), limit, part) for limit, part in counted]
+    key = _key(ctx.vault)
+    counts = [window for limit, part in counted for window in counts_in(key, limit, part)]
     wait, is_counted = _in_redis(ctx, counts, now=now)
     if not is_counted:
         wait = windows.take(connection or ctx.database.fast.unhurried, counts, now=now)

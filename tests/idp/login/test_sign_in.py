@@ -14,7 +14,7 @@ from sqlalchemy import update
 from idp.accounts.models import Resident
 from idp.login.models import BrowserSession, Password
 from idp.login.passwords import Passwords
-from idp.login.rules import device_name, is_alive, is_own_path, network_of, password_problem
+from idp.login.rules import around, device_name, is_alive, is_own_path, network_of, password_problem
 from idp.settings import PasswordSettings
 from tests.support.town import Proof, answer_parameters
 
@@ -213,6 +213,23 @@ def test_the_device_of_a_session_is_kept_in_few_words(town: Town) -> None:
 def test_one_subscriber_is_one_network(address: str, network: str) -> None:
     """Guesses are counted by what one subscriber has: an IPv4 address, or a whole IPv6 /64."""
     assert network_of(address) == network
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
+        ("2001:db8:1:ffff::1", "2001:db8:1::/48"),
+        ("2001:db8:2::", "2001:db8:2::/48"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("unix:/64", "unix:/64"),
+        ("", ""),
+    ],
+)
+def test_one_customer_may_have_a_whole_48(address: str, network: str) -> None:
+    """RFC 6177: 65,536 sources, which have an allowance together."""
+    assert around(network_of(address)) == network
 
 
 def test_a_session_is_alive_strictly_within_its_limits() -> None:

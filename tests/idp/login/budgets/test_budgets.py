@@ -12,7 +12,7 @@ import pytest
 from idp.login import budgets
 from idp.login.budgets import redis_windows as redis_store
 from idp.login.budgets.models import Budget, FailureStreak
-from idp.login.budgets.rules import OWN_DEVICES, STRANGERS, TOWN_PARTS, WINDOW_FOR, Guess, Limit
+from idp.login.budgets.rules import OWN_DEVICES, STRANGERS, TOWN_PARTS, WIDE, WINDOW_FOR, Guess, Limit
 from idp.upkeep import KEEP_ENDED_FOR, purge
 from tests.support.town import make_town
 
@@ -78,6 +78,38 @@ def test_a_source_has_one_budget_for_all_names(town: Town) -> None:
     passed = sum(bool(spend(town, authenticator=f"{i}", name=f"{i}")) for i in range(SOURCE + 5))
     assert passed <= min(SOURCE, TOWN)
     assert passed == min(SOURCE, TOWN // TOWN_PARTS)
+
+
+def test_a_whole_ipv6_48_has_an_allowance_of_its_own(town: Town) -> None:
+    """Whoever has a /48 has 65,536 sources: together they have ten times what one has, and others lose nothing."""
+
+    def tries(number: int) -> budgets.Verdict:
+        # A second factor counts nothing for the town.
+        whose = f"resident {number}"
+        return spend(
+            town, kind="totp", authenticator=whose, name=whose, network=f"2001:db8:1:{number:x}::/64"
+        )
+
+    tried = range(WIDE * SOURCE + 20)
+    assert [*map(bool, map(tries, tried))] == [number < WIDE * SOURCE for number in tried]
+    assert spend(town, kind="totp", network="2001:db8:2:1::/64")
+    assert spend(town, kind="totp", network="192.0.2.9")
+    assert spend(town, kind="totp", network="2001:db8:1:9::/64", device="her phone")
+
+
+def test_a_right_answer_costs_a_48_nothing(town: Town) -> None:
+    """All the telephones of a provider may be in one."""
+    home = {"kind": "totp", "network": "2001:db8:1:2::/64"}
+    for _ in range(WIDE * SOURCE + 5):
+        assert spend(town, **home)
+        budgets.refund(town.context, guess(**home), now=int(town.clock()))
+
+
+def test_a_whole_48_uses_up_one_part_of_the_town_s_count(town: Town) -> None:
+    """An attack from few places slows down only what shares its part."""
+    tried = range(TOWN)
+    passed = [spend(town, authenticator=f"{i}", name=f"{i}", network=f"2001:db8:1:{i:x}::/64") for i in tried]
+    assert sum(map(bool, passed)) == TOWN // TOWN_PARTS
 
 
 def test_a_spray_from_everywhere_ends_at_the_town_s_limit(town: Town) -> None:
@@ -150,6 +182,16 @@ def test_other_counts_need_no_authenticator(town: Town) -> None:
     assert [verdict.ok for verdict in tried] == [True, True, True, False, False]
     assert tried[-1].retry_after == 3600 - now % 3600
     assert budgets.take(town.context, (MAIL, "b@example.org"), (other, "net"), now=now)
+
+
+def test_what_counts_per_source_counts_for_the_48_around_it(town: Town) -> None:
+    """Nobody has a town write to a thousand strangers by moving from one /64 of theirs to the next."""
+    now = int(town.clock())
+    sources = [f"2001:db8:1:{number:x}::/64" for number in range(WIDE * MAIL.guesses + 5)]
+    tried = [bool(budgets.take(town.context, (MAIL, source), now=now)) for source in sources]
+    assert sum(tried) == WIDE * MAIL.guesses
+    assert budgets.take(town.context, (MAIL, "2001:db8:2::/64"), now=now)
+    assert budgets.take(town.context, (MAIL, "192.0.2.9"), now=now)
 
 
 def test_rows_and_keys_name_nobody(town: Town, redis_server: RedisServer) -> None:
