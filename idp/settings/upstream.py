@@ -47,7 +47,11 @@ class UpstreamProvider(Section):
         description="What an acr that is not listed, or none, counts as: the lowest level, or nothing.",
     )
     ask_anew: bool = Field(
-        True, description="Whether people must prove there anew who they are, even when signed in there."
+        True,
+        description=(
+            "Whether people must prove there anew who they are, even when signed in there, and the provider must say "
+            "when they did (auth_time)."
+        ),
     )
     algorithms: tuple[Literal["RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"], ...] = Field(
         ("RS256", "ES256"), min_length=1, description="Signature algorithms that ID tokens may have."

@@ -191,11 +191,7 @@ def _check_times(claims: Mapping[str, Any], expected: Expected, *, now: int) -> 
         raise AnswerRefused("iat")
     if "nbf" in claims and _instant(claims, "nbf") > now + LEEWAY:
         raise AnswerRefused("nbf")
-    if (
-        expected.is_anew
-        and "auth_time" in claims
-        and _instant(claims, "auth_time") < expected.asked_at - LEEWAY
-    ):
+    if expected.is_anew and not expected.asked_at - LEEWAY <= _instant(claims, "auth_time") <= now + LEEWAY:
         raise AnswerRefused("auth_time")
 
 

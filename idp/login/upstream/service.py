@@ -105,7 +105,8 @@ def send(
         "code_challenge_method": "S256",
         "ui_locales": language,
         **({"acr_values": " ".join(ours.acr_values)} if ours.acr_values else {}),
-        **({"prompt": "login"} if ours.ask_anew else {}),
+        # Both ask for the same; with max_age the provider must say as well when it was (OIDC Core §2, auth_time).
+        **({"prompt": "login", "max_age": "0"} if ours.ask_anew else {}),
     }
     return rules.with_query(metadata.authorization_endpoint, parameters)
 

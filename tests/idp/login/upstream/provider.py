@@ -107,6 +107,7 @@ class Provider:
             "exp": now + 300,
             "iat": now,
             "nonce": self.asked["nonce"],
+            **({"auth_time": now} if "max_age" in self.asked else {}),
             "acr": "two-factors",
             "amr": ["pwd", "otp", "mfa", "nonsense"],
             "email": "maria@example.org",

@@ -107,6 +107,7 @@ def test_the_request_carries_what_binds_the_answer(connect: Connect) -> None:
         "acr_values": "two-factors one",
         "ui_locales": "en",
         "prompt": "login",
+        "max_age": "0",
     }
     provider.come_back(browser)
     form = provider.forms[0]
@@ -115,6 +116,15 @@ def test_the_request_carries_what_binds_the_answer(connect: Connect) -> None:
     assert "client_secret" not in form
     pair = base64.b64decode(provider.authorizations[0].removeprefix("Basic ")).decode()
     assert [unquote_plus(part) for part in pair.split(":")] == ["riverton", "s3cret & more"]
+
+
+def test_a_town_may_let_a_provider_answer_at_once(connect: Connect) -> None:
+    """Without ask_anew who is signed in there need not prove it again, however long ago that was."""
+    town, provider = connect(ask_anew=False)
+    browser = link(town, provider, town.maria)
+    provider.claims = {"auth_time": int(town.clock()) - 86_400}
+    assert provider.sign_in(browser).headers["Location"] == "/account"
+    assert not {"prompt", "max_age"} & provider.asked.keys()
 
 
 def test_nothing_of_the_request_is_kept_in_the_clear(connect: Connect) -> None:
