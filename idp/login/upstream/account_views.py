@@ -94,17 +94,22 @@ def connect(session: SignedIn, handle: str) -> str | Response | tuple[str, int]:
         return _go_on(arrival, session)
     ctx = context()
     now = ctx.now()
-    with ctx.database.transaction() as writing:
-        resident, _ = changes.locked(writing, session)
-        is_linked = service.link(writing, ctx, arrival, resident.id, browser=browser_id(), now=now)
-        if is_linked:
+    try:
+        with ctx.database.transaction() as writing:
+            resident, _ = changes.locked(writing, session)
+            if not service.link(writing, ctx, arrival, resident.id, browser=browser_id(), now=now):
+                raise _NotConnected
             ports().end_others(writing, resident.id, session.sid, now)
-    if not is_linked:
+    except _NotConnected:
         text = gettext(
             "This account is connected with another identity there already, or that identity with another account."
         )
         return _page(arrival, session, [("", text)]), 409
     return _go_on(arrival, session)
+
+
+class _NotConnected(Exception):
+    """Nothing is to stay of it: what the provider said still waits, and the way on to the partner with it."""
 
 
 def _find(handle: str) -> Arrival | None:

@@ -468,6 +468,24 @@ def test_a_town_without_providers_has_no_such_pages(town: Town) -> None:
     assert browser.get("/login/upstream/neighbour/callback?state=x").status_code == 404
 
 
+def test_whoever_cannot_connect_goes_on_with_what_waits(connect: Connect) -> None:
+    """The page that refuses is a page still: in another language, and with its way on to the partner."""
+    town, provider = connect()
+    link(town, provider, town.maria)
+    provider.subject = "person-2"
+    browser = town.browser()
+    page = browser.follow(browser.authorize(town.library, "openid", Proof()))
+    provider.sign_in(browser, page)
+    refused = connect_by_password(browser, town.maria)
+    assert refused.status_code == 409
+    assert "La ville voisine" in browser.get(f"{refused.request.path}?lang=fr").text
+    answer = browser.follow(browser.submit(refused.request.path, cancel="1"))
+    if 'action="/consent"' in answer.text:
+        answer = browser.follow(browser.allow())
+    assert code_of(answer)
+    assert len(town.rows(UpstreamIdentity)) == 1
+
+
 def test_the_only_way_in_is_not_taken_apart(connect: Connect) -> None:
     """Nobody locks themselves out: without any other way in, a connection stays."""
     town, provider = connect()
