@@ -126,4 +126,4 @@ def freeze(link: str) -> str | tuple[str, int]:
         is_done = suspicion.act_on(writing, ctx, link, now=ctx.now())
     if not is_done:
         return render_template("ui/not_me_over.html"), 410
-    return render_template("ui/frozen.html")
+    return render_template("ui/frozen.html", languages=[])

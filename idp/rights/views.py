@@ -82,6 +82,12 @@ def answer(session: SignedIn, request_id: str) -> Response | tuple[str, int]:
     return redirect(url_for(".one", request_id=request_id), 303)
 
 
+@bp.get("/<request_id>/answer")
+def back_to_one(request_id: str) -> Response:
+    """The page of this request, for a link to the same page in another language."""
+    return redirect(url_for(".one", request_id=request_id), 303)
+
+
 # --- a copy ---
 
 

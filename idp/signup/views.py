@@ -82,7 +82,7 @@ def submit() -> str | tuple[str, int]:
             query=_handles(),
             now=now,
         )
-    return render_template("ui/signup_sent.html", email=email.strip())
+    return render_template("ui/signup_sent.html", email=email.strip(), languages=[])
 
 
 @bp.app_context_processor

@@ -333,6 +333,8 @@ def error_page(  # noqa: PLR0917
         what_to_do=what_to_do,
         reference=reference,
         oauth_error=oauth_error,
+        # The address of a form says something else when it is opened, if it says anything.
+        languages=[] if request.method == "POST" else languages.offered_languages(),
     )
     return Response(html, status, content_type="text/html; charset=utf-8")
 

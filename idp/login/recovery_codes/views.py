@@ -122,4 +122,6 @@ def make(session: SignedIn) -> str | tuple[str, int]:
         budgets.restore(writing, ctx.vault, "recovery-code", resident.id)
         follow(writing, session, resident, "recovery_codes_made")
     shown = [grouped(code) for code in codes]
-    return render_template("ui/recovery_codes.html", codes=shown, left=len(codes), made_at=now, is_made=False)
+    return render_template(
+        "ui/recovery_codes.html", codes=shown, left=len(codes), made_at=now, is_made=False, languages=[]
+    )

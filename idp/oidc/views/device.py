@@ -157,6 +157,7 @@ def done() -> str | Response:
         is_allowed=asked.state in (State.ALLOWED, State.OVER) and is_here,
         is_elsewhere=not is_here,
         is_signed_in=signed_in() is not None,
+        kept_query={name: request.args[name] for name in ("request", "run") if name in request.args},
     )
 
 

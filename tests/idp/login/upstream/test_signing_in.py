@@ -21,7 +21,7 @@ from idp.messaging.models import Message
 from idp.messaging.service import open_message
 from tests.idp.login.upstream.provider import KEYS, Provider, challenge_of
 from tests.support.factors import attempt_of
-from tests.support.town import ISSUER, Browser, Person, Proof, Town, answer_parameters, code_of
+from tests.support.town import ISSUER, Browser, Person, Proof, Town, answer_parameters, code_of, hidden_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -457,6 +457,22 @@ def test_the_choice_of_other_ways_leads_to_the_providers(connect: Connect) -> No
     page = browser.get("/login/upstream")
     assert "Sign in with Neighbouring town" in page.text
     provider.leave(browser, page)
+
+
+def test_the_choice_of_providers_in_another_language_is_of_the_same_sign_in(connect: Connect) -> None:
+    """With whatever waits for it, and with what was said of the computer."""
+    town, provider = connect()
+    link(town, provider, town.maria)
+    browser = town.browser()
+    page = browser.follow(browser.authorize(town.library, "openid", Proof()))
+    flow = hidden_fields(page.text, "/login")["flow"]
+    page = browser.get(f"/login/upstream?flow={flow}&shared=1")
+    (french,) = re.findall(r'<a href="([^"]*)" lang="fr"', page.text)
+    page = browser.get(f"/login/upstream{unescape(french)}")
+    assert "La ville voisine" in page.text
+    assert hidden_fields(page.text, "/login/other")["flow"] == flow
+    provider.sign_in(browser, page)
+    assert [row.is_shared for row in town.rows(LoginAttempt) if row.flow == flow] == [True]
 
 
 def test_a_town_without_providers_has_no_such_pages(town: Town) -> None:
