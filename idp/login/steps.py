@@ -14,6 +14,7 @@ from flask import g, redirect, request
 from flask_babel import gettext
 
 from idp.login import attempts, devices
+from idp.login.budgets import Guess
 from idp.login.current import put_session, session_cookie, signed_in
 from idp.login.devices import device_cookie
 from idp.login.devices.service import KEEP_FOR
@@ -180,6 +181,12 @@ def asker() -> str:
     with ctx.database.reading() as session:
         whose = devices.anybody(session, cookie, now=ctx.now())
     return network_of(incoming().remote_address) if whose is None else whose
+
+
+def guess_of_anybody(kind: str) -> Guess:
+    """A try by whoever is at this browser; where somebody signed in before, as theirs, like `asker`."""
+    network, by = network_of(incoming().remote_address), asker()
+    return Guess(kind, None, "", network, None if by == network else by)
 
 
 def answer(outcome: Outcome, goal: Goal) -> Response:

@@ -87,6 +87,8 @@ PLANS: dict[str, Plan] = {
     "recover": Plan(each=5),
     # Nobody's in particular, so only where it comes from counts, and how many there are in all (RFC 8628 §5.1).
     "device-code": Plan(each=None, source=20, town="town-device-code", is_capped=False),
+    # Nor is this a secret of ours: made-up codes stop here, before their provider shuts out the whole town for them.
+    "upstream": Plan(each=None, source=100, is_capped=False),
     "staff-password": Plan(source=50),
     "staff-code": Plan(source=50),
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from idp.accounts.models import Resident
 from idp.jose.encoding import s256
+from idp.login import budgets
 from idp.login.levels import Method, Proof
 from idp.login.upstream import arrivals, identities, rules, states
 from idp.login.upstream.provider import ProviderSilent, Upstream
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from idp.login.budgets import Guess
     from idp.login.upstream.arrivals import Arrival
     from idp.login.upstream.provider import Verified
     from idp.login.upstream.rules import Newcomer
@@ -43,6 +45,7 @@ class Problem(StrEnum):
     REFUSED = "refused"
     UNKNOWN = "unknown"
     OTHER = "other"
+    THROTTLED = "throttled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +115,15 @@ def send(
 
 
 def receive(
-    ctx: Context, upstream: Upstream, place: Place, unverified: Mapping[str, str], *, now: int
+    ctx: Context,
+    upstream: Upstream,
+    place: Place,
+    unverified: Mapping[str, str],
+    guess: Guess,
+    *,
+    now: int,
 ) -> Came | Turned:
-    """Read what a browser brings back. The request is spent first, whatever comes of it."""
+    """Read what a browser brings back. The request is spent first, whatever comes of it; then the code is counted."""
     with ctx.database.transaction() as session:
         spent = states.spend(session, ctx.vault, place, unverified.get("state", ""), now=now)
     if spent is None:
@@ -124,7 +133,7 @@ def receive(
         rules.check_sender(unverified.get("iss"), upstream.metadata(), issuer=upstream.settings.issuer)
         if "error" in unverified:
             return _declined(upstream, asked, unverified["error"])
-        return _identified(ctx, upstream, asked, asked_at, unverified.get("code", ""), now=now)
+        return _counted(ctx, upstream, asked, asked_at, unverified.get("code", ""), guess=guess, now=now)
     except ProviderSilent as silent:
         log_silence(place.provider, silent)
         return Turned(asked, Problem.SILENT)
@@ -137,6 +146,21 @@ def _declined(upstream: Upstream, asked: Asked, error: str) -> Turned:
     """The provider, or the person there, said no (OIDC Core §3.1.2.6)."""
     log.info("upstream declined provider=%s error=%.40r", upstream.settings.id, error)
     return Turned(asked, Problem.DECLINED if error == "access_denied" else Problem.REFUSED)
+
+
+def _counted(
+    ctx: Context, upstream: Upstream, asked: Asked, asked_at: int, code: str, *, guess: Guess, now: int
+) -> Came | Turned:
+    """Count the code before the provider hears of it; one that was good was no guess, nor one that met silence."""
+    if not budgets.spend(ctx, guess, now=now):
+        return Turned(asked, Problem.THROTTLED)
+    try:
+        came = _identified(ctx, upstream, asked, asked_at, code, now=now)
+    except ProviderSilent:
+        budgets.refund(ctx, guess, now=now)
+        raise
+    budgets.refund(ctx, guess, now=now)
+    return came
 
 
 def _identified(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from flask_babel import gettext
 
+from idp.login.texts import too_many
+
 
 def problem_text(problem: str, provider: str) -> str:
     """What somebody reads who came back from a provider without being signed in; "" for no known problem."""
@@ -26,6 +28,7 @@ def problem_text(problem: str, provider: str) -> str:
             "What you used at %(provider)s is connected with another account here, or this account with another identity there.",
             provider=provider,
         ),
+        "throttled": too_many(),
         "connected": gettext("%(provider)s is connected with your account already.", provider=provider),
     }
     return texts.get(problem, "")

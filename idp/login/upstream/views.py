@@ -182,7 +182,7 @@ def _came_back(provider: str) -> Response:
     query = incoming().query
     if query.repeated.intersection(_ANSWER):
         return steps.attempt_is_over("")
-    came = service.receive(ctx, upstream, place, query, now=now)
+    came = service.receive(ctx, upstream, place, query, steps.guess_of_anybody("upstream"), now=now)
     if isinstance(came, Turned):
         return _turned(provider, place, came, query.get("state", ""))
     if came.asked.resident_id:

@@ -7,14 +7,17 @@ import hashlib
 import hmac
 import json
 import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from joserfc.jwk import ECKey
 
+from idp.login.budgets.rules import PLANS
 from idp.login.models import BrowserSession
 from idp.login.upstream.models import UpstreamArrival, UpstreamIdentity, UpstreamState
 from tests.idp.login.upstream.provider import KEYS, Provider, connected_town
+from tests.idp.login.upstream.test_signing_in import link
 from tests.support.nodes import another_node
 from tests.support.town import Proof, Town, code_of
 
@@ -123,6 +126,28 @@ def test_an_id_token_with_a_wrong_claim_is_refused(connect: Connect, claims: dic
     }
     browser = town.browser()
     assert_nobody_came_in(town, browser, provider.sign_in(browser))
+
+
+def test_who_brings_made_up_codes_is_sent_back_before_the_provider_hears_of_them(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else strangers would have the provider shut out the whole town. Others, and known devices beside them, come in."""
+    monkeypatch.setitem(PLANS, "upstream", replace(PLANS["upstream"], source=5))
+    town, provider = connect()
+    home = link(town, provider, town.maria)
+    before = provider.hits.count("/token")
+    answer = 400, {"Content-Type": "application/json"}, b'{"error": "invalid_grant"}'
+    provider.responses["/token"] = answer
+    for number in range(8):
+        problem = "refused" if number < 5 else "throttled"
+        assert f"problem={problem}" in provider.sign_in(browser := town.browser()).headers["Location"]
+    assert "There is a problem" in browser.follow().text
+    assert provider.hits.count("/token") == before + 5
+    del provider.responses["/token"]
+    assert provider.sign_in(home).headers["Location"] == "/account"
+    elsewhere = town.browser()
+    elsewhere.http.environ_base["REMOTE_ADDR"] = "198.51.100.7"
+    assert provider.sign_in(elsewhere).headers["Location"] == "/account"
 
 
 TOKENS: dict[str, Callable[[dict[str, Any]], str]] = {
