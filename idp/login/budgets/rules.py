@@ -57,7 +57,8 @@ class Pauses:
 
 
 #: 70 and 30 are the 100 consecutive failures that an authenticator has in its life (NIST SP 800-63B-4 §3.2.2).
-#: One source alone never brings a pause about within a window, not even by several names of one resident.
+#: One source alone never brings a pause about within a window, not even by two names of one resident; with three it takes
+#: all thirty, and strangers wait half a minute.
 #: Strangers can use up theirs; the owner's own devices keep theirs, and a right answer gives both back.
 STRANGERS = Pauses("strangers", free=30, first_for=30, longest_for=3600, cap=70)
 OWN_DEVICES = Pauses("own-devices", free=10, first_for=30, longest_for=900, cap=30)
