@@ -1,4 +1,4 @@
-"""The driver's connections to PostgreSQL: how they are made, and how long one waits for an answer (decision 0043)."""
+"""The driver's connections to PostgreSQL: how they are made, and how long one waits for an answer (decision 0041)."""
 
 from __future__ import annotations
 

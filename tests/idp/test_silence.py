@@ -1,4 +1,4 @@
-"""A PostgreSQL that says nothing: requests end within seconds, and what has more time keeps it (decision 0043)."""
+"""A PostgreSQL that says nothing: requests end within seconds, and what has more time keeps it (decision 0041)."""
 
 from __future__ import annotations
 
