@@ -35,7 +35,7 @@ def check_schema(database: Database) -> None:
         with database.reading() as session:
             found = session.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
     except (OperationalError, ProgrammingError) as error:
-        if "alembic_version" not in str(error):
+        if "alembic_version" not in _cause(error):  # and not in what stands below it, the statement
             raise
         found = None
     if found != head_revision():
@@ -47,8 +47,11 @@ def check_schema(database: Database) -> None:
 
 def database_problem(error: DBAPIError) -> str:
     """Why the database cannot be used, in one line for the operator."""
-    cause = str(error.orig).strip().partition("\n")[0]
-    return f"The database cannot be used: {cause}"
+    return f"The database cannot be used: {_cause(error)}"
+
+
+def _cause(error: DBAPIError) -> str:
+    return str(error.orig).strip().partition("\n")[0]
 
 
 def upgrade_database(url: str, revision: str = "head") -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from idp import serve
 from idp.app import create_app, create_worker, open_context
 from idp.db import Database, is_unavailable
+from idp.schema import database_problem
 from idp.statements import ahead, prepared
 from tests.idp.web.test_unavailable import Visit, assert_unavailable
 from tests.support.faults import STOPPED_FOR, stopped
@@ -239,6 +240,16 @@ def test_requests_staff_and_jobs_have_each_their_time(town: Town) -> None:
             )
         database.close()
     assert shown == [["5s", "2500ms"], ["1min", "30s"], ["0", "0"]]
+
+
+@ON_POSTGRESQL_TOWN
+def test_a_start_that_gets_no_answer_does_not_call_the_database_empty(town: Town) -> None:
+    """It says what is so, and nobody is sent to migrate, or to look for a backup."""
+    with town.context.database.transaction() as holding:
+        holding.execute(text("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE"))
+        with soon(), pytest.raises(OperationalError, match="lock timeout") as refused:
+            open_context(town.settings, checkpoints=False, answers_within=LIMIT)
+    assert "lock timeout" in database_problem(refused.value)
 
 
 @ON_POSTGRESQL_TOWN
