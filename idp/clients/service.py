@@ -192,7 +192,8 @@ def demand_level(session: Session, client_id: str, minimum_acr: str, *, purpose:
     """
     if minimum_acr not in SIGN_IN_LEVELS:
         raise ClientRefused(f"levels of sign-in are {', '.join(SIGN_IN_LEVELS)}")
-    row = session.get(ClientRow, client_id, with_for_update=True)
+    # As it is now, though the session may have read it before: levels of other purposes stay.
+    row = session.get(ClientRow, client_id, with_for_update=True, populate_existing=True)
     if row is None:
         return False
     if purpose:

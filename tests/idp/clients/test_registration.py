@@ -10,7 +10,8 @@ import pytest
 
 from idp.clients.metadata import DEVICE_GRANT, Details
 from idp.clients.models import ClientRow
-from idp.clients.service import ClientRefused, NewClient, disable_client
+from idp.clients.service import ClientRefused, NewClient, demand_level, disable_client
+from idp.db import Database
 from tests.support.town import ISSUER, Proof
 
 if TYPE_CHECKING:
@@ -153,3 +154,17 @@ def test_a_form_may_lead_on_to_every_address_of_the_client_and_nowhere_else(town
     answer = browser.submit("/logout")
     assert (answer.status_code, answer.headers["Location"]) == (303, "https://www.pool.example/bye")
     assert ISSUER not in answer.headers["Location"]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_levels_of_two_purposes_that_are_set_at_once_both_count(town: Town) -> None:
+    """Two commands for two purposes of one service; whoever is later keeps what the earlier one set."""
+    whose = town.library.client_id
+    other = Database(town.settings.database.url)
+    with town.context.database.transaction() as later:
+        row = later.get_one(ClientRow, whose)
+        with other.transaction() as earlier:
+            assert demand_level(earlier, whose, "strong", purpose="lending")
+        assert demand_level(later, whose, "phr", purpose="rooms")
+        assert row.purpose_acr == {"lending": "strong", "rooms": "phr"}
+    other.close()
