@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from idp.clients.models import ClientRow
 from idp.clients.service import demand_level
 from tests.support.proving import jwks, key_for
+from tests.support.riverton import until
 from tests.support.tls import HttpsServer, listening, make_authority
 from tests.support.town import ISSUER, make_town
 
@@ -154,13 +157,7 @@ def test_what_the_town_decides_while_a_file_is_fetched_stays(opened: Town, tmp_p
         town = _local(opened, tmp_path, {"allow_loopback": True, "extra_ca": server.authority.ca})
         said = {"sector_identifier_uri": f"{server.url}/sector"}
         made.update(_register(town, **said).json)
-        body = {"client_id": made["client_id"], "redirect_uris": made["redirect_uris"], **said}
-        answer = town.app.test_client(use_cookies=False).put(
-            f"/register/{made['client_id']}",
-            json=body,
-            headers={"Authorization": f"Bearer {made['registration_access_token']}"},
-            base_url=ISSUER,
-        )
+        answer = _describe_anew(town, made, **said)
         town.context.database.close()
     assert answer.status_code == 200, answer.json
     (row,) = [row for row in opened.rows(ClientRow) if row.client_id == made["client_id"]]
@@ -191,3 +188,41 @@ def test_a_file_that_trickles_or_never_ends_holds_nobody_up(opened: Town, tmp_pa
             assert time.monotonic() - began < limit
     assert _register(town, jwks=jwks(key_for("ES256"))).status_code == 201
     town.context.database.close()
+
+
+def test_one_client_that_says_itself_anew_all_the_time_keeps_few_threads(
+    opened: Town, tmp_path: Path
+) -> None:
+    """RFC 7592 §2.2: each change fetches its file. A slow host at every one would leave no thread for residents."""
+    fetched: list[str] = []
+    may_answer = Event()
+
+    def respond(_method: str, path: str, *_: object) -> tuple[int, dict[str, str], bytes]:
+        fetched.append(path)
+        assert path == "/first" or may_answer.wait(20)
+        return 200, {"Content-Type": "application/json"}, json.dumps(["https://pool.example/cb"]).encode()
+
+    with HttpsServer(make_authority(tmp_path), respond) as server, ThreadPoolExecutor(8) as pool:
+        town = _local(opened, tmp_path, {"allow_loopback": True, "extra_ca": server.authority.ca})
+        made = _register(town, sector_identifier_uri=f"{server.url}/first").json
+
+        def put(_number: int) -> TestResponse:
+            return _describe_anew(town, made, sector_identifier_uri=f"{server.url}/slow")
+
+        begun = [pool.submit(put, number) for number in range(8)]
+        until(lambda: sum(one.done() for one in begun) == 7, "whoever has no turn is refused soon")
+        assert fetched == ["/first", "/slow"]
+        may_answer.set()
+        answers = sorted((one.result(20) for one in begun), key=lambda one: one.status_code)
+        town.context.database.close()
+    assert [one.status_code for one in answers] == [200] + [400] * 7
+    assert answers[-1].json["error"] == "invalid_client_metadata"
+
+
+def _describe_anew(town: Town, made: dict[str, Any], **said: Any) -> TestResponse:
+    return town.app.test_client(use_cookies=False).put(
+        f"/register/{made['client_id']}",
+        json={"client_id": made["client_id"], "redirect_uris": made["redirect_uris"], **said},
+        headers={"Authorization": f"Bearer {made['registration_access_token']}"},
+        base_url=ISSUER,
+    )

@@ -61,7 +61,7 @@ def create(provider: Provider, incoming: Incoming) -> Answer:
         values = _said(provider, incoming, now=now)
         grants = GRANT_TYPES if registrant.token else OPEN_GRANTS
         new = described(values, profile=registrant.profile, grants=grants)
-        check_sector(provider.fetcher, new)
+        check_sector(provider.fetcher, new, owner=registrant.partner_id or "")
         return _created(provider, incoming, registrant, new, now=now)
     except ClientRefused as refusal:
         return _refused(refusal)
@@ -171,7 +171,8 @@ def _replaced(provider: Provider, incoming: Incoming, client_id: str) -> Answer:
         if row is None:
             return _unauthorized(incoming)
         told = _described_anew(row, values)
-    check_sector(provider.fetcher, told)
+        owner = row.partner_id if row.approved_at else ""
+    check_sector(provider.fetcher, told, owner=owner)
 
     def put(session: Session, row: ClientRow) -> Answer:
         ctx = provider.context
