@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 AT_ONCE = 4
 #: Of these so many for one owner, however many names it has: the others are for everybody else.
 OF_ONE_OWNER = 2
-#: So many more wait for a turn, each for so long in seconds; whoever comes then is refused at once.
-WAITING = 4
+#: So many more wait for a turn, each for so long in seconds, and so many for one owner; whoever comes then is refused at
+#: once.
+WAITING = 6
+WAITING_OF_ONE_OWNER = 4
 WAIT_FOR = 1.0
 
 
@@ -26,7 +28,8 @@ class Turns:
         self._changed = threading.Condition()
         #: Names at work, each with its owner.
         self._at_work: dict[str, str] = {}
-        self._waiting = 0
+        #: The owners of those who wait.
+        self._waiting: list[str] = []
 
     @contextmanager
     def of(self, name: str, owner: str) -> Iterator[bool]:
@@ -48,13 +51,13 @@ class Turns:
 
         with self._changed:
             if not is_free():
-                if self._waiting >= WAITING:
+                if len(self._waiting) >= WAITING or self._waiting.count(owner) >= WAITING_OF_ONE_OWNER:
                     return False
-                self._waiting += 1
+                self._waiting.append(owner)
                 try:
                     if not self._changed.wait_for(is_free, timeout=self._wait_for):
                         return False
                 finally:
-                    self._waiting -= 1
+                    self._waiting.remove(owner)
             self._at_work[name] = owner
             return True

@@ -13,7 +13,7 @@ import pytest
 from idp.clients.metadata import Details, NewClient
 from idp.oidc.client_keys import KEPT_FOR, PAUSE, STALE_FOR, ClientKeys
 from idp.web.fetcher import Fetched, FetchFailed
-from idp.web.turns import AT_ONCE, OF_ONE_OWNER, WAITING
+from idp.web.turns import AT_ONCE, OF_ONE_OWNER, WAITING_OF_ONE_OWNER
 from tests.support.proving import Prover, jwks, key_for
 from tests.support.riverton import until
 from tests.support.tls import HttpsServer, make_authority
@@ -142,13 +142,14 @@ def test_slow_publishers_of_one_partner_hold_up_nobody_else(publisher: Publisher
 
     quick, publisher.get = publisher.get, slow  # type: ignore[method-assign]
     keys = ClientKeys(publisher)  # type: ignore[arg-type]
-    with ThreadPoolExecutor(2 * (AT_ONCE + WAITING)) as pool:
+    with ThreadPoolExecutor(2 * (AT_ONCE + WAITING_OF_ONE_OWNER)) as pool:
         held = []
-        for number in range(2 * (AT_ONCE + WAITING)):
+        for number in range(2 * (AT_ONCE + WAITING_OF_ONE_OWNER)):
             one: Any = Named(f"evil{number}", "Evil", Details(jwks_uri=f"https://e{number}.example/jwks"))
             held.append(pool.submit(keys.of, one, now=START))
         until(
-            lambda: sum(one.done() for one in held) >= len(held) - OF_ONE_OWNER - WAITING, "the others left"
+            lambda: sum(one.done() for one in held) >= len(held) - OF_ONE_OWNER - WAITING_OF_ONE_OWNER,
+            "the others left",
         )
         assert len(asked) == OF_ONE_OWNER
         assert _kids(keys) == [OLD.kid]

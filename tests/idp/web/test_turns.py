@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from threading import Event
 
-from idp.web.turns import AT_ONCE, OF_ONE_OWNER, WAITING, Turns
+from idp.web.turns import AT_ONCE, OF_ONE_OWNER, WAITING_OF_ONE_OWNER, Turns
 from tests.support.riverton import until
 
 
@@ -38,12 +38,34 @@ def test_a_name_has_its_turn_once_at_a_time_and_few_wait_for_it() -> None:
                 assert may_end.wait(20)
             return is_its_turn
 
-    with ThreadPoolExecutor(WAITING + 3) as pool:
-        held = [pool.submit(hold) for _ in range(WAITING + 3)]
+    with ThreadPoolExecutor(WAITING_OF_ONE_OWNER + 3) as pool:
+        held = [pool.submit(hold) for _ in range(WAITING_OF_ONE_OWNER + 3)]
         until(lambda: sum(one.done() for one in held) == 2, "two are refused")
         assert has_turn(turns, "gym", "Gym")
         may_end.set()
-        assert sorted(one.result(20) for one in held) == [False] * 2 + [True] * (WAITING + 1)
+        assert sorted(one.result(20) for one in held) == [False] * 2 + [True] * (WAITING_OF_ONE_OWNER + 1)
+
+
+def test_one_owner_never_has_all_the_places_to_wait() -> None:
+    """Or whoever comes twice while its own key set is fetched would be refused because of a stranger's slow ones."""
+    turns, may_end = Turns(wait_for=20), Event()
+
+    def hold(name: str, owner: str) -> bool:
+        with turns.of(name, owner) as is_its_turn:
+            return is_its_turn and may_end.wait(20)
+
+    def is_at_work(count: int) -> bool:
+        return len(turns._at_work) == count
+
+    with ThreadPoolExecutor(20) as pool:
+        evil = [pool.submit(hold, f"evil{number}", "Evil") for number in range(10)]
+        until(lambda: sum(one.done() for one in evil) == 10 - OF_ONE_OWNER - WAITING_OF_ONE_OWNER, "few wait")
+        gym = [pool.submit(hold, "gym", "Gym")]
+        until(lambda: is_at_work(OF_ONE_OWNER + 1), "its key set is fetched")
+        gym.append(pool.submit(hold, "gym", "Gym"))
+        until(lambda: "Gym" in turns._waiting or gym[1].done(), "it comes again")
+        may_end.set()
+        assert [one.result(20) for one in gym] == [True, True]
 
 
 def test_nobody_waits_for_long() -> None:
