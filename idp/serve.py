@@ -13,6 +13,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import socket
 import ssl
 import sys
 import threading
@@ -53,7 +54,9 @@ def serve(settings: Settings, *, load_staff_app: LoadStaffApp, only: str = "") -
     `only` is "residents" or "staff" for one app, empty for both by host name. `load_staff_app` imports the
     staff app's factory.
     """
-    if problem := tls_problem(settings.server):
+    bind = settings.server.staff_bind if only == "staff" else settings.server.bind
+    host, port = bind.rpartition(":")[0].strip("[]"), int(bind.rpartition(":")[2])
+    if problem := tls_problem(settings.server) or _place_problem(host, port):
         sys.stderr.write(f"Error: {problem}\n")
         return False
     _empty_environment()
@@ -64,12 +67,10 @@ def serve(settings: Settings, *, load_staff_app: LoadStaffApp, only: str = "") -
             import idp.app  # noqa: F401
 
             load_staff_app()
-    bind = settings.server.staff_bind if only == "staff" else settings.server.bind
-    host, _, port = bind.rpartition(":")
     Granian(
         "denizen",
-        address=host.strip("[]"),
-        port=int(port),
+        address=host,
+        port=port,
         interface=Interfaces.WSGI,
         workers=settings.server.workers,
         # Sign-ins that hash, or wait for their turn, can never hold the threads of everybody else.
@@ -99,6 +100,19 @@ def tls_problem(server: ServerSettings) -> str | None:
         return f"{server.tls_certificate} and {server.tls_key} are no certificate and its key"
     except (OSError, UnicodeDecodeError) as error:
         return f"[server] tls_certificate or tls_key cannot be read ({type(error).__name__})"
+    return None
+
+
+def _place_problem(host: str, port: int) -> str | None:
+    """Why nobody can listen there. Another Denizen would share the port, and each would answer some of the requests."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as tried:
+            # A connection that has just ended does not count; only a listener does.
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind((host, port))
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        return f"port {port} of {host} cannot be used: {why}. End what listens there, or choose another place"
     return None
 
 

@@ -73,7 +73,7 @@ class ServerSettings(Section):
     @classmethod
     def _check_bind(cls, value: str) -> str:
         host, _, port = value.rpartition(":")
-        if value and not (host and is_port(port)):
+        if value and not (is_address(host.strip("[]")) and is_port(port)):
             raise ValueError("write address:port, such as 127.0.0.1:8400")
         return value
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -256,3 +257,26 @@ def serve(town: Path) -> Any:
         timeout=60,
         check=False,
     )
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_a_port_that_somebody_listens_at_is_not_served(
+    town: Path, run: Run, monkeypatch: pytest.MonkeyPatch, is_shared: bool
+) -> None:
+    """Another Denizen would share it: each answers some of the requests, and both write to one SQLite file."""
+    with socket.socket() as other:
+        if is_shared:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        monkeypatch.setenv("DENIZEN_SERVER__BIND", f"127.0.0.1:{taken}")
+        assert_refused(run("serve"), f"port {taken} of 127.0.0.1 cannot be used", "Address already in use")
+
+
+def test_an_address_of_another_machine_is_not_served(
+    town: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line, and no traceback."""
+    monkeypatch.setenv("DENIZEN_SERVER__BIND", "192.0.2.1:8400")
+    assert_refused(run("serve"), "port 8400 of 192.0.2.1 cannot be used")
