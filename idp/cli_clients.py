@@ -83,8 +83,11 @@ def token(config_path: Path, partner: str, profile: str, uses: int, days: int) -
     Give it only to a partner that has been reviewed: its clients count as approved.
     """
     from idp.clients.initial_tokens import make_initial_token
+    from idp.clients.metadata import NAME_LIMIT
     from idp.clients.service import add_partner
 
+    if not partner.strip() or len(partner) > NAME_LIMIT or not partner.isprintable():
+        raise click.UsageError(f"PARTNER must have 1 to {NAME_LIMIT} characters that can be seen")
     context = context_of(config_path)
     if context.settings.registration.mode == "closed":
         click.echo("[registration] mode is closed: the token will work once it is token or open.", err=True)

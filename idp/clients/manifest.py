@@ -134,7 +134,7 @@ class Manifest(Details):
     id_token_signed_response_alg: Literal["ES256", "RS256", "PS256", "EdDSA"] = "ES256"
     home_url: str = ""
     subject_type: Literal["pairwise", "public"] = "pairwise"
-    sector: str = ""
+    sector: str = Field("", max_length=255)
     minimum_acr: Level = "basic"
     default_acr_values: tuple[Level, ...] = ()
     default_max_age: int | None = Field(None, ge=0, le=31_536_000)

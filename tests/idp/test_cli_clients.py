@@ -65,6 +65,7 @@ def test_the_example_is_registered_and_its_secret_is_shown_once(command: Any) ->
         ("https://library.riverton.example/callback", "https://*.example/callback", "wildcards"),
         ('name = "Library account"', 'name = "Library account"\nis_admin = true', "is_admin"),
         ('partner = "Riverton', "partner = Riverton", "Invalid value"),
+        ('name = "Library account"', f'name = "Library account"\nsector = "{"x" * 256}"', "sector"),
     ],
 )
 def test_a_mistake_in_the_file_is_named_and_nothing_is_registered(
@@ -166,6 +167,23 @@ def test_a_token_for_registering_is_shown_once_and_an_approved_client_gets_purpo
         from consent.purposes import purposes_for_client
 
         assert [one.key for one in purposes_for_client(session, "pool")] == ["account"]
+    database.close()
+
+
+@pytest.mark.parametrize("partner", ["", " ", "x" * 121, "a\nb"], ids=["none", "space", "long", "line"])
+def test_a_token_is_for_a_partner_whose_name_residents_can_read(
+    command: Any, tmp_path: Path, partner: str
+) -> None:
+    """As in a manifest: it stands on their pages, and PostgreSQL keeps no more than 120 characters."""
+    from idp.clients.models import InitialToken, Partner
+    from idp.db import Database
+
+    result = command("client", "token", partner)
+    assert result.exit_code == 2
+    assert "PARTNER must have 1 to 120 characters" in result.stderr
+    database = Database(f"sqlite:///{tmp_path}/denizen.sqlite")
+    with database.reading() as session:
+        assert session.query(Partner).count() == session.query(InitialToken).count() == 0
     database.close()
 
 
