@@ -249,7 +249,7 @@ def keys_list(config_path: Path, as_json: bool) -> None:  # noqa: FBT001
         click.echo(json.dumps(found, indent=2))
         return
     for key in found:
-        click.echo(f"{key['use']:<8}{key['alg']:<9}{key['state']:<10}{key['kid']}")
+        click.echo(f"{key['use']:<10}{key['alg']:<9}{key['state']:<10}{key['kid']}")
 
 
 @keys.command("rotate")

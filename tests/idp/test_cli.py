@@ -71,6 +71,7 @@ def test_a_town_begins_with_two_commands(folder: Path, run: Run) -> None:
     assert run("config", "check").output.endswith("is fine: Elsewhere, http://localhost:8400.\n")
     result = run("migrate")
     assert f"revision {head_revision()}" in result.output
+    assert "\nreceipts  ES256    current   " in run("keys", "list").output
     listed = json.loads(run("keys", "list", "--json").output)
     assert {(key["use"], key["alg"]) for key in listed} == {
         ("tokens", "RS256"),
