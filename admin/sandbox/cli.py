@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from admin.sandbox.ports import HIGHEST
+
 if TYPE_CHECKING:
     from admin.sandbox.folder import Town
 
@@ -37,7 +39,11 @@ _NEEDS = ("aiosmtpd", "requests")
 @click.option("--port-staff", "staff", type=_PORT, show_default="8401", help="Port of the staff app.")
 @click.option("--port-mailbox", "mailbox", type=_PORT, show_default="8402", help="Port of the mailbox page.")
 @click.option(
-    "--port-partners", "partners", type=_PORT, show_default="8410", help="First port of the partner apps."
+    "--port-partners",
+    "partners",
+    type=click.IntRange(1, HIGHEST - 2),
+    show_default="8410",
+    help="First of three ports, for the partner apps and the neighbouring town.",
 )
 def demo(as_json: bool, fresh: bool, folder: Path, **ports: int | None) -> None:  # noqa: FBT001
     """Serve the sample town Riverton on this machine, with partner apps and a mailbox, until Ctrl-C.

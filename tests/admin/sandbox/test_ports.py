@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
+from admin.cli import main
 from admin.sandbox.ports import PortProblem, Ports, check_ports, is_taken
 from tests.admin.sandbox.running import free_ports
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -51,3 +57,13 @@ def test_free_ports_pass() -> None:
     ports = free_ports()
     check_ports(ports)
     check_ports(ports)
+
+
+def test_the_last_ports_of_all_have_no_room_for_three(tmp_path: Path) -> None:
+    """Two partner apps and the neighbouring town; said at once, by the option that moves them."""
+    result = CliRunner().invoke(
+        main, ["demo", "--folder", str(tmp_path / "demo"), "--port-partners", "65534"]
+    )
+    assert result.exit_code == 2
+    assert "--port-partners" in result.stderr
+    assert not (tmp_path / "demo").exists()
