@@ -166,6 +166,24 @@ def test_discovery_sends_clients_with_certificates_to_their_port(site: Site) -> 
         assert site.ask(path, "self")[0] == 404
 
 
+def test_a_client_with_a_certificate_confirms_and_asks_at_its_port_too(site: Site) -> None:
+    """docs/partners.md: authenticated as at the token endpoint, and it has no other proof than its certificate."""
+    _, ours = site.ask("/.well-known/denizen-consent", port="tls")
+    aliases = ours["mtls_endpoint_aliases"]
+    for name, address in aliases.items():
+        path = address.removeprefix(CERTIFICATE_PORT)
+        assert ours[name] == f"{ISSUER}{path}"
+        form = {"client_id": "self", "txn": "nobody"}
+        assert site.post(path, form, "stranger")[1]["error"] == "invalid_client", name
+        status, body = site.post(path, form, "self")
+        assert (status, body["error"]) != (401, "invalid_client"), name
+    assert {address.rpartition("/")[2] for address in aliases.values()} == {
+        "requests",
+        "decisions",
+        "confirmations",
+    }
+
+
 def test_metadata_of_a_resource_is_named_at_its_own_address_alone(site: Site) -> None:
     """RFC 9728 §3.3: userinfo at the port for certificates is another resource to whoever compares."""
     for port, is_named in (("tls", True), ("mtls", False)):

@@ -59,6 +59,9 @@ _WITH_CERTIFICATE = (
     "userinfo_endpoint",
     "introspection_endpoint",
     "revocation_endpoint",
+    "request_endpoint",
+    "decision_endpoint",
+    "confirmation_endpoint",
 )
 #: How requests may come; single clients must push or sign theirs (RFC 9126 §5, RFC 9101 §10.5, OIDC Discovery §3).
 _REQUESTS = {
@@ -208,7 +211,7 @@ def protected_resource(provider: Provider, incoming: Incoming, *, path: str = ""
 
 def consent_services(provider: Provider, incoming: Incoming) -> Answer:
     """Where partners ask outside a sign-in, check answers and confirm; where receipts and the log can be checked."""
-    return _cached(_consent(provider.issuer), incoming)
+    return _cached(_consent(provider.issuer, provider.context.settings.server.mtls_url), incoming)
 
 
 def configuration(provider: Provider, incoming: Incoming) -> Answer:
@@ -227,8 +230,13 @@ def _configuration(provider: Provider, types: tuple[str, ...]) -> Answer:
 
 
 @lru_cache(maxsize=4)
-def _consent(issuer: str) -> Answer:
-    return _for_minutes({"issuer": issuer, **{name: f"{issuer}{path}" for name, path in _CONSENT.items()}})
+def _consent(issuer: str, mtls_url: str) -> Answer:
+    found: dict[str, Any] = {"issuer": issuer, **{name: f"{issuer}{path}" for name, path in _CONSENT.items()}}
+    if mtls_url not in ("", issuer):
+        found["mtls_endpoint_aliases"] = {
+            name: f"{mtls_url}{_CONSENT[name]}" for name in _CONSENT if name in _WITH_CERTIFICATE
+        }
+    return _for_minutes(found)
 
 
 @lru_cache(maxsize=4)
