@@ -248,7 +248,7 @@ def remove(
     others = [
         one for one in of_resident(session, resident_id) if one.id != passkey_id and one.rp_id == domain
     ]
-    if not others and not ways.of(session, resident_id).alone - {Method.PASSKEY}:
+    if not others and not ways.of(session, resident_id).left_without(Method.PASSKEY):
         return Refusal.LAST_WAY_IN
     session.execute(delete(Passkey).where(Passkey.id == passkey_id, Passkey.resident_id == resident_id))
     _tell(session, ctx, resident, "passkey_removed", device, now=now)

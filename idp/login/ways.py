@@ -90,6 +90,15 @@ class Found:
         is_alone = self.is_short and not self.owed and any(one.method is Method.PASSWORD for one in proofs)
         return self.enrolled & _BESIDE or _BESIDE if is_alone else self.owed
 
+    def left_without(self, method: Method) -> frozenset[Method]:
+        """What opens the account once a method is gone; a short password does with something beside it alone.
+
+        Recovery codes are nothing to rely on: each opens once.
+        """
+        beside = (self.owed | self.enrolled & _BESIDE) - {method}
+        gone = {method, Method.PASSWORD} if self.is_short and not beside else {method}
+        return self.alone - gone
+
 
 NOBODY = Found("", None, frozenset(), frozenset(), frozenset())
 

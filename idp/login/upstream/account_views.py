@@ -159,7 +159,7 @@ def remove(session: SignedIn) -> Response:
     unverified_id = request.form.get("connection", "")
     with ctx.database.transaction() as writing:
         resident, _ = changes.locked(writing, session)
-        left = ports().ways.of(writing, resident.id).alone - {Method.UPSTREAM}
+        left = ports().ways.of(writing, resident.id).left_without(Method.UPSTREAM)
         known = {one.id: one for one in identities.of_resident(writing, resident.id)}
         gone = known.pop(unverified_id, None)
         is_last = not left and not any(one.provider in upstreams() for one in known.values())

@@ -21,15 +21,19 @@ from idp.login.breached_import import import_list
 from idp.login.cards import service as cards
 from idp.login.codes import service as codes
 from idp.login.codes.rules import Channel
-from idp.login.models import BrowserSession, Password
+from idp.login.levels import Method
+from idp.login.models import BrowserSession, Passkey, Password
 from idp.login.otp import service as otp
 from idp.login.passwords import Passwords, needs_second, set_password
 from idp.login.sessions import SignedIn
+from idp.login.ways import Found
 from idp.messaging.models import Message
 from idp.signup.forms import AccountForm
 from tests.idp.login.cards.conftest import issue
 from tests.idp.recovery.steps import ask, type_code
+from tests.support.authenticator import Authenticator
 from tests.support.factors import after_password, ask_for_code, new_recovery_codes, sent_code
+from tests.support.passkeys import ADD, enrol, sign_in
 from tests.support.town import ISSUER, Proof, hidden_fields, make_town
 
 if TYPE_CHECKING:
@@ -246,6 +250,43 @@ def test_a_short_password_with_nothing_else_beside_it_goes_with_a_recovery_code(
     assert browser.submit("/login/recovery-code", code=printed[0]).status_code == 303
     assert change(browser, NEW) == 303
     assert _after(NEW, town) == "/account"
+
+
+def test_a_short_password_with_nothing_beside_it_counts_as_no_way_in(town: Town) -> None:
+    """It opens nothing, so the one passkey that does is kept until there is a password of its own length."""
+    browser, device = town.browser(), Authenticator()
+    enrol(browser, town.maria, device)
+    without_messages(town)
+    sign_in(browser, device)
+    (row,) = town.rows(Passkey)
+    browser.get(f"{ADD}/{row.id}")
+    answer = browser.submit(f"{ADD}/{row.id}/remove")
+    assert answer.status_code == 422
+    assert "your only way to sign in" in answer.text
+    assert change(browser, NEW) == 303
+    browser.get(f"{ADD}/{row.id}")
+    assert browser.submit(f"{ADD}/{row.id}/remove").status_code == 303
+    assert _after(NEW, town) == "/account"
+
+
+@pytest.mark.parametrize(
+    ("beside", "asked", "left"),
+    [
+        ((), (), ()),
+        ((Method.RECOVERY_CODE,), (), ()),
+        ((Method.TOTP,), (Method.TOTP,), (Method.PASSWORD,)),
+        ((Method.EMAIL_CODE,), (), (Method.PASSWORD,)),
+    ],
+    ids=str,
+)
+def test_what_is_left_without_a_passkey_is_a_short_password_with_something_beside_it(
+    beside: tuple[Method, ...], asked: tuple[Method, ...], left: tuple[Method, ...]
+) -> None:
+    """A long one does by itself."""
+    alone = frozenset({Method.PASSKEY, Method.PASSWORD})
+    found = Found("active", None, alone | {*beside}, frozenset(asked), alone, is_short=True)
+    assert found.left_without(Method.PASSKEY) == {*left}
+    assert replace(found, is_short=False).left_without(Method.PASSKEY) == {Method.PASSWORD}
 
 
 def _after(password: str, town: Town) -> str:
