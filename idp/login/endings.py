@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Integer, bindparam, select, type_coerce, update
+from sqlalchemy import Integer, bindparam, or_, select, type_coerce, update
 
 from idp.login.models import BrowserSession
 from idp.statements import prepared
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 _TAKE_OVER = prepared(
     update(BrowserSession)
-    .where(BrowserSession.id_hash == bindparam("cookie_hash"), BrowserSession.ended_at.is_(None))
+    .where(
+        or_(BrowserSession.id_hash == bindparam("cookie_hash"), BrowserSession.sid == bindparam("known_as")),
+        BrowserSession.ended_at.is_(None),
+    )
     .values(ended_at=bindparam("at"))
     .returning(
         BrowserSession.sid,
@@ -40,12 +43,15 @@ class Ended(NamedTuple):
     resident_id: str
 
 
-def take_over(connection: Any, former_hash: bytes, *, now: int) -> Any:
+def take_over(connection: Any, former_hash: bytes, known_as: str, *, now: int) -> Any:
     """End the session that this browser had: its sid, whose it was and whether others use the computer; None without one.
+
+    Also one that got another cookie since this request began, when the cookie was that of `known_as` ("" for none).
 
     The next one is `former_sid` of it when it is the same resident's, who signs in again.
     """
-    return connection.execute(_TAKE_OVER, {"cookie_hash": former_hash, "at": now}).first()
+    asked = {"cookie_hash": former_hash, "known_as": known_as, "at": now}
+    return connection.execute(_TAKE_OVER, asked).first()
 
 
 def is_any_untold(connection: Any, *, now: int) -> bool:

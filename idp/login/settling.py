@@ -68,10 +68,14 @@ class Owing:
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """The browser before us: its cookies, how its device is called, and where it stands."""
+    """The browser before us: its cookies, how its device is called, and where it stands.
+
+    `sid` is the public name of its session as the request began, "" without one: its cookie may be another by the end.
+    """
 
     browser: str
     session_cookie: str | None
+    sid: str
     device_cookie: str | None
     device: str
     place: Place
@@ -203,8 +207,8 @@ class Settler:
         A computer that others use is one also when its resident proves once more that it is they.
         """
         former_sid, place, wrapped = None, proved.place, proved.found.data_key
-        cookie = self.visitor.session_cookie
-        former = endings.take_over(session, digest(cookie), now=self.now) if cookie else None
+        cookie, sid = self.visitor.session_cookie, self.visitor.sid
+        former = endings.take_over(session, digest(cookie), sid, now=self.now) if cookie else None
         if former is not None:
             former_sid = former.sid if former.resident_id == proved.resident_id else None
             place = replace(place, is_shared=place.is_shared or bool(former.is_shared))

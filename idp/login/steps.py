@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from flask import g, redirect, request
 from flask_babel import gettext
 
-from idp.login import attempts, devices
+from idp.login import attempts, devices, sessions
 from idp.login.budgets import Guess
 from idp.login.current import put_session, session_cookie, signed_in
 from idp.login.devices import device_cookie
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from idp.login.attempts import Attempt, Raised
     from idp.login.levels import Method
     from idp.login.ports import Flow
+    from idp.login.sessions import SignedIn
     from idp.login.settling import Outcome
     from idp.login.ways import Found
 
@@ -156,11 +157,23 @@ def settler(*, now: int, is_shared: bool = False) -> Settler:
     visitor = Visitor(
         browser_id(),
         cookie,
+        _session_here(cookie),
         device_cookie(secure=ctx.settings.is_secure).read(request.cookies),
         device_name(request.user_agent.string),
         Place(address, is_shared=is_shared),
     )
     return Settler(ctx, ports().ways, visitor, ports().signed_in, ports().begun, now)
+
+
+def _session_here(unverified_cookie: str | None) -> str:
+    """The public name of this browser's session, "" without one; to look is no use of it."""
+    ctx = context()
+    found: SignedIn | None = g.get("signed_in")
+    if found is None and unverified_cookie is not None and not hasattr(g, "signed_in"):
+        found = sessions.peek(
+            ctx.database.fast, unverified_cookie, settings=ctx.settings.sessions, now=ctx.now()
+        )
+    return found.sid if found else ""
 
 
 def is_known_here(session: Session, resident_id: str | None) -> bool:

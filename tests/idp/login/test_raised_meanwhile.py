@@ -110,6 +110,22 @@ def test_the_next_person_ends_the_session_that_is_raised_in_this_very_moment(
     assert living(town) == set()
 
 
+@pytest.mark.parametrize("whose", ["maria", "jun"])
+def test_signing_in_anew_ends_the_session_that_is_raised_in_this_very_moment(
+    town: Town, monkeypatch: pytest.MonkeyPatch, whose: str
+) -> None:
+    """K18: a browser has one session, so the one before does not live on under a cookie that nobody has any more."""
+    browser = begin(town, "basic", is_shared=True)
+    (sid,) = living(town)
+    browser.get("/login")
+    once_before(monkeypatch, town.context.database, "transaction", lambda: raised(town, sid))
+    assert browser.sign_in(getattr(town, whose)).status_code == 303
+    assert sid not in living(town)
+    (now,) = [row for row in town.rows(BrowserSession) if row.ended_at is None]
+    assert now.former_sid == (sid if whose == "maria" else None)
+    assert now.is_shared, "others sit at this computer still"
+
+
 @pytest.mark.parametrize("path", [f"{DEVICES}/end-others", "/account/password"])
 def test_what_ends_all_others_keeps_ones_own_that_is_raised_in_this_very_moment(
     town: Town, monkeypatch: pytest.MonkeyPatch, path: str
