@@ -144,15 +144,20 @@ def finish() -> str | Response | tuple[str, int]:
         return _page(token, form, errors), status
     try:
         opened = _open(token, form, now)
+    except newcomers.Taken as taken:
+        return redirect(taken.page(request.form.get("flow", "")), 303)
     except IntegrityError:
-        if _has_account(pending.email):
-            return render_template("ui/signup_expired.html"), 410
-        return _page(
-            token, form, [("username", gettext("This user name is taken. Choose another one."))]
-        ), 409
+        return _taken(token, form, pending)
     if opened is None:
         return render_template("ui/signup_expired.html"), 410
     return answer(*opened)
+
+
+def _taken(token: str, form: AccountForm, pending: PendingSignUp) -> tuple[str, int]:
+    """The address has an account by now, or else the user name is somebody's."""
+    if _has_account(pending.email):
+        return render_template("ui/signup_expired.html"), 410
+    return _page(token, form, [("username", gettext("This user name is taken. Choose another one."))]), 409
 
 
 def _errors(form: AccountForm, pending: PendingSignUp, now: int) -> tuple[int, Errors]:
@@ -179,10 +184,14 @@ def _has_account(email: str) -> bool:
 
 
 def _open(token: str, form: AccountForm, now: int) -> tuple[Outcome, Goal] | None:
-    """Spend the link, make the resident, begin the session: all or nothing. What came of it, and where it leads."""
+    """Spend the link, make the resident, begin the session: all or nothing. What came of it, and where it leads.
+
+    Raises:
+        idp.login.upstream.newcomers.Taken: when a newcomer's identity is connected with an account by now.
+    """
     ctx = context()
+    newcomer = newcomers.creating()
     password_hash = ports().passwords.hash(form.password)
-    newcomer = newcomers.waiting()
     with ctx.database.transaction() as session:
         pending: PendingSignUp | None = service.spend_link(session, ctx.vault, token, now=now)
         if pending is None:

@@ -85,6 +85,18 @@ def find(session: Any, vault: Vault, unverified_handle: str, *, browser: str, no
     return None if row is None else _opened(vault, row, unverified_handle)
 
 
+def spent_with(session: Any, unverified_handle: str, *, browser: str) -> str | None:
+    """The provider of who waited here, if what became of it was settled in this very browser already."""
+    provider: str | None = session.execute(
+        select(UpstreamArrival.provider).where(
+            UpstreamArrival.handle_hash == digest(unverified_handle),
+            UpstreamArrival.browser_hash == digest(browser),
+            UpstreamArrival.spent_at.is_not(None),
+        )
+    ).scalar()
+    return provider
+
+
 def spend(session: Any, arrival: Arrival, *, browser: str, now: int) -> bool:
     """End the waiting; true for exactly one of parallel callers. What the provider said is gone with it."""
     ended = session.execute(

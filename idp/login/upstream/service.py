@@ -38,7 +38,7 @@ Upstreams = dict[str, Upstream]
 
 
 class Problem(StrEnum):
-    """Why somebody came back from a provider without being signed in."""
+    """Why somebody who came back from a provider is not signed in."""
 
     DECLINED = "declined"
     SILENT = "silent"
@@ -46,6 +46,7 @@ class Problem(StrEnum):
     UNKNOWN = "unknown"
     OTHER = "other"
     THROTTLED = "throttled"
+    TAKEN = "taken"
 
 
 @dataclass(frozen=True, slots=True)

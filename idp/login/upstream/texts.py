@@ -28,6 +28,10 @@ def problem_text(problem: str, provider: str) -> str:
             "What you used at %(provider)s is connected with another account here, or this account with another identity there.",
             provider=provider,
         ),
+        "taken": gettext(
+            "What you used at %(provider)s is connected with an account here already, so no other account was made. Sign in with %(provider)s.",
+            provider=provider,
+        ),
         "throttled": too_many(),
         "connected": gettext("%(provider)s is connected with your account already.", provider=provider),
     }

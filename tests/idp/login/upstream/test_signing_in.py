@@ -283,6 +283,38 @@ def test_an_address_that_is_not_trusted_is_confirmed_by_mail(connect: Connect) -
     assert len(town.rows(UpstreamIdentity)) == 1
 
 
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["other tab", "other browser"])
+def test_an_identity_that_is_connected_meanwhile_makes_no_account(
+    connect: Connect, *, elsewhere: bool
+) -> None:
+    """It opens another account by now: who creates one would never get in with it, so they are told before."""
+    town, provider = connect(newcomers="create", trust_email=True)
+    provider.userinfo = {"email": "zoe@example.org", "email_verified": True}
+    browser = town.browser()
+    page = browser.follow(browser.authorize(town.library, "openid", Proof()))
+    browser.follow(provider.sign_in(browser, page))
+    new = browser.last
+    form = browser.follow(browser.submit("/login/upstream/neighbour/new", create="1"))
+    assert form.request.path == "/signup/confirm"
+    if elsewhere:
+        link(town, provider, town.maria)
+    else:
+        browser.last = new
+        browser.follow(browser.submit("/login/upstream/neighbour/new", link="1"))
+        page = browser.follow(browser.sign_in(town.maria))
+        browser.submit(re.findall(r'action="(/account/connect/[^"]+)"', page.text)[0])
+        browser.http.delete_cookie("__Host-denizen-session", domain="id.riverton.example")
+    browser.last, before = form, len(town.rows(Resident))
+    answer = browser.submit("/signup/confirm", given_name="Zoë", password="seven otters cross the river")
+    page = browser.follow(answer)
+    assert page.request.path == "/login"
+    assert "is connected with an account here already" in page.text
+    assert len(town.rows(Resident)) == before
+    assert "welcome" not in {row.name for row in town.rows(Message)}
+    page = browser.follow(provider.sign_in(browser, page))
+    assert 'action="/consent"' in page.text, "as Maria, whose it is, and on with what waits"
+
+
 def test_where_newcomers_are_refused_they_are_told_how_to_connect(connect: Connect) -> None:
     """Back to the sign-in page, and nothing is kept of them (newcomers = "refuse")."""
     town, provider = connect(newcomers="refuse")
