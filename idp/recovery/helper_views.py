@@ -73,6 +73,7 @@ def accept(session: SignedIn, row_id: str) -> Response:
     """Say yes to somebody who trusts oneself."""
     ctx = context()
     with ctx.database.transaction() as writing:
+        locked(writing, session)
         if not helping.accept(writing, ctx, session.resident_id, row_id, now=ctx.now()):
             abort(404)
     return redirect(f"{_PAGE}?done=accepted", 303)
@@ -84,6 +85,8 @@ def end(session: SignedIn, row_id: str) -> Response:
     """Trust somebody no longer, or say no."""
     ctx = context()
     with ctx.database.transaction() as writing:
+        helping.hold(writing, session.resident_id, row_id)
+        locked(writing, session)
         if not helping.end(writing, ctx, session.resident_id, row_id, now=ctx.now()):
             abort(404)
     return redirect(f"{_PAGE}?done=ended", 303)
@@ -103,6 +106,7 @@ def confirm(session: SignedIn, row_id: str) -> Response | tuple[str, int]:
     ctx = context()
     page = _help_page(session, row_id, [("digits", gettext("These are not the digits on their screen."))])
     with ctx.database.transaction() as writing:
+        helping.hold(writing, session.resident_id, row_id)
         locked(writing, session)  # whoever is frozen meanwhile has no word to give
         digits = tidy_digits(request.form.get("digits", ""))
         is_right = helping.confirm(writing, ctx, session.resident_id, row_id, digits, now=ctx.now())

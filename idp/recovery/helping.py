@@ -125,6 +125,18 @@ def trusting(session: Session, ctx: Context, helper_id: str) -> list[Asking]:
     return [Asking(row[0], greeting(session, ctx.vault, row[2]), row[1] == "accepted") for row in rows]
 
 
+def hold(session: Session, resident_id: str, row_id: str) -> None:
+    """Lock a resident and who trusts them in this row, before anything of theirs: a word and its end take turns.
+
+    Always in one order, so that two who trust each other never wait for each other in a circle.
+    """
+    owner_id = session.execute(
+        select(Helper.resident_id).where(Helper.id == row_id, Helper.helper_id == resident_id)
+    ).scalar_one_or_none()
+    both = {resident_id, owner_id or resident_id}
+    session.execute(select(Resident.id).where(Resident.id.in_(both)).order_by(Resident.id).with_for_update())
+
+
 def accept(session: Session, ctx: Context, helper_id: str, row_id: str, *, now: int) -> bool:
     """Say yes; the resident who asked is told."""
     owner_id = session.execute(
@@ -140,9 +152,11 @@ def accept(session: Session, ctx: Context, helper_id: str, row_id: str, *, now: 
 
 
 def end(session: Session, ctx: Context, resident_id: str, row_id: str, *, now: int) -> bool:
-    """Trust no longer, or say no: either of the two may. What they had confirmed stops; who trusted is told."""
+    """Trust no longer, or say no: either of the two may. What they had confirmed stops; who trusted is told.
+
+    Both are locked already (`hold`).
+    """
     either = or_(Helper.resident_id == resident_id, Helper.helper_id == resident_id)
-    _hold_owner(session, Helper.id == row_id, either)
     ended = session.execute(
         update(Helper)
         .where(Helper.id == row_id, either, Helper.state.in_(_OPEN))
@@ -234,11 +248,11 @@ def confirm(
 ) -> bool:
     """Give one's word, with the digits that the other person reads out; the delay begins. The caller commits always.
 
+    Both are locked already (`hold`).
     The digits say which of the requests in that person's name is theirs, and bind the word to the browser in which
     it was made: nobody else's is confirmed by mistake, however many there are.
     """
     trusted = (Helper.id == row_id, Helper.helper_id == helper_id, Helper.state == "accepted")
-    _hold_owner(session, *trusted)
     owner_id = session.execute(select(Helper.resident_id).where(*trusted)).scalar_one_or_none()
     owner = session.get(Resident, owner_id) if owner_id else None
     if owner is None or owner.state == "closed":
@@ -287,12 +301,6 @@ def _waits(now: int) -> tuple[ColumnElement[bool], ...]:
         Case.ripe_at.is_(None),
         Case.expires_at > now,
     )
-
-
-def _hold_owner(session: Session, *which: ColumnElement[bool]) -> None:
-    """Lock who trusts before anything of theirs, as the end of a recovery does: a word and its end take turns."""
-    whose = select(Helper.resident_id).where(*which)
-    session.execute(select(Resident.id).where(Resident.id.in_(whose)).with_for_update())
 
 
 def _tell_changed(session: Session, ctx: Context, owner_id: str, change: str, *, now: int) -> None:

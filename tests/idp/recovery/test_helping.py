@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,10 +13,12 @@ from sqlalchemy import select, update
 from idp.accounts.models import Resident
 from idp.accounts.service import NewResident, create_resident
 from idp.closing.service import close
-from idp.recovery import helping
+from idp.recovery import helper_views, helping
 from idp.recovery.codes import TRIES, keyed_hash
+from idp.recovery.ending import credentials_changed
 from idp.recovery.freeze import freeze
 from idp.recovery.models import Case, Helper
+from tests.idp.login.test_changed_meanwhile import once_before
 from tests.idp.recovery.steps import ask, case_page, choose_password, signs_in, trust
 from tests.idp.recovery.test_recovery import DAY, WAIT, digits_of, help_maria
 from tests.support.statements import side_by_side
@@ -202,6 +205,45 @@ def test_a_word_and_the_end_of_trust_take_turns(town: Town) -> None:
         meets_at=(helping, "take_back"),
     )
     assert [row.state for row in town.rows(Case) if row.ripe_at is not None] in ([], ["stopped"])
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_two_who_trust_each_other_may_speak_in_the_same_moment(town: Town) -> None:
+    """Each locks the other: in one order, so both are heard, and nobody is told to try again."""
+    trust(town, town.maria, town.jun)
+    trust(town, town.jun, town.maria)
+    speak, here = [], {person: town.browser() for person in (town.maria, town.jun)}
+    for person, inside in here.items():
+        inside.sign_in(person)
+    for owner, inside in ((town.maria, here[town.jun]), (town.jun, here[town.maria])):
+        compare, _ = digits_of(ask(town, owner.username, "helper"))
+        path = help_path(inside)
+        inside.get(path)
+        speak.append(partial(inside.submit, path, digits=compare))
+    answers = side_by_side(town.context.database, *speak, meets_at=(helper_views, "locked"))
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert all(row.ripe_at for row in town.rows(Case))
+
+
+@pytest.mark.parametrize("act", ["accept", "end"])
+def test_whoever_is_signed_out_meanwhile_neither_agrees_to_help_nor_ends_it(
+    town: Town, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    """A thief who is sent away in this moment leaves who trusts whom as it is."""
+    mine, thief = town.browser(), town.browser()
+    mine.sign_in(town.maria)
+    mine.get("/account/helpers/new")
+    mine.submit("/account/helpers/new", name=town.jun.username)
+    thief.sign_in(town.jun)
+    (path,) = [one for one in forms(thief.get("/account/helpers").text) if one.endswith(f"/{act}")]
+
+    def signed_out() -> None:
+        with town.context.database.transaction() as session:
+            credentials_changed(session, town.jun.resident_id, keep_session=None, now=int(town.clock()))
+
+    once_before(monkeypatch, town.context.database, "transaction", signed_out)
+    assert thief.submit(path).status_code == 409
+    assert [row.state for row in town.rows(Helper)] == ["asked"]
 
 
 # --- anybody can ask in somebody's name ---
