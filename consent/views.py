@@ -166,6 +166,8 @@ def object_to(resident: CurrentResident, client_id: str) -> Response:
     ports = get_ports()
     grounds = request.form.get("grounds", "").strip()[:_GROUNDS_LIMIT]
     with ports.transaction() as connection:
+        if not ports.take_turn(connection):
+            return redirect(url_for(".service", client_id=client_id), 303)
         if not pages.objectionable(connection, resident.resident_id, client_id):
             abort(404)
         path = ports.object_to(

@@ -123,7 +123,7 @@ def object_to(session: SignedIn) -> Response | tuple[str, int]:
     if not service.may_ask(ctx, session.resident_id, now=ctx.now()):
         return pages.too_many()
     with ctx.database.transaction() as writing:
-        row = service.object_to(writing, ctx, session.resident_id, chosen, text, now=ctx.now())
+        row = service.object_to(writing, ctx, locked(writing, session)[0].id, chosen, text, now=ctx.now())
     return _to(row)
 
 
@@ -135,7 +135,7 @@ def _asked(session: SignedIn, kind: str, about: str, wish: dict[str, str]) -> Re
     if not service.may_ask(ctx, session.resident_id, now=ctx.now()):
         return pages.too_many()
     with ctx.database.transaction() as writing:
-        row = service.ask(writing, ctx, session.resident_id, kind, about, wish, now=ctx.now())
+        row = service.ask(writing, ctx, locked(writing, session)[0].id, kind, about, wish, now=ctx.now())
     return _to(row)
 
 

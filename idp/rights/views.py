@@ -8,6 +8,7 @@ from flask import Blueprint, abort, redirect, render_template, request, stream_w
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
+from idp.login.changes import locked
 from idp.login.current import for_fresh_residents, for_residents
 from idp.oidc.holds import RESTRICTION, of_resident
 from idp.paper import PaperProblem
@@ -65,7 +66,7 @@ def withdraw(session: SignedIn, request_id: str) -> Response:
     """Think better of it."""
     ctx = context()
     with ctx.database.transaction() as writing:
-        service.withdraw(writing, ctx, session.resident_id, request_id, now=ctx.now())
+        service.withdraw(writing, ctx, locked(writing, session)[0].id, request_id, now=ctx.now())
     return redirect(url_for(".one", request_id=request_id), 303)
 
 
@@ -78,7 +79,7 @@ def answer(session: SignedIn, request_id: str) -> Response | tuple[str, int]:
     if errors:
         return _case_page(session, request_id, errors, said), 422
     with ctx.database.transaction() as writing:
-        service.answer(writing, ctx, session.resident_id, request_id, said, now=ctx.now())
+        service.answer(writing, ctx, locked(writing, session)[0].id, request_id, said, now=ctx.now())
     return redirect(url_for(".one", request_id=request_id), 303)
 
 
@@ -110,7 +111,7 @@ def take_copy(session: SignedIn) -> Response:
         return pages.too_many()
     with ctx.database.transaction() as writing:
         kind = "portability" if form == "portable" else "access"
-        service.copy_taken(writing, ctx, session.resident_id, kind, form, now=now)
+        service.copy_taken(writing, ctx, locked(writing, session)[0].id, kind, form, now=now)
     if form == "pdf":
         return _printed(session, now=now)
     made = (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from consent import views as consent_views
 from consent.models import Confirmation
 from idp.accounts.models import Resident
 from idp.accounts.service import read_attributes
@@ -16,6 +17,7 @@ from idp.oidc.models import Grant, Hold
 from idp.rights.models import Request
 from idp.rights.queue import Refused
 from idp.rights.rules import Action
+from tests.idp.login.test_changed_meanwhile import once_before, signed_out
 from tests.idp.rights.asking import acts_of, findings, officer, only_request, send, signed_in
 from tests.support.told import told
 from tests.support.town import Proof, answer_parameters
@@ -218,6 +220,50 @@ def test_an_objection_that_is_upheld_keeps_the_service_stopped(town: Town) -> No
     assert "Tax portal" in browser.follow().text  # nothing was written with it
     officer(town, Action.FULFIL)
     assert [(row.client_id, row.cause) for row in town.rows(Hold)] == [("tax", "objection")]
+
+
+@pytest.mark.parametrize(
+    ("page", "path", "typed"),
+    [
+        ("/correct", "", {"name": "family_name", "value": "Lee"}),
+        ("/erase", "", {"sure": "1"}),
+        ("/object", "", {"service": "tax"}),
+        ("/copy", "", {"form": "json"}),
+        ("/{id}", "/{id}/answer", {"said": "My passport."}),
+        ("/{id}", "/{id}/withdraw", {}),
+    ],
+    ids=["correct", "erase", "object", "copy", "answer", "withdraw"],
+)
+def test_whoever_is_signed_out_meanwhile_asks_for_nothing_and_takes_nothing_back(
+    town: Town, monkeypatch: pytest.MonkeyPatch, page: str, path: str, typed: dict[str, str]
+) -> None:
+    """A thief who is sent away in this moment has no copy, no request in the owner's name, and stops none of theirs."""
+    town.tokens(town.tax, town.maria, "openid profile email")
+    browser = signed_in(town, town.maria)
+    if "{id}" in page:
+        send(browser, "/correct", name="nickname", value="Mary")
+        officer(town, Action.ASK, "Which document says so?")
+    here = only_request(town).id if town.rows(Request) else ""
+    before = [(row.id, row.state) for row in town.rows(Request)]
+
+    browser.get(f"/privacy/rights{page}".format(id=here))
+    once_before(monkeypatch, town.context.database, "transaction", lambda: signed_out(town))
+    assert browser.submit(f"/privacy/rights{path or page}".format(id=here), **typed).status_code == 409
+    assert [(row.id, row.state) for row in town.rows(Request)] == before
+    assert town.rows(Hold) == []
+
+
+def test_whoever_is_signed_out_meanwhile_objects_to_no_service_on_its_page(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other way to the same objection."""
+    town.tokens(town.tax, town.maria, "openid profile email")
+    browser = signed_in(town, town.maria)
+
+    browser.get("/privacy/services/tax")
+    once_before(monkeypatch, consent_views, "get_ports", lambda: signed_out(town))
+    browser.submit("/privacy/services/tax/object")
+    assert town.rows(Request) == town.rows(Hold) == []
 
 
 def test_too_many_requests_in_a_day_are_refused(town: Town) -> None:
