@@ -216,6 +216,7 @@ def _page(token: str, form: AccountForm, errors: Errors) -> str:
     unverified_flow = request.values.get("flow", "")
     flow = ports().describe(unverified_flow) if unverified_flow else None
     g.form_targets = flow.form_targets if flow else ports().leads_to(unverified_flow)
+    newcomer = newcomers.waiting()
     return render_template(
         "ui/signup_confirm.html",
         token=token,
@@ -224,6 +225,7 @@ def _page(token: str, form: AccountForm, errors: Errors) -> str:
         given_name=form.given_name,
         family_name=form.family_name,
         username=form.username,
+        is_shared=newcomer is not None and newcomer.is_shared,
         errors=errors,
         minimum=context().settings.passwords.minimum_length,
     )

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from idp.accounts.models import Resident
 from idp.accounts.service import NewResident, create_resident, read_attributes
+from idp.login.devices.models import KnownDevice
 from idp.login.models import BrowserSession
 from idp.messaging.models import Message
 from idp.signup.models import SignUpLink
@@ -63,6 +64,19 @@ def test_a_newcomer_opens_an_account_and_is_signed_in(town: Town) -> None:
     town.clock.advance(1)
     assert other.submit("/login", username=NEW, password=TYPED["password"]).status_code == 303
     assert "Your account is open" not in other.get("/account").text
+
+
+@pytest.mark.parametrize("ticked", [{}, {"shared": "1"}], ids=["not ticked", "ticked"])
+def test_a_newcomer_says_that_others_use_the_computer(town: Town, ticked: dict[str, str]) -> None:
+    """It is where a session begins, as on every other page that asks: short, and no device is known by it."""
+    browser = opened(town)
+    assert 'name="shared"' in browser.last.text  # type: ignore[union-attr] # a page was just shown
+    mistyped = browser.submit("/signup/confirm", **{**TYPED, "password": "short"}, **ticked).text
+    assert bool(re.search(r'<input[^>]*name="shared"[^>]* checked', mistyped)) is bool(ticked)
+    assert browser.submit("/signup/confirm", **TYPED, **ticked).status_code == 303
+    (session,) = town.rows(BrowserSession)
+    assert bool(session.is_shared) is bool(ticked)
+    assert bool(town.rows(KnownDevice)) is not bool(ticked)
 
 
 def test_an_account_opened_on_the_way_to_a_partner_leads_on_to_it(town: Town) -> None:
