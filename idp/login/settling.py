@@ -141,14 +141,17 @@ class Settler:
             yield session
 
     def begin(self, session: Any, goal: Goal, *, is_shared: bool) -> str:
-        """An attempt of this visitor's, in which nothing is proved yet; its handle."""
+        """An attempt of this visitor's, in which nothing is proved yet; its handle.
+
+        It knows of a shared computer, also when the session that said so ends by the clock before the attempt does.
+        """
         return attempts.begin(
             session,
             browser=self.visitor.browser,
             flow_handle=goal.flow_handle,
             next_path=goal.next_path,
             wanted_acr=goal.wanted_acr,
-            is_shared=is_shared,
+            is_shared=is_shared or self.visitor.place.is_shared,
             now=self.now,
         )
 

@@ -152,12 +152,18 @@ def settler(*, now: int, is_shared: bool = False) -> Settler:
     """Who decides what a proof of this visitor leads to; with `is_shared` they said before that others sit there, too."""
     ctx = context()
     cookie = session_cookie(secure=ctx.settings.is_secure).read(request.cookies)
+    here = _session_here(cookie)
     address = incoming().remote_address
-    is_shared = is_shared or ctx.settings.kiosk.has(address) or "shared" in request.form
+    is_shared = (
+        is_shared
+        or ctx.settings.kiosk.has(address)
+        or "shared" in request.form
+        or (here is not None and here.is_shared)
+    )
     visitor = Visitor(
         browser_id(),
         cookie,
-        _session_here(cookie),
+        here.sid if here else "",
         device_cookie(secure=ctx.settings.is_secure).read(request.cookies),
         device_name(request.user_agent.string),
         Place(address, is_shared=is_shared),
@@ -165,15 +171,15 @@ def settler(*, now: int, is_shared: bool = False) -> Settler:
     return Settler(ctx, ports().ways, visitor, ports().signed_in, ports().begun, now)
 
 
-def _session_here(unverified_cookie: str | None) -> str:
-    """The public name of this browser's session, "" without one; to look is no use of it."""
+def _session_here(unverified_cookie: str | None) -> SignedIn | None:
+    """The session of this browser; to look is no use of it."""
     ctx = context()
     found: SignedIn | None = g.get("signed_in")
     if found is None and unverified_cookie is not None and not hasattr(g, "signed_in"):
         found = sessions.peek(
             ctx.database.fast, unverified_cookie, settings=ctx.settings.sessions, now=ctx.now()
         )
-    return found.sid if found else ""
+    return found or None
 
 
 def is_known_here(session: Session, resident_id: str | None) -> bool:

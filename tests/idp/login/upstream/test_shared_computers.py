@@ -69,6 +69,24 @@ def test_a_mistyped_password_keeps_the_tick_for_the_provider(connect: Connect) -
     assert True in kinds(town)
 
 
+def test_a_session_that_ends_while_its_resident_is_at_the_provider_was_one_of_a_shared_computer(
+    connect: Connect,
+) -> None:
+    """They prove once more that it is they, where the page says that others use the computer and asks no more."""
+    town, provider = connect()
+    link(town, provider, town.maria)
+    browser = town.browser()
+    browser.get("/login")
+    browser.submit("/login", username="maria", password=town.maria.password, **SHARED)
+    page = browser.get("/login?again=1&next=/account/password")
+    assert "This is a shared computer. You are signed out soon" in page.text
+    leave(provider, browser, page)
+    town.clock.advance(town.settings.sessions.shared_idle_for)
+    assert browser.get("/account").status_code == 303, "in another tab, the session is over"
+    provider.come_back(browser)
+    assert True in kinds(town), "what began at the provider, and not the one that ended"
+
+
 def test_a_newcomer_who_connects_or_creates_an_account_is_at_the_same_computer(connect: Connect) -> None:
     """Both are a sign-in of their own, begun where the first one was."""
     town, provider = connect(newcomers="create", claims={"given_name": "given_name"})
