@@ -110,6 +110,8 @@ def token(config_path: Path, partner: str, profile: str, uses: int, days: int) -
 @click.pass_obj
 def approve(config_path: Path, client_id: str, purposes: Path | None) -> None:
     """Let a client that registered itself receive what its purposes allow."""
+    from sqlalchemy.exc import IntegrityError
+
     from idp.clients.manifest import declare_purposes, left_to_officer, read_manifest
     from idp.clients.service import ClientRefused, approve_client
 
@@ -125,6 +127,10 @@ def approve(config_path: Path, client_id: str, purposes: Path | None) -> None:
                 declare_purposes(session, log_key, client_id, described, languages=languages, now=now)
     except ClientRefused as error:
         raise click.ClickException(str(error)) from None
+    except IntegrityError:
+        raise click.ClickException(
+            f"{client_id} has one of these purposes already. New words for it: denizen purposes draft FILE"
+        ) from None
     click.echo(f"{client_id} is approved.")
     for waits in left_to_officer(described, context.settings.town.languages) if described else ():
         click.echo(f"waits for the privacy officer: {waits}", err=True)

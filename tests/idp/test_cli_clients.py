@@ -160,6 +160,8 @@ def test_a_token_for_registering_is_shown_once_and_an_approved_client_gets_purpo
     listed = json.loads(command("client", "list", "--json").stdout)
     assert [(one["client_id"], one["pending"]) for one in listed] == [("pool", True)]
     assert command("client", "approve", "pool", "--purposes", str(EXAMPLE)).exit_code == 0
+    again = command("client", "approve", "pool", "--purposes", str(EXAMPLE))
+    assert (again.exit_code, "has one of these purposes already" in again.stderr) == (1, True)
     assert command("client", "approve", "nobody").exit_code == 1
     listed = json.loads(command("client", "list", "--json").stdout)
     assert listed[0]["pending"] is False
