@@ -197,14 +197,15 @@ def create_app(context: Context, *, hot: bool = True) -> WebApp:
     return app
 
 
-def with_time(context: Context, answers_within: int | None) -> Context:
-    """The same for those who ask more of the database than a resident's request, and have more time."""
-    return replace(context, database=context.database.beside(answers_within=answers_within))
+def with_time(context: Context, answers_within: int | None, *, threads: int = 0) -> Context:
+    """The same for those who ask more of the database than a resident's request, and have more time: `Database.beside`."""
+    database = context.database.beside(answers_within=answers_within, threads=threads)
+    return replace(context, database=database)
 
 
 def create_worker(context: Context) -> Worker:
     """The thread that keeps keys turning, mail leaving and the log growing. Its work takes as long as it takes."""
-    patient = with_time(context, None)
+    patient = with_time(context, None, threads=2)  # several lanes, and the threads of `Messenger`
     return Worker(patient.database, jobs(patient), context.clock)
 
 

@@ -102,14 +102,14 @@ class Database:
         self._most_idle = 2 * threads + 2
         self._statements: dict[int, Statement] = {}
 
-    def beside(self, *, answers_within: int | None) -> Database:
+    def beside(self, *, answers_within: int | None, threads: int = 0) -> Database:
         """The same database for those who have more time: connections have their limits for life, so they get others.
 
-        SQLite has no such limits, and whoever writes must pass one lock.
+        `threads` of them are at work at the same time, as a rule. SQLite has no such limits, and whoever writes must pass one lock.
         """
         if self.is_sqlite:
             return self
-        return Database(self._url, threads=0, answers_within=answers_within)
+        return Database(self._url, threads=threads, answers_within=answers_within)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
