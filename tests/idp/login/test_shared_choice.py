@@ -12,7 +12,7 @@ from idp.login.models import BrowserSession
 from tests.idp.login.test_sessions import is_in
 from tests.idp.oidc.test_step_up import demand
 from tests.support.authenticator import Authenticator
-from tests.support.factors import ask_for_code, sent_code
+from tests.support.factors import ask_for_code, sent_code, sent_link
 from tests.support.passkeys import add_passkey, hand_over, options
 from tests.support.town import Proof, hidden_fields
 
@@ -78,3 +78,20 @@ def test_a_session_of_a_shared_computer_that_is_raised_wins_no_time(town: Town) 
     browser.submit("/login", username="maria", password=town.maria.password)
     (after,) = town.rows(BrowserSession)
     assert (after.acr, bool(after.is_shared), after.expires_at) == ("strong", True, before.expires_at)
+
+
+@pytest.mark.parametrize("ticked", [{}, {"shared": "1"}], ids=["not ticked", "ticked"])
+def test_whoever_opens_the_link_of_a_mail_in_another_browser_says_whether_others_use_that_computer(
+    town: Town, ticked: dict[str, str]
+) -> None:
+    """What was said in the first browser holds for that one; in it, nothing is asked again."""
+    with town.context.database.transaction() as session:
+        codes.choose(session, town.maria.resident_id, Channel.EMAIL, "alone", now=int(town.clock()))
+    first, library = town.browser(), town.browser()
+    ask_for_code(first, "maria")
+    link = sent_link(town)
+    assert 'name="shared"' not in first.get(link).text
+    assert 'name="shared"' in library.get(link).text
+    assert library.submit("/login/link", **ticked).status_code == 303
+    (begun,) = town.rows(BrowserSession)
+    assert bool(begun.is_shared) is bool(ticked)
