@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from idp.clients.profiles import Profile
     from tests.support.proving import Proving
-    from tests.support.town import Proof
+    from tests.support.town import Browser, Proof
 
 ROTATING = [one.name for one in PROFILES.values() if one.rotates_refresh]
 LASTING = [one.name for one in PROFILES.values() if not one.rotates_refresh]
@@ -25,9 +25,13 @@ _KEY = key_for("ES256", "profiles")
 
 @dataclass(frozen=True)
 class Pair:
-    """Clients of one profile: whose codes and tokens these are, and who would like to have them."""
+    """Clients of one profile: whose codes and tokens these are, and who would like to have them.
+
+    Maria's browser is another than that of other tests: what page it is left on is no business of theirs.
+    """
 
     proving: Proving
+    browser: Browser
     profile: Profile
     owner: Prover
     thief: Prover
@@ -39,7 +43,7 @@ class Pair:
         if self.profile.signed_request_required:
             form = {"client_id": owner.client_id, "request": owner.request_object(proving.now, proof)}
         pushed = proving.post("/par", proving.authenticated(owner, form))
-        return proving.browser.go_through(proving.town.maria, proving.bring(owner, pushed))
+        return self.browser.go_through(proving.town.maria, proving.bring(owner, pushed, self.browser))
 
     def redeem(self, prover: Prover, code: str, proof: Proof, **change: str | None) -> TestResponse:
         """Bring a code; a parameter that is changed to None is left out."""
@@ -86,7 +90,7 @@ def pairs(proving: Proving) -> dict[str, Pair]:
     made = {}
     for profile in PROFILES.values():
         owner, thief = (_registered(proving, f"{who}-{profile.name}", profile) for who in ("owner", "thief"))
-        made[profile.name] = Pair(proving, profile, owner, thief)
+        made[profile.name] = Pair(proving, proving.town.browser(), profile, owner, thief)
     proving.town.fresh()
     return made
 
