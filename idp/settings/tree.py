@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from functools import lru_cache
@@ -159,6 +160,8 @@ def load(path: Path) -> Settings:
         raise SettingsError([f"{path}: cannot be read ({error})"]) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError([f"{path}: not valid TOML: {error}"]) from None
+    if unknown := _unknown_variables():
+        raise SettingsError([f"{name}: no such setting" for name in unknown])
     try:
         return Settings(**values)
     except ValidationError as error:
@@ -168,6 +171,13 @@ def load(path: Path) -> Settings:
         raise SettingsError(
             [f'[{"".join(section)}] a DENIZEN_ variable cannot be read; write a list as ["one", "two"]']
         ) from None
+
+
+def _unknown_variables() -> list[str]:
+    """Variables of sections that there are not; of those that there are, an unknown setting is told like one of the file."""
+    names = [name.upper() for name in os.environ if "__" in name]  # noqa: TID251 - only names
+    ours = [name for name in names if name.startswith("DENIZEN_")]
+    return sorted(name for name in ours if name[8:].partition("__")[0].lower() not in Settings.model_fields)
 
 
 def _explain(error: ValidationError) -> list[str]:

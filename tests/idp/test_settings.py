@@ -236,6 +236,12 @@ def test_a_mistake_in_a_variable_is_explained_too(
     assert problem.startswith(said), problem
 
 
+def test_a_variable_of_no_section_is_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/settings.md: a setting that does not exist is one; else a slip in DATABASE would found a town in SQLite."""
+    monkeypatch.setenv("DENIZEN_DATABSE__URL", "postgresql://denizen:hunter2@db/denizen")
+    assert problems(tmp_path, GOOD) == ["DENIZEN_DATABSE__URL: no such setting"]
+
+
 def test_an_explanation_does_not_repeat_a_secret(tmp_path: Path) -> None:
     """The line names the setting; what stands there may be a password."""
     text = GOOD + '[database]\nurl = "mysql://denizen:hunter2@db/x"\n[mail]\npassword = ["hunter2"]\n'
