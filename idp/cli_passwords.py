@@ -50,7 +50,7 @@ def import_(config_path: Path, source: Path, min_count: int, target: Path | None
     from idp.login.breached import false_positive_rate
     from idp.login.breached_import import ListUnreadable
 
-    place = target or _configured(config_path)
+    place = target or _configured(config_path, ", or write one with --to")
     try:
         found = _imported(source, place, min_count)
     except ListUnreadable as error:
@@ -99,11 +99,11 @@ def check(config_path: Path, as_json: bool) -> None:  # noqa: FBT001
     click.echo(json.dumps(said) if as_json else f"{place} is whole: {found.count:,} entries.")
 
 
-def _configured(config_path: Path) -> Path:
+def _configured(config_path: Path, otherwise: str = "") -> Path:
     configured = settings_of(config_path).passwords.breached_file
     if not configured:
         raise click.UsageError(
-            "[passwords] breached_file is empty. Name a file there, such as breached.bin, or write one with --to."
+            f"[passwords] breached_file is empty. Name a file there, such as breached.bin{otherwise}."
         )
     return Path(configured)
 

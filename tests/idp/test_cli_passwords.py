@@ -112,3 +112,8 @@ def test_without_a_setting_it_says_where_to_name_the_file(source: Path, tmp_path
     result = CliRunner().invoke(main, ["--config", str(config), "passwords", "import", str(source)])
     assert result.exit_code == 2
     assert "[passwords] breached_file is empty" in result.stderr
+    assert "--to" in result.stderr
+    result = CliRunner().invoke(main, ["--config", str(config), "passwords", "check"])
+    assert result.exit_code == 2
+    assert "[passwords] breached_file is empty" in result.stderr
+    assert "--to" not in result.stderr
