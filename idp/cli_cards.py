@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,7 +152,14 @@ def list_cards(config_path: Path, with_revoked: bool, as_json: bool) -> None:  #
         return
     for row in rows:
         state = "revoked" if row["revoked_at"] else f"{row['codes_left']} codes left"
-        click.echo(f"{row['resident']:<24}…{row['ending']:<6}{state}")
+        used = f"used {_day(row['used_at'])}" if row["used_at"] else "not used"
+        click.echo(
+            f"{row['resident']:<24}…{row['ending']:<6}issued {_day(row['issued_at'])}  {used:<17}{state}"
+        )
+
+
+def _day(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).date().isoformat()
 
 
 def _row(one: Card, left: int) -> dict[str, Any]:

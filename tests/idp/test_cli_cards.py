@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -92,6 +93,9 @@ def test_a_card_is_printed_for_its_owner_and_shown_to_nobody(
         assert not any(secret in row.pin_verifier for row in town.rows(Card))
         assert not any(secret in row.verifier for row in town.rows(PaperCode))
     assert one.number[-4:] in listed
+    issued = json.loads(command("list", "--json").output)[0]["issued_at"]
+    day = datetime.fromtimestamp(issued, UTC).date().isoformat()
+    assert f"issued {day}  not used " in command("list").output
     assert [message.name for message in town.rows(Message)].count("card_issued") == 1
 
 
