@@ -45,8 +45,8 @@ security = "none"
 sender = "{contact}"
 """
 
-#: For commands that take an id: an id may begin with a dash, and is no option for that.
-BY_ID = {"ignore_unknown_options": True}
+#: For commands that take an id: an id may begin with a dash, and is no option for that, nor is an h in it a question.
+BY_ID = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 
 
 class LateGroup(click.Group):

@@ -195,6 +195,7 @@ def test_an_id_may_begin_with_a_dash(command: Any) -> None:
         ("client", "minimum", "-_YN-cHd8ZVtQKA0", "basic"),
         ("client", "disable", "-cHd8"),
         ("keys", "retire", "-x"),
+        ("client", "disable", "-pOszsfSEhlOtP6H8UDXYQ"),
     ):
         refused = command(*words)
         assert refused.exit_code == 1, refused.output
