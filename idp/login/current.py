@@ -40,6 +40,17 @@ def signed_in() -> sessions.SignedIn | None:
     return g.signed_in or None
 
 
+def looked_at() -> sessions.SignedIn | None:
+    """The same without noting that the session was used, unless that was done in this request already."""
+    if hasattr(g, "signed_in"):
+        return signed_in()
+    ctx = context()
+    cookie = session_cookie(secure=ctx.settings.is_secure).read(request.cookies)
+    if cookie is None:
+        return None
+    return sessions.peek(ctx.database.fast, cookie, settings=ctx.settings.sessions, now=ctx.now())
+
+
 def to_sign_in() -> Response:
     """Send a visitor to the sign-in page, and back here afterwards; from a form, to the page it belongs to."""
     path = request.path if request.method in ("GET", "HEAD") else "/" + request.path.split("/")[1]

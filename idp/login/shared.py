@@ -15,13 +15,12 @@ from flask import Blueprint, make_response, redirect, render_template, request
 
 from idp.db import is_unavailable
 from idp.login import sessions
-from idp.login.current import drop_session, leave_nothing, session_cookie, signed_in
+from idp.login.current import drop_session, leave_nothing, looked_at, session_cookie, signed_in
 from idp.web.context import context
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
-    from idp.login.sessions import SignedIn
 
 bp = Blueprint("shared", __name__)
 
@@ -81,7 +80,7 @@ def _shared_session() -> SharedSession | None:
 @bp.get(WARNING)
 def warn() -> str | Response:
     """Are you still there? Turns into the end by itself, or back to the page if another tab was used meanwhile."""
-    session = _unused()
+    session = looked_at()
     if session is None or not session.is_shared:
         return redirect(OVER, 303)
     now = context().now()
@@ -112,7 +111,7 @@ def over() -> str | Response:
 
     Any page of the web can send a visitor here. So only what belongs to a shared session is forgotten.
     """
-    session = _unused()
+    session = looked_at()
     if session is not None:
         return redirect(WARNING if session.is_shared else "/", 303)
     response = make_response(render_template("ui/shared_over.html"))
@@ -121,15 +120,6 @@ def over() -> str | Response:
         drop_session(response)
         leave_nothing(response)
     return response
-
-
-def _unused() -> SignedIn | None:
-    """The living session of this browser, without noting that it was used."""
-    ctx = context()
-    cookie = _cookie()
-    if cookie is None:
-        return None
-    return sessions.peek(ctx.database.fast, cookie, settings=ctx.settings.sessions, now=ctx.now())
 
 
 def _cookie() -> str | None:

@@ -13,9 +13,9 @@ from urllib.parse import urlencode
 from flask import g, redirect, request
 from flask_babel import gettext
 
-from idp.login import attempts, devices, sessions
+from idp.login import attempts, devices
 from idp.login.budgets import Guess
-from idp.login.current import put_session, session_cookie, signed_in
+from idp.login.current import looked_at, put_session, session_cookie, signed_in
 from idp.login.devices import device_cookie
 from idp.login.devices.service import KEEP_FOR
 from idp.login.levels import is_enough, needed_next, reaches
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from idp.login.attempts import Attempt, Raised
     from idp.login.levels import Method
     from idp.login.ports import Flow
-    from idp.login.sessions import SignedIn
     from idp.login.settling import Outcome
     from idp.login.ways import Found
 
@@ -152,7 +151,7 @@ def settler(*, now: int, is_shared: bool = False) -> Settler:
     """Who decides what a proof of this visitor leads to; with `is_shared` they said before that others sit there, too."""
     ctx = context()
     cookie = session_cookie(secure=ctx.settings.is_secure).read(request.cookies)
-    here = _session_here(cookie)
+    here = looked_at()
     address = incoming().remote_address
     is_shared = (
         is_shared
@@ -169,17 +168,6 @@ def settler(*, now: int, is_shared: bool = False) -> Settler:
         Place(address, is_shared=is_shared),
     )
     return Settler(ctx, ports().ways, visitor, ports().signed_in, ports().begun, now)
-
-
-def _session_here(unverified_cookie: str | None) -> SignedIn | None:
-    """The session of this browser; to look is no use of it."""
-    ctx = context()
-    found: SignedIn | None = g.get("signed_in")
-    if found is None and unverified_cookie is not None and not hasattr(g, "signed_in"):
-        found = sessions.peek(
-            ctx.database.fast, unverified_cookie, settings=ctx.settings.sessions, now=ctx.now()
-        )
-    return found or None
 
 
 def is_known_here(session: Session, resident_id: str | None) -> bool:
