@@ -103,13 +103,27 @@ def tls_problem(server: ServerSettings) -> str | None:
     return None
 
 
+def family_of(host: str) -> socket.AddressFamily:
+    """How to listen at an address."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def probe(host: str, port: int) -> None:
+    """See that one can listen there, and that nobody does: a server that shares its port would not notice.
+
+    Raises:
+        OSError: when it cannot be.
+    """
+    with socket.socket(family_of(host)) as tried:
+        # A connection that has just ended does not count; only a listener does.
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        tried.bind((host, port))
+
+
 def _place_problem(host: str, port: int) -> str | None:
     """Why nobody can listen there. Another Denizen would share the port, and each would answer some of the requests."""
     try:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as tried:
-            # A connection that has just ended does not count; only a listener does.
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            tried.bind((host, port))
+        probe(host, port)
     except OSError as error:
         why = error.strerror or type(error).__name__
         return f"port {port} of {host} cannot be used: {why}. End what listens there, or choose another place"

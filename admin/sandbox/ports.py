@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
-import socket
 from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Final
+
+from idp.serve import probe
 
 #: The option of `denizen demo` behind each port.
 OPTIONS: Final = {
@@ -97,23 +98,6 @@ def check_ports(ports: Ports) -> None:
 def is_taken(port: int) -> bool:
     """Whether somebody listens on this port of `localhost`, by its IPv4 or its IPv6 address."""
     return _is_refused("127.0.0.1", port) or _is_refused("::1", port)
-
-
-def family_of(host: str) -> socket.AddressFamily:
-    """How to listen at an address."""
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-def probe(host: str, port: int) -> None:
-    """See that one can listen there, and that nobody does: a server that shares its port would not notice.
-
-    Raises:
-        OSError: when it cannot be.
-    """
-    with socket.socket(family_of(host)) as tried:
-        # A connection that has just ended does not count; only a listener does.
-        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        tried.bind((host, port))
 
 
 def _is_refused(host: str, port: int) -> bool:

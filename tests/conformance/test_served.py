@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from joserfc.jwk import import_key
 
 from admin.cli import main
-from admin.sandbox.ports import probe
+from idp.serve import probe
 from tests.conformance.run import assertion, by_key
 from tests.conformance.suite import read_printed
 from tests.support.loopback import free_port

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from admin.sandbox.ports import HIGHEST, probe
+from admin.sandbox.ports import HIGHEST
+from idp.serve import probe
 from idp.settings.section import check_origin, is_address, is_internal
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 
-from admin.sandbox.ports import family_of
+from idp.serve import family_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
